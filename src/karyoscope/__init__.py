@@ -1,0 +1,41 @@
+"""karyoscope: every nucleus in an H&E image, found, outlined and named.
+
+The public names below are imported on first use, so that ``import karyoscope``
+costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "KaryoscopeError": "karyoscope.errors",
+    "Nuclei": "karyoscope.nuclei",
+    "Taxonomy": "karyoscope.taxonomy",
+    "evaluate": "karyoscope.metrics",
+    "load_model": "karyoscope.inference",
+    "open_slide": "karyoscope.slides",
+    "segment": "karyoscope.pipeline",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+if TYPE_CHECKING:
+    from karyoscope.errors import KaryoscopeError
+    from karyoscope.inference import load_model
+    from karyoscope.metrics import evaluate
+    from karyoscope.nuclei import Nuclei
+    from karyoscope.pipeline import segment
+    from karyoscope.slides import open_slide
+    from karyoscope.taxonomy import Taxonomy
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'karyoscope' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

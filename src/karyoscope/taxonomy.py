@@ -1,0 +1,195 @@
+"""Class ids, names, colours and merges, as data.
+
+A taxonomy is a YAML file in ``taxonomies/`` (or a user's own): the classes of a model or of a
+dataset, and how they map to the classes of others. No code anywhere asks how many classes there
+are or what they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from karyoscope.errors import KaryoscopeError
+
+_SHIPPED = resources.files("karyoscope") / "taxonomies"
+
+
+@dataclass(frozen=True)
+class NucleusClass:
+    """One class of nucleus.
+
+    Attributes
+    ----------
+    id : int
+        Positive; 0 always means background or, for a nucleus, "not classified".
+    name : str
+        Lower case, in the field's words.
+    color : tuple of int
+        Red, green, blue, each 0 to 255.
+    """
+
+    id: int
+    name: str
+    color: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """The classes of one model or dataset.
+
+    Attributes
+    ----------
+    name : str
+        Short name, such as ``"lizard"``.
+    classes : tuple of NucleusClass
+        In ascending order of id. Column ``k`` of a model's class probabilities (background
+        left out) is ``classes[k]``.
+    merges : mapping
+        Name of another taxonomy -> {name of a class here: name of its class there}. A class that
+        is absent from the inner mapping has no counterpart.
+
+    Examples
+    --------
+    >>> lizard = Taxonomy.load("lizard")
+    >>> lizard.names[:2]
+    ('neutrophil', 'epithelial')
+    >>> lizard.id_of("lymphocyte")
+    3
+    """
+
+    name: str
+    classes: tuple[NucleusClass, ...]
+    merges: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        ids = [c.id for c in self.classes]
+        if not ids:
+            raise KaryoscopeError(f"taxonomy {self.name!r} has no classes")
+        if ids != sorted(set(ids)) or ids[0] < 1 or ids[-1] > 255:
+            raise KaryoscopeError(
+                f"taxonomy {self.name!r}: class ids must be distinct, ascending, in 1..255; got {ids}"
+            )
+        if len(set(self.names)) != len(ids):
+            raise KaryoscopeError(f"taxonomy {self.name!r}: two classes have the same name")
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @cached_property
+    def ids(self) -> tuple[int, ...]:
+        """Class ids, ascending."""
+        return tuple(c.id for c in self.classes)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Class names, in the order of the ids."""
+        return tuple(c.name for c in self.classes)
+
+    def by_id(self, class_id: int) -> NucleusClass:
+        """Return the class with this id; id 0 gives a grey class named ``unclassified``."""
+        if class_id == 0:
+            return UNCLASSIFIED
+        for c in self.classes:
+            if c.id == class_id:
+                return c
+        raise KaryoscopeError(f"taxonomy {self.name!r} has no class with id {class_id}")
+
+    def id_of(self, name: str) -> int:
+        """Return the id of the class with this name."""
+        for c in self.classes:
+            if c.name == name:
+                return c.id
+        raise KaryoscopeError(
+            f"taxonomy {self.name!r} has no class {name!r}; it has {', '.join(self.names)}"
+        )
+
+    def lookup_to(self, other: Taxonomy) -> np.ndarray:
+        """Table that turns class ids of this taxonomy into those of another.
+
+        Parameters
+        ----------
+        other : Taxonomy
+            The target. Equal names map to equal names where no merge is declared.
+
+        Returns
+        -------
+        ndarray of uint8, shape (256,)
+            ``table[id_here] == id_there``; 0 where there is no counterpart.
+
+        Raises
+        ------
+        KaryoscopeError
+            If no class at all has a counterpart.
+        """
+        names = self.merges.get(other.name)
+        if names is None:
+            names = {n: n for n in self.names if n in other.names}
+        if not names:
+            raise KaryoscopeError(f"no mapping from taxonomy {self.name!r} to {other.name!r}")
+        table = np.zeros(256, np.uint8)
+        for here, there in names.items():
+            table[self.id_of(here)] = other.id_of(there)
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as in the YAML files and in model bundles."""
+        return {
+            "name": self.name,
+            "classes": [{"id": c.id, "name": c.name, "color": list(c.color)} for c in self.classes],
+            "merges": {k: dict(v) for k, v in self.merges.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Taxonomy:
+        """Build from plain data; the inverse of :meth:`to_dict`."""
+        try:
+            classes = tuple(
+                NucleusClass(int(c["id"]), str(c["name"]), _color(c["color"]))
+                for c in data["classes"]
+            )
+            return cls(str(data["name"]), classes, data.get("merges") or {})
+        except (KeyError, TypeError, ValueError) as error:
+            raise KaryoscopeError(
+                "a taxonomy needs a name and classes with id, name and color (three numbers 0-255);"
+                f" problem with {error}"
+            ) from error
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Taxonomy:
+        """Load a shipped taxonomy by name, or any YAML file by path."""
+        text = str(name_or_path)
+        shipped = _SHIPPED / f"{text}.yaml"
+        if "/" not in text and "\\" not in text and shipped.is_file():
+            return cls.from_dict(yaml.safe_load(shipped.read_text(encoding="utf-8")))
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise KaryoscopeError(
+                f"no taxonomy {text!r}: not a file, and not one of {', '.join(cls.shipped())}"
+            )
+        try:
+            return cls.from_dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except yaml.YAMLError as error:
+            raise KaryoscopeError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+
+    @staticmethod
+    def shipped() -> tuple[str, ...]:
+        """Names of the taxonomies that come with the package."""
+        return tuple(sorted(p.name[:-5] for p in _SHIPPED.iterdir() if p.name.endswith(".yaml")))
+
+
+def _color(value: Any) -> tuple[int, int, int]:
+    red, green, blue = (int(v) for v in value)
+    if not all(0 <= v <= 255 for v in (red, green, blue)):
+        raise ValueError(f"color {value}")
+    return red, green, blue
+
+
+UNCLASSIFIED = NucleusClass(0, "unclassified", (128, 128, 128))
