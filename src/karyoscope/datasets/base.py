@@ -1,0 +1,130 @@
+"""What every dataset yields, and what every dataset must offer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from karyoscope.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of one annotated image before its pixels are read.
+
+    Attributes
+    ----------
+    name : str
+        Unique within the dataset; the stem of its files.
+    source : str
+        The slide, patient or larger image it was cut from. Splits never part one source.
+    cohort : str
+        Centre or sub-dataset, such as ``"glas"``; empty where the dataset has one.
+    split : str
+        The split or fold that the dataset's authors publish; empty where there is none.
+    """
+
+    name: str
+    source: str
+    cohort: str = ""
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One annotated image.
+
+    Attributes
+    ----------
+    record : Record
+        Name, source, cohort and published split.
+    image : ndarray of uint8, shape (h, w, 3)
+        RGB.
+    inst_map : ndarray of int32, shape (h, w)
+        Id of the nucleus at each pixel, 0 where there is none. Ids may have gaps.
+    classes : ndarray of uint8, shape (largest id + 1,)
+        Class of each id, so that ``classes[inst_map]`` is the class map; ``classes[0]`` is 0,
+        and 0 elsewhere means "a nucleus whose class is not labelled".
+    taxonomy : Taxonomy
+        What the classes mean.
+    mpp : float
+        Micrometres per pixel.
+    points : ndarray of float64, shape (n, 3), or None
+        For datasets of points instead of outlines: x, y (pixels, origin at the corner of the
+        top left pixel) and class; ``inst_map`` is then all zero.
+    ignore : ndarray of bool, shape (h, w), or None
+        Pixels that the annotators marked as ambiguous; neither trained on nor scored.
+    """
+
+    record: Record
+    image: np.ndarray
+    inst_map: np.ndarray
+    classes: np.ndarray
+    taxonomy: Taxonomy
+    mpp: float
+    points: np.ndarray | None = None
+    ignore: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            raise ValueError(f"{self.record.name}: image must be (h, w, 3) uint8")
+        if self.inst_map.shape != self.image.shape[:2]:
+            raise ValueError(
+                f"{self.record.name}: label map is {self.inst_map.shape},"
+                f" image is {self.image.shape[:2]}"
+            )
+        if len(self.classes) <= int(self.inst_map.max(initial=0)) or self.classes[0] != 0:
+            raise ValueError(f"{self.record.name}: no class for some ids of the label map")
+
+    @property
+    def class_map(self) -> np.ndarray:
+        """Class at each pixel, uint8, shape (h, w)."""
+        return self.classes[self.inst_map]
+
+
+class Dataset(ABC):
+    """A published annotation layout on disk, read one image at a time.
+
+    Subclasses set ``name``, fill ``records`` and ``problems`` when constructed (without reading
+    pixels) and implement :meth:`load`.
+
+    Attributes
+    ----------
+    name : str
+        Short name in the registry, such as ``"lizard"``.
+    taxonomy : Taxonomy
+        Classes of the annotation.
+    mpp : float
+        Micrometres per pixel of the images.
+    records : list of Record
+        The readable images, sorted by name.
+    problems : list of str
+        One line for every file that is missing, damaged or does not match; such images are left
+        out of ``records``.
+    """
+
+    name: str
+    taxonomy: Taxonomy
+    mpp: float
+    records: list[Record]
+    problems: list[str]
+
+    @abstractmethod
+    def load(self, record: Record) -> Sample:
+        """Read one image with its labels.
+
+        Raises
+        ------
+        KaryoscopeError
+            If a file is damaged or its label map does not fit the image.
+        """
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Sample]:
+        for record in self.records:
+            yield self.load(record)

@@ -1,0 +1,22 @@
+"""Fixtures that every room's tests may use."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder with reference data beside the repository; the test is skipped where absent."""
+    path = ROOT.parent / "shared"
+    if not (path / "data").is_dir():
+        pytest.skip("needs the annotated images in ../shared/data, which are not redistributable")
+    return path
+
+
+@pytest.fixture(scope="session")
+def example_slide() -> Path:
+    """A real Aperio slide (CC0): 2220 x 2967 px at 0.499 µm/px."""
+    return ROOT / "examples" / "CMU-1-Small-Region.svs"
