@@ -18,10 +18,15 @@ class Lizard(Dataset):
     image is then a source of its own. Cohorts are the prefixes of the names (``glas``, ``crag``,
     ``consep``, ``dpath``, ``pannuke``); splits are the authors' three folds, ``"1"`` to ``"3"``.
 
+    The ``source`` of a record is the slide where the published table names one (DigestPath regions
+    are called ``<slide>-lv1-x-y-w-h``), else the source image.
+
     Parameters
     ----------
     root : path
         Folder that holds the above.
+    info : path, optional
+        The published table of sources, where it is not in its place.
 
     Raises
     ------
@@ -32,15 +37,15 @@ class Lizard(Dataset):
     name = "lizard"
     mpp = 0.5
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, info: str | Path | None = None) -> None:
         self.root = Path(root)
         self.taxonomy = Taxonomy.load("lizard")
         self.problems = []
         published = self.root / "Lizard_Labels" / "Labels"
         labels = published if published.is_dir() else self.root / "Labels"
         if not labels.is_dir():
-            raise KaryoscopeError(f"{self.root} is not a Lizard folder: no {published} and no Labels")
-        info = self._read_info(self.root / "Lizard_Labels" / "info.csv")
+            raise KaryoscopeError(f"{self.root} is not a Lizard folder: it has no labels folder")
+        table = self._read_info(Path(info or self.root / "Lizard_Labels" / "info.csv"))
         self._images: dict[str, Path] = {}
         for folder in [*sorted(self.root.glob("Lizard_Images*")), self.root / "Images"]:
             self._images |= image_by_stem(folder)
@@ -51,11 +56,13 @@ class Lizard(Dataset):
                 self.problems.append(f"{self._labels[stem].name}: no image of that name")
                 continue
             cohort = stem.rpartition("_")[0]
-            source, split = info.get(stem, ("None", ""))
+            source, split = table.get(stem, ("None", ""))
             # The published table has no source for some images; each is then its own.
-            source = f"{cohort}:{source if source != 'None' else stem}"
+            source = stem if source == "None" else source.partition("-lv1-")[0]
+            source = f"{cohort}:{source}"
             self.records.append(Record(stem, source, cohort, split))
-        self.problems += [f"{s}: image without labels" for s in sorted(self._images.keys() - self._labels.keys())]
+        unlabelled = sorted(self._images.keys() - self._labels.keys())
+        self.problems += [f"{stem}: image without labels" for stem in unlabelled]
         if not self.records:
             raise KaryoscopeError(f"{self.root} holds no labelled Lizard image")
 
