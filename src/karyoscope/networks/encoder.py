@@ -1,0 +1,83 @@
+"""Encoders: any timm backbone that gives a feature pyramid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from karyoscope.errors import KaryoscopeError
+
+
+class Encoder(nn.Module):
+    """A timm backbone as a feature pyramid.
+
+    Parameters
+    ----------
+    name : str
+        A timm model, such as ``"tf_efficientnet_lite0"``.
+    pretrained : bool or path
+        ``True`` asks timm for its ImageNet weights, a path names a ``.safetensors`` file with
+        timm's parameter names, ``False`` starts from random weights.
+    in_channels : int
+        Channels of the input.
+    drop_path : float
+        Stochastic depth, where the backbone has it.
+
+    Attributes
+    ----------
+    channels, strides : list of int
+        Of each feature map, finest first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pretrained: bool | str | Path = False,
+        in_channels: int = 3,
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        options = {"features_only": True, "in_chans": in_channels}
+        if drop_path:
+            options["drop_path_rate"] = drop_path
+        if isinstance(pretrained, str | Path):
+            if not Path(pretrained).is_file():
+                raise KaryoscopeError(f"encoder weights {pretrained} do not exist")
+            options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(pretrained)}}
+        else:
+            options["pretrained"] = pretrained
+        try:
+            self.backbone = timm.create_model(name, **options)
+        except (RuntimeError, AttributeError) as error:
+            raise KaryoscopeError(f"encoder {name!r} cannot be built: {error}") from error
+        self.channels: list[int] = self.backbone.feature_info.channels()
+        self.strides: list[int] = self.backbone.feature_info.reduction()
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Feature maps, finest first, of a normalised (b, c, h, w) image."""
+        return self.backbone(image)
+
+
+def keep_depthwise_in_float32(module: nn.Module) -> None:
+    """Take grouped convolutions out of bf16 autocast, in place.
+
+    Their bf16 backward pass is pathologically slow on CPUs (56 ms for one layer).
+    """
+
+    def float32_forward(convolution: nn.Module):
+        forward = convolution.forward
+
+        def run(x: Tensor) -> Tensor:
+            with torch.autocast(device_type=x.device.type, enabled=False):
+                return forward(x.float())
+
+        return run
+
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d) and child.groups > 1:
+            child.forward = float32_forward(child)  # type: ignore[method-assign]
+
+

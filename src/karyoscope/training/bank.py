@@ -1,0 +1,126 @@
+"""The whole training set as flat tensors on one device, and the tiles that are drawn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from karyoscope.datasets.base import Sample
+from karyoscope.errors import KaryoscopeError
+
+
+@dataclass
+class PixelBank:
+    """Images and labels of different sizes, concatenated pixel by pixel.
+
+    Attributes
+    ----------
+    rgb : Tensor of uint8, shape (p, 3)
+        All pixels of all images, row by row.
+    ids : Tensor of int32, shape (p,)
+        Nucleus ids, distinct within an image; 0 background, -1 not labelled.
+    classes : Tensor of uint8, shape (p,)
+        Class of the nucleus at the pixel, 0 for background or an unlabelled class.
+    starts, heights, widths : Tensor of int64, shape (n,)
+        First pixel and size of each image.
+    weights : Tensor of float32, shape (n,)
+        How much an image's tiles count when tiles are drawn.
+    names : list of str
+    n_classes : int
+    """
+
+    rgb: Tensor
+    ids: Tensor
+    classes: Tensor
+    starts: Tensor
+    heights: Tensor
+    widths: Tensor
+    weights: Tensor
+    names: list[str]
+    n_classes: int
+
+    @classmethod
+    def from_samples(
+        cls, samples: Iterable[Sample], weights: Sequence[float], n_classes: int
+    ) -> PixelBank:
+        """Concatenate samples; their classes are already those of the model."""
+        rgb, ids, classes, sizes, names = [], [], [], [], []
+        for sample in samples:
+            instance = sample.inst_map.astype(np.int32)
+            if sample.ignore is not None:
+                instance = np.where(sample.ignore, -1, instance)
+            rgb.append(torch.from_numpy(sample.image.reshape(-1, 3)))
+            ids.append(torch.from_numpy(instance.reshape(-1)))
+            classes.append(torch.from_numpy(sample.class_map.reshape(-1)))
+            sizes.append(sample.inst_map.shape)
+            names.append(sample.record.name)
+        if not names:
+            raise KaryoscopeError("there are no images to train on")
+        heights, widths = torch.tensor(sizes, dtype=torch.int64).T
+        starts = torch.cat([torch.zeros(1, dtype=torch.int64), (heights * widths).cumsum(0)[:-1]])
+        return cls(
+            torch.cat(rgb),
+            torch.cat(ids),
+            torch.cat(classes),
+            starts,
+            heights,
+            widths,
+            torch.tensor(weights, dtype=torch.float32),
+            names,
+            n_classes,
+        )
+
+    def to(self, device: torch.device | str) -> PixelBank:
+        """Move every tensor to a device."""
+        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()}
+        return PixelBank(**moved)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def gather(self, images: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Read pixels at real positions.
+
+        Parameters
+        ----------
+        images : Tensor of int64, shape (b,)
+            Which image each window is cut from.
+        x, y : Tensor of float32, shape (b, h, w)
+            Positions in pixels of that image, pixel centres at whole numbers. Beyond the edge the
+            image is mirrored, and not labelled.
+
+        Returns
+        -------
+        rgb : Tensor of float32, shape (b, 3, h, w), 0 to 255
+            Bilinear.
+        ids : Tensor of int32, shape (b, h, w)
+            Nearest; -1 outside.
+        classes : Tensor of uint8, shape (b, h, w)
+            Nearest; 0 outside.
+        """
+        start, height, width = (
+            t[images][:, None, None] for t in (self.starts, self.heights, self.widths)
+        )
+        column, row = x.round().long(), y.round().long()
+        outside = (column < 0) | (row < 0) | (column >= width) | (row >= height)
+        nearest = start + _mirror(row, height) * width + _mirror(column, width)
+        ids = self.ids[nearest].masked_fill(outside, -1)
+        classes = self.classes[nearest].masked_fill(outside, 0)
+
+        left, top = x.floor(), y.floor()
+        fx, fy = (x - left)[..., None], (y - top)[..., None]
+        x0, x1 = (_mirror(left.long() + d, width) for d in (0, 1))
+        y0, y1 = (start + _mirror(top.long() + d, height) * width for d in (0, 1))
+        upper = torch.lerp(self.rgb[y0 + x0].float(), self.rgb[y0 + x1].float(), fx)
+        lower = torch.lerp(self.rgb[y1 + x0].float(), self.rgb[y1 + x1].float(), fx)
+        return torch.lerp(upper, lower, fy).permute(0, 3, 1, 2), ids, classes
+
+
+def _mirror(index: Tensor, size: Tensor) -> Tensor:
+    """Reflect indices at both edges, edge pixel included, any number of times."""
+    index = index.remainder(2 * size)
+    return torch.minimum(index, 2 * size - 1 - index)

@@ -1,0 +1,85 @@
+"""Batches without end: tiles drawn, bent, coloured, with the targets that the losses need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from karyoscope.targets import make_targets
+from karyoscope.training.bank import PixelBank
+from karyoscope.training.colour import Colour
+from karyoscope.training.geometry import Geometry
+from karyoscope.training.sampling import TileIndex, importance
+
+Batch = tuple[Tensor, dict[str, Tensor]]
+
+
+class TileBatches(IterableDataset):
+    """Augmented batches, made on the device that holds the pixels.
+
+    Batch ``k`` depends on the seed and on ``k`` alone, so that a run that was stopped goes on
+    with the same batches.
+
+    Parameters
+    ----------
+    bank : PixelBank
+    targets : sequence of str
+        Names of the targets to make.
+    size, batch_size : int
+        Edge of a tile in pixels; tiles a batch.
+    geometry, colour
+        The augmentation.
+    balanced : float
+        Share of the tiles that are drawn by :func:`importance`; the rest are drawn evenly.
+    seed : int
+    """
+
+    def __init__(
+        self,
+        bank: PixelBank,
+        targets: Sequence[str],
+        size: int,
+        batch_size: int,
+        geometry: Geometry,
+        colour: Colour,
+        balanced: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.bank = bank
+        self.targets = list(targets)
+        self.size = size
+        self.batch_size = batch_size
+        self.geometry = geometry
+        self.colour = colour
+        self.seed = seed
+        self.first_step = 0
+        self.tiles = TileIndex.over(bank, size, size // 2)
+        weight = bank.weights[self.tiles.image.to(bank.weights.device)]
+        even = weight / weight.sum()
+        rare = importance(self.tiles.shares * weight[:, None])
+        self.probabilities = balanced * rare + (1 - balanced) * even
+
+    def __iter__(self) -> Iterator[Batch]:
+        step = self.first_step
+        while True:
+            yield self.batch(step)
+            step += 1
+
+    @torch.no_grad()
+    def batch(self, step: int) -> Batch:
+        """Make batch number ``step``: image (b, 3, h, w) float32, 0 to 255, and its targets."""
+        device = self.bank.rgb.device
+        rng = torch.Generator(device).manual_seed(self.seed * 1_000_003 + step)
+        drawn = torch.multinomial(self.probabilities, self.batch_size, True, generator=rng)
+        jitter = (torch.rand(2, self.batch_size, device=device, generator=rng) - 0.5) * (
+            self.size / 2
+        )
+        x, y = self.tiles.x[drawn] + jitter[0], self.tiles.y[drawn] + jitter[1]
+        images = self.tiles.image[drawn]
+        x, y = self.geometry.positions(x, y, self.size, rng)
+        rgb, ids, classes = self.bank.gather(images, x, y)
+        return self.colour(rgb, rng), make_targets(self.targets, ids, classes)

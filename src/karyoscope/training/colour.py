@@ -1,0 +1,88 @@
+"""Random colour, on batches on the device: stain first, since stain is what differs."""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+from torch.nn import functional as F
+
+# Optical density of haematoxylin, eosin and DAB: rows of Ruifrok & Johnston (2001).
+_HED_FROM_STAIN = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
+_GREY = torch.tensor([0.299, 0.587, 0.114])
+
+
+class Colour(BaseModel):
+    """How far colours are varied.
+
+    Images are float tensors (b, 3, h, w), 0 to 255, before and after.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stain_scale: float = 0.2
+    """Each stain's amount is multiplied by up to 1 ± this."""
+    stain_shift: float = 0.05
+    """Each stain's optical density is shifted by up to ± this."""
+    stain_turn: float = 0.05
+    """Each component of the stains' colours is changed by up to ± this."""
+    brightness: float = 0.15
+    contrast: float = 0.15
+    saturation: float = 0.2
+    blur: float = 1.0
+    """Largest standard deviation of the blur, px; half of the tiles are blurred."""
+    noise: float = 4.0
+    """Largest standard deviation of the noise, grey levels."""
+
+    def __call__(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        """Vary stain, brightness, contrast, saturation; blur; add noise."""
+        image = self._stain(image, rng)
+        image = self._tone(image, rng)
+        if self.blur:
+            image = self._blur(image, rng)
+        if self.noise:
+            amount = torch.rand(len(image), 1, 1, 1, device=image.device, generator=rng)
+            noise = torch.randn(image.shape, device=image.device, generator=rng)
+            image = image + noise * (amount * self.noise)
+        return image.clamp(0, 255)
+
+    def _stain(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        """Beer-Lambert: separate into stains, change their amounts and colours, join again."""
+        b, device = len(image), image.device
+
+        def around(spread: float, *shape: int) -> Tensor:
+            return spread * (2 * torch.rand(b, *shape, device=device, generator=rng) - 1)
+
+        stains = F.normalize(_HED_FROM_STAIN, dim=1).to(device)
+        density = -torch.log((image + 1) / 256)
+        turned = F.normalize(stains + around(self.stain_turn, 3, 3), dim=2)
+        gain = torch.diag_embed(1 + around(self.stain_scale, 3))
+        # density (3) -> stains (3) -> changed amounts -> density, as one matrix per image
+        change = torch.linalg.inv(stains) @ gain @ turned
+        shift = around(self.stain_shift, 3)[:, None] @ turned
+        density = torch.einsum("bchw,bcd->bdhw", density, change) + shift.mT[..., None]
+        return (256 * torch.exp(-density) - 1).clamp(0, 255)
+
+    def _tone(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        b, device = len(image), image.device
+
+        def factor(spread: float) -> Tensor:
+            return 1 + spread * (2 * torch.rand(b, 1, 1, 1, device=device, generator=rng) - 1)
+
+        grey = torch.einsum("bchw,c->bhw", image, _GREY.to(device))[:, None]
+        image = torch.lerp(grey, image, factor(self.saturation))
+        mean = image.mean((1, 2, 3), keepdim=True)
+        image = mean + (image - mean) * factor(self.contrast)
+        return image * factor(self.brightness)
+
+    def _blur(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        """Separable Gaussian blur with a width of its own for each image."""
+        b, _, h, w = image.shape
+        sigma = torch.rand(b, device=image.device, generator=rng) * 2 * self.blur - self.blur
+        offsets = torch.arange(-3.0, 4.0, device=image.device)
+        kernel = torch.exp(-0.5 * (offsets / sigma.clamp(min=1e-2)[:, None]) ** 2)
+        kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(3, 0)
+        flat = F.pad(image, (3, 3, 3, 3), mode="reflect").view(1, b * 3, h + 6, w + 6)
+        flat = F.conv2d(flat, kernel[:, None, None, :], groups=b * 3)
+        flat = F.conv2d(flat, kernel[:, None, :, None], groups=b * 3)
+        return flat.view(b, 3, h, w)

@@ -1,0 +1,92 @@
+"""The Lightning module: network, losses, optimiser of a recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from karyoscope.losses import build_loss
+from karyoscope.networks import build_network
+from karyoscope.networks.encoder import keep_depthwise_in_float32
+from karyoscope.taxonomy import Taxonomy
+from karyoscope.training.batches import Batch
+from karyoscope.training.recipe import Optimiser, Recipe
+
+
+def rate_at(step: int, steps: int, optimiser: Optimiser) -> float:
+    """Learning rate at a step, as a multiple of the flat rate: warm-up, flat, linear decay."""
+    warmup = min(1.0, (step + 1) / max(1, optimiser.warmup))
+    decay = min(1.0, max(0, steps - step) / max(1, optimiser.decay))
+    return min(warmup, decay)
+
+
+class NucleusModule(L.LightningModule):
+    """Train one network with a weighted sum of losses.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    n_classes : int
+        Classes of nuclei, without background.
+    """
+
+    def __init__(self, recipe: Recipe, n_classes: int) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.network = build_network(recipe.network.name, n_classes, **recipe.network.options)
+        self.losses = nn.ModuleDict(
+            {loss.name: build_loss(loss.name, n_classes, **loss.options) for loss in recipe.losses}
+        )
+        self.loss_weights = {loss.name: loss.weight for loss in recipe.losses}
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", 255 * torch.tensor(recipe.mean)[:, None, None], False)
+        self.register_buffer("std", 255 * torch.tensor(recipe.std)[:, None, None], False)
+        if recipe.training.precision == "bf16":
+            keep_depthwise_in_float32(self.network)
+        self.to(memory_format=torch.channels_last)
+
+    @property
+    def needs(self) -> list[str]:
+        """Names of the targets that the losses read."""
+        return sorted({need for loss in self.losses.values() for need in loss.needs})
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Raw outputs for images (b, 3, h, w), 0 to 255."""
+        x = (image - self.mean) / self.std
+        return self.network(x.contiguous(memory_format=torch.channels_last))
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """One step: the weighted sum of the losses, each of which is logged."""
+        image, targets = batch
+        outputs = self(image)
+        total = image.new_zeros(())
+        for name, loss in self.losses.items():
+            value = loss(outputs, targets)
+            self.log(f"train/{name}", value, batch_size=len(image))
+            total = total + self.loss_weights[name] * value
+        self.log("train/loss", total, prog_bar=True, batch_size=len(image))
+        return total
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW in two groups (encoder, rest) with the recipe's schedule."""
+        settings = self.recipe.optimiser
+        encoder = list(self.network.encoder.parameters())
+        known = {id(p) for p in encoder}
+        rest = [p for p in self.network.parameters() if id(p) not in known]
+        optimiser = torch.optim.AdamW(
+            [{"params": encoder, "lr": settings.lr * settings.encoder_lr}, {"params": rest}],
+            lr=settings.lr,
+            weight_decay=settings.weight_decay,
+        )
+        steps = self.recipe.training.steps
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: rate_at(step, steps, settings)
+        )
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }

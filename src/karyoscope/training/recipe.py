@@ -1,0 +1,151 @@
+"""A recipe: everything that decides a training run, as one readable YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.training.colour import Colour
+from karyoscope.training.geometry import Geometry
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSource(_Strict):
+    """One dataset on disk and how much it counts."""
+
+    dataset: str
+    path: Path
+    weight: float = Field(1.0, gt=0)
+    """How often its tiles are drawn, relative to the others."""
+    options: dict[str, Any] = {}
+    """Further arguments of the dataset's reader."""
+
+
+class Validation(_Strict):
+    """Which images of the first dataset are kept for validation.
+
+    Whole sources are kept, so that no slide is on both sides; images of the other datasets
+    whose source is kept are left out of training.
+    """
+
+    fraction: float = Field(0.17, gt=0, lt=1)
+    seed: int = 0
+    every: int = Field(2500, gt=0)
+    """Steps between validations."""
+
+
+class Named(BaseModel):
+    """A part chosen by name from a registry; further keys are its options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Every key but the name."""
+        return dict(self.model_extra or {})
+
+
+class WeightedLoss(Named):
+    """A loss and its weight in the sum."""
+
+    weight: float = 1.0
+
+
+class Optimiser(_Strict):
+    """AdamW with warm-up, a flat rate, and a linear decay over the last steps.
+
+    A flat rate can be continued: raise ``steps`` and resume.
+    """
+
+    lr: float = Field(8e-4, gt=0)
+    encoder_lr: float = Field(1.0, gt=0)
+    """Rate of the encoder, as a multiple of ``lr``."""
+    weight_decay: float = Field(1e-4, ge=0)
+    warmup: int = Field(200, ge=0)
+    decay: int = Field(2000, ge=0)
+    """Last steps, over which the rate falls to zero."""
+    clip: float = Field(2.0, gt=0)
+    """Largest norm of the gradient."""
+
+
+class Training(_Strict):
+    """Length and form of the run."""
+
+    steps: int = Field(gt=0)
+    batch_size: int = Field(4, gt=0)
+    tile: int = Field(256, gt=0, multiple_of=32)
+    balanced: float = Field(1.0, ge=0, le=1)
+    """Share of tiles drawn by importance (bern, eq. 1-2)."""
+    ema: float = Field(0.998, ge=0, lt=1)
+    """Decay of the averaged weights; 0 for none."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    seed: int = 0
+
+
+class Recipe(_Strict):
+    """A training run from data to bundle."""
+
+    name: str
+    version: str = "1"
+    description: str = ""
+    licence: str
+    taxonomy: str
+    mpp: float = Field(gt=0, le=2)
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    data: list[DataSource] = Field(min_length=1)
+    validation: Validation = Validation()
+    network: Named
+    losses: list[WeightedLoss] = Field(min_length=1)
+    geometry: Geometry = Geometry()
+    colour: Colour = Colour()
+    optimiser: Optimiser = Optimiser()
+    training: Training
+    postprocessing: Named
+
+
+def load_recipe(path: str | Path, changes: list[str] | None = None) -> Recipe:
+    """Read a recipe and apply ``key.path=value`` changes.
+
+    Relative paths inside are relative to the working directory.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the file is missing, is not YAML, or holds an unknown key or a bad value; each is named.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise KaryoscopeError(f"recipe {path} does not exist")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise KaryoscopeError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    for change in changes or []:
+        _apply(data, change)
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise KaryoscopeError(f"{path}: {place}: {first['msg']}") from error
+
+
+def _apply(data: dict[str, Any], change: str) -> None:
+    key, equals, value = change.partition("=")
+    if not equals:
+        raise KaryoscopeError(f"--set {change!r} should read key=value")
+    *parents, last = key.split(".")
+    node: Any = data
+    for part in parents:
+        node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
+    node[int(last) if isinstance(node, list) else last] = yaml.safe_load(value)
