@@ -1,0 +1,147 @@
+"""Single passes over label maps, compiled; shared by the files of this room alone."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True)
+def _runs(true, pred, true_area, pred_area):
+    """Cut two flat label maps into runs of equal (true, pred); count areas on the way.
+
+    Only runs inside a nucleus of both maps are returned, as three arrays: true, pred, length.
+    """
+    size = true.size
+    run_true = np.empty(size, np.int32)
+    run_pred = np.empty(size, np.int32)
+    run_length = np.empty(size, np.int32)
+    runs = 0
+    start = 0
+    while start < size:
+        t, p = true[start], pred[start]
+        stop = start + 1
+        while stop < size and true[stop] == t and pred[stop] == p:
+            stop += 1
+        true_area[t] += stop - start
+        pred_area[p] += stop - start
+        if t > 0 and p > 0:
+            run_true[runs] = t
+            run_pred[runs] = p
+            run_length[runs] = stop - start
+            runs += 1
+        start = stop
+    return run_true[:runs], run_pred[:runs], run_length[:runs]
+
+
+@numba.njit(cache=True)
+def _counting_order(keys, key_count, order):
+    """Stable order of ``order`` by ``keys[order]``: one pass of a radix sort."""
+    first = np.zeros(key_count + 1, np.int64)
+    for key in keys:
+        first[key + 1] += 1
+    for key in range(key_count):
+        first[key + 1] += first[key]
+    result = np.empty_like(order)
+    for index in order:
+        key = keys[index]
+        result[first[key]] = index
+        first[key] += 1
+    return result
+
+
+@numba.njit(cache=True)
+def _present(area):
+    """Ids of positive area, and the row of each id in that list (-1 where absent)."""
+    row = np.full(area.size, -1, np.int32)
+    ids = np.empty(area.size, np.int32)
+    count = 0
+    for label in range(1, area.size):
+        if area[label] > 0:
+            row[label] = count
+            ids[count] = label
+            count += 1
+    return ids[:count].copy(), row
+
+
+@numba.njit(cache=True)
+def cross_tabulate(true, pred, true_size, pred_size):
+    """Areas and intersections of two flat label maps, without a scan per nucleus.
+
+    Parameters
+    ----------
+    true, pred : ndarray of int32, shape (n,)
+        Labels, 0 where there is none.
+    true_size, pred_size : int
+        Largest label of each, plus one.
+
+    Returns
+    -------
+    true_ids, true_areas, pred_ids, pred_areas, pair_true, pair_pred, pair_area : ndarrays
+        Ids ascending; pairs ordered by row of true, then row of pred.
+    """
+    true_area = np.zeros(true_size, np.int64)
+    pred_area = np.zeros(pred_size, np.int64)
+    run_true, run_pred, run_length = _runs(true, pred, true_area, pred_area)
+    order = np.arange(run_true.size).astype(np.int32)
+    order = _counting_order(run_pred, pred_size, order)
+    order = _counting_order(run_true, true_size, order)
+    true_ids, true_row = _present(true_area)
+    pred_ids, pred_row = _present(pred_area)
+    pair_true = np.empty(order.size, np.int32)
+    pair_pred = np.empty(order.size, np.int32)
+    pair_area = np.empty(order.size, np.int64)
+    pairs = 0
+    last_true, last_pred = -1, -1
+    for index in order:
+        t, p = run_true[index], run_pred[index]
+        if t != last_true or p != last_pred:
+            pair_true[pairs] = true_row[t]
+            pair_pred[pairs] = pred_row[p]
+            pair_area[pairs] = 0
+            pairs += 1
+            last_true, last_pred = t, p
+        pair_area[pairs - 1] += run_length[index]
+    return (
+        true_ids,
+        true_area[true_ids],
+        pred_ids,
+        pred_area[pred_ids],
+        pair_true[:pairs].copy(),
+        pair_pred[:pairs].copy(),
+        pair_area[:pairs].copy(),
+    )
+
+
+@numba.njit(cache=True)
+def class_by_id(inst_map, class_map, size):
+    """Class at the first pixel of each id, and whether any id has pixels of two classes."""
+    classes = np.full(size, -1, np.int32)
+    mixed = False
+    for i in range(inst_map.size):
+        label = inst_map[i]
+        if label > 0:
+            if classes[label] < 0:
+                classes[label] = class_map[i]
+            elif classes[label] != class_map[i]:
+                mixed = True
+    for label in range(size):
+        classes[label] = max(classes[label], 0)
+    return classes, mixed
+
+
+@numba.njit(cache=True)
+def centroids_and_areas(inst_map, size):
+    """Sum of column and row indices and number of pixels of each id; ``inst_map`` is 2-D."""
+    x = np.zeros(size, np.int64)
+    y = np.zeros(size, np.int64)
+    area = np.zeros(size, np.int64)
+    height, width = inst_map.shape
+    for row in range(height):
+        for column in range(width):
+            label = inst_map[row, column]
+            if label > 0:
+                x[label] += column
+                y[label] += row
+                area[label] += 1
+    return x, y, area

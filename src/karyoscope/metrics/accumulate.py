@@ -1,0 +1,167 @@
+"""What every metric of this room shares: images give terms, terms add up, sums give scores.
+
+A metric is written as three steps, and an accumulator is only the list of what the first returns:
+
+1. one image -> *counts* (what :meth:`Accumulator.update` keeps);
+2. counts of n images -> *terms*, arrays whose first axis is the image (:meth:`Accumulator.terms`);
+3. sums of terms over images -> *scores* (:meth:`Accumulator.score`), over any leading axes.
+
+Because only sums are scored, batches, shards and bootstrap samples all use the same code.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.taxonomy import Taxonomy
+
+Terms = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one set, or of many at once along leading axes.
+
+    Attributes
+    ----------
+    overall : dict of str to ndarray, shape (...)
+        By name of the metric.
+    classes : dict of str to ndarray, shape (..., k)
+        By name of the metric; the last axis runs over the classes of the taxonomy.
+    """
+
+    overall: dict[str, np.ndarray]
+    classes: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def as_dict(self, class_names: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Return plain numbers of one set; ``classes`` by name where there are any."""
+        plain: dict[str, Any] = {name: float(value) for name, value in self.overall.items()}
+        if class_names and self.classes:
+            plain["classes"] = {
+                name: {metric: float(value[k]) for metric, value in self.classes.items()}
+                for k, name in enumerate(class_names)
+            }
+        return plain
+
+
+class Accumulator(ABC):
+    """Counts of images, one row an image, that can be merged, scored and resampled.
+
+    Subclasses say how an image becomes counts (``update``), counts become terms and sums of
+    terms become scores; all else is here.
+
+    Parameters
+    ----------
+    taxonomy : Taxonomy, optional
+        Classes to score, in its order; without it, nuclei are scored without class.
+
+    Attributes
+    ----------
+    conventions : dict of str to str
+        Which of several definitions in use is computed; part of every result.
+    names, sources, cohorts : list of str
+        Of the images, in the order they came.
+    """
+
+    conventions: dict[str, str]
+
+    def __init__(self, taxonomy: Taxonomy | None = None) -> None:
+        self.taxonomy = taxonomy
+        self.names: list[str] = []
+        self.sources: list[str] = []
+        self.cohorts: list[str] = []
+        self._rows: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that are scored."""
+        return self.taxonomy.names if self.taxonomy else ()
+
+    @property
+    def counts(self) -> np.ndarray:
+        """What the images gave, float64, shape (images, ...)."""
+        return np.stack(self._rows) if self._rows else np.zeros((0, *self._row_shape()))
+
+    def _add(self, row: np.ndarray, name: str, source: str, cohort: str) -> None:
+        name = name or str(len(self._rows))
+        self.names.append(name)
+        self.sources.append(source or name)
+        self.cohorts.append(cohort)
+        self._rows.append(np.asarray(row, np.float64))
+
+    def merge(self, other: Self) -> Self:
+        """Append the images of another accumulator of the same kind; return this one.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the other one has other classes or other conventions.
+        """
+        if type(self) is not type(other) or self.class_names != other.class_names:
+            raise KaryoscopeError("cannot merge accumulators of different metrics or classes")
+        if self.conventions != other.conventions:
+            raise KaryoscopeError(
+                f"cannot merge scores of different conventions: {self.conventions} and"
+                f" {other.conventions}"
+            )
+        self.names += other.names
+        self.sources += other.sources
+        self.cohorts += other.cohorts
+        self._rows += other._rows
+        return self
+
+    def scores(self) -> Scores:
+        """Scores of all images together, as 0-d arrays (and (k,) for classes)."""
+        terms = self.terms(self.counts)
+        return self.score({name: value.sum(axis=0) for name, value in terms.items()})
+
+    def image_scores(self) -> Scores:
+        """Scores of every image alone, shape (images,) (and (images, k) for classes)."""
+        return self.score(self.terms(self.counts))
+
+    def compute(self) -> dict[str, Any]:
+        """Scores as plain numbers, ``classes`` by name, ``images`` and ``conventions``."""
+        result = self.scores().as_dict(self.class_names)
+        return result | {"images": len(self), "conventions": dict(self.conventions)}
+
+    @abstractmethod
+    def _row_shape(self) -> tuple[int, ...]: ...
+
+    @abstractmethod
+    def terms(self, counts: np.ndarray) -> Terms:
+        """Additive terms of images from their counts; first axis the image."""
+
+    @abstractmethod
+    def score(self, sums: Terms) -> Scores:
+        """Scores from terms summed over images; any leading axes."""
+
+
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """``above / below``, NaN where ``below`` is 0, without a warning."""
+    above, below = np.broadcast_arrays(np.asarray(above, np.float64), np.asarray(below, np.float64))
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
+
+
+def mean_terms(name: str, values: np.ndarray) -> Terms:
+    """Return terms whose ratio is the mean over images: the values and whether each is defined."""
+    defined = np.isfinite(values)
+    return {name: np.where(defined, values, 0.0), f"{name}/images": defined.astype(np.float64)}
+
+
+def mean_of(sums: Terms, name: str) -> np.ndarray:
+    """Return the mean over the images where a value is defined; NaN where it is in none."""
+    return ratio(sums[name], sums[f"{name}/images"])
+
+
+def mean_over(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Mean over an axis, NaN entries left out; NaN where all are, without a warning."""
+    defined = np.isfinite(values)
+    return ratio(np.where(defined, values, 0.0).sum(axis), defined.sum(axis))
