@@ -1,0 +1,72 @@
+"""Maps in, nuclei out. One file a post-processing, one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.nuclei import Nuclei
+from karyoscope.postprocessing.base import PostProcessing
+from karyoscope.postprocessing.outlines import trace_outlines
+from karyoscope.postprocessing.parameters import Parameters
+from karyoscope.postprocessing.tabulate import nuclei_from_labels
+from karyoscope.postprocessing.three_label import THREE_LABEL
+from karyoscope.taxonomy import Taxonomy
+
+POSTPROCESSINGS: dict[str, PostProcessing] = {
+    "three_label": THREE_LABEL,
+}
+
+__all__ = [
+    "POSTPROCESSINGS",
+    "Parameters",
+    "PostProcessing",
+    "nuclei_from_labels",
+    "postprocess",
+    "trace_outlines",
+]
+
+
+def postprocess(
+    name: str,
+    maps: Mapping[str, np.ndarray],
+    params: Parameters | Mapping[str, Any] | None,
+    taxonomy: Taxonomy,
+    mpp: float,
+) -> Nuclei:
+    """Turn the maps of a network into a table of nuclei.
+
+    Parameters
+    ----------
+    name : str
+        A post-processing of :data:`POSTPROCESSINGS`.
+    maps : mapping of str to ndarray
+        By standard name, float32, channels last.
+    params : Parameters, mapping or None
+        None means the defaults.
+    taxonomy : Taxonomy
+        Of the class probabilities ``tp``; without that map nuclei are not classified.
+    mpp : float
+        µm per pixel of the maps.
+
+    Returns
+    -------
+    Nuclei
+        In pixels of the maps.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is no such post-processing, a map is missing or misfits, or a parameter is wrong.
+    """
+    if name not in POSTPROCESSINGS:
+        raise KaryoscopeError(
+            f"no post-processing {name!r}; there are {', '.join(sorted(POSTPROCESSINGS))}"
+        )
+    method = POSTPROCESSINGS[name]
+    params = method.validate(params)
+    labels = method(maps, params, taxonomy, mpp)
+    return nuclei_from_labels(labels, maps.get("tp"), taxonomy, mpp, params.class_weights)
