@@ -117,7 +117,8 @@ class Taxonomy:
         Parameters
         ----------
         other : Taxonomy
-            The target. Equal names map to equal names where no merge is declared.
+            The target. Where no merge is declared, equal names map to equal names, provided
+            that every class has its equal: "epithelial" alone may well mean another thing.
 
         Returns
         -------
@@ -130,8 +131,8 @@ class Taxonomy:
             If no class at all has a counterpart.
         """
         names = self.merges.get(other.name)
-        if names is None:
-            names = {n: n for n in self.names if n in other.names}
+        if names is None and set(self.names) <= set(other.names):
+            names = {n: n for n in self.names}
         if not names:
             raise KaryoscopeError(f"no mapping from taxonomy {self.name!r} to {other.name!r}")
         table = np.zeros(256, np.uint8)
