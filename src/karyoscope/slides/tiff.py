@@ -1,0 +1,147 @@
+"""Aperio SVS, OME-TIFF and any tiled, striped or plain TIFF, read tile by tile."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import tifffile
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.slides._pixels import refuse_narrow
+from karyoscope.slides._scale import RecordedScale
+from karyoscope.slides._sniff import TIFF_MAGIC
+from karyoscope.slides._tiff_scale import recorded_scale
+from karyoscope.slides._tiff_tiles import TiledLevel, UnsupportedLayout
+from karyoscope.slides.base import Slide, pyramid_level
+
+_CACHE_BYTES = 64 << 20
+
+# What tifffile logs about damage becomes an error here or does not matter.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+
+class TiffSlide(Slide):
+    """A TIFF file whose tiles are found by tifffile and decoded by imagecodecs.
+
+    Decoded tiles are kept, up to 64 MB, since neighbouring windows share them. Tiles that the
+    file leaves out are white. Orientation tags and colour profiles are not applied.
+    """
+
+    format: ClassVar[str] = "tiff"
+
+    @classmethod
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        """Any TIFF file; formats that only OpenSlide knows are registered before this one."""
+        return head.startswith(TIFF_MAGIC)
+
+    def _open(self) -> None:
+        assert self.path is not None
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
+        self._cached_bytes = 0
+        try:
+            self._tif = tifffile.TiffFile(self.path)
+        except Exception as error:  # tifffile raises many kinds for a damaged header
+            raise KaryoscopeError(f"{self.path} is not a readable TIFF file: {error}") from error
+        try:
+            self._tiles = self._find_levels()
+        except KaryoscopeError:
+            self._tif.close()
+            raise
+        except Exception as error:
+            self._tif.close()
+            raise KaryoscopeError(f"{self.path} is a damaged TIFF file: {error}") from error
+        size = self._tiles[0].width, self._tiles[0].height
+        self.levels = [pyramid_level(size, t.width, t.height) for t in self._tiles]
+
+    def _find_levels(self) -> list[TiledLevel]:
+        if not self._tif.series:
+            raise KaryoscopeError(f"{self.path} holds no image; it may be truncated")
+        levels = []
+        for series in self._tif.series[0].levels:
+            pages = self._pages_of(series)
+            levels.append(TiledLevel(self._tif, pages, self._lock))
+        first = levels[0]
+        # A level that is no coarser, or of another shape, is not one of this pyramid.
+        aspect = first.width / first.height
+        levels = [first] + [
+            t
+            for t in levels[1:]
+            if t.width < first.width and abs(t.width - aspect * t.height) <= 2 * max(1, aspect)
+        ]
+        self._check_complete(levels)
+        return levels
+
+    def _pages_of(self, series: tifffile.TiffPageSeries) -> list[tifffile.TiffPage]:
+        """Pages of one level: one, or one per colour."""
+        axes = series.axes.replace("Q", "I")
+        extra = {a: n for a, n in zip(axes, series.shape, strict=True) if a not in "YXS" and n > 1}
+        # Unrelated pages that happen to share a size are one generic series; the first counts.
+        if not extra or series.kind == "generic":
+            return [series.pages[0].aspage()]
+        if set(extra) == {"C"} and extra["C"] == 3:
+            return [page.aspage() for page in series.pages[:3]]
+        what = ", ".join(f"{count} along {axis}" for axis, count in extra.items())
+        raise UnsupportedLayout(
+            f"{self.path}: a stack of images ({what}), not one H&E image; export one as RGB"
+        )
+
+    def _check_complete(self, levels: list[TiledLevel]) -> None:
+        size = self._tif.filehandle.size
+        if max(level.end() for level in levels) > size:
+            raise KaryoscopeError(f"{self.path} is truncated: it ends at byte {size}")
+        tiles = []
+        for level in levels:
+            try:
+                # Decoding one tile now tells at once of a codec that is missing.
+                tiles.append(level.samples((level.down // 2) * level.across + level.across // 2))
+            except KaryoscopeError as error:
+                raise UnsupportedLayout(str(error)) from error
+        found = [int(tile.max(initial=0)) for tile in tiles if tile is not None]
+        if levels[0].pages[0].bitspersample == 16 and found:
+            refuse_narrow(str(self.path), max(found))
+
+    def _recorded_scale(self) -> RecordedScale:
+        return recorded_scale(self._tif)
+
+    def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> np.ndarray:
+        tiles = self._tiles[level]
+        out = np.empty((height, width, 3), np.uint8)
+        for row in range(y // tiles.tile_height, -(-(y + height) // tiles.tile_height)):
+            top = row * tiles.tile_height
+            y0, y1 = max(top, y), min(top + tiles.tile_height, y + height)
+            for column in range(x // tiles.tile_width, -(-(x + width) // tiles.tile_width)):
+                left = column * tiles.tile_width
+                x0, x1 = max(left, x), min(left + tiles.tile_width, x + width)
+                tile = self._tile(level, row * tiles.across + column)
+                part = 255 if tile is None else tile[y0 - top : y1 - top, x0 - left : x1 - left]
+                out[y0 - y : y1 - y, x0 - x : x1 - x] = part
+        return out
+
+    def _tile(self, level: int, index: int) -> np.ndarray | None:
+        key = level, index
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]
+        tile = self._tiles[level].rgb(index)
+        if tile is None:
+            return None
+        with self._lock:
+            if key not in self._cache:
+                self._cache[key] = tile
+                self._cached_bytes += tile.nbytes
+            while self._cached_bytes > _CACHE_BYTES and len(self._cache) > 1:
+                self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
+        return tile
+
+    def close(self) -> None:
+        """Close the file and forget the decoded tiles."""
+        self._tif.close()
+        self._cache.clear()
+        self._cached_bytes = 0
