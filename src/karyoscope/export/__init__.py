@@ -1,0 +1,161 @@
+"""Nuclei -> files: one file a format, all streamed, all renamed when complete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.export.base import ExportContext, Writer, cannot_write
+from karyoscope.export.csv import CSVWriter
+from karyoscope.export.geojson import GeoJSONWriter, GzippedGeoJSONWriter
+from karyoscope.export.labels import LabelsWriter
+from karyoscope.export.overlay import OverlayWriter
+from karyoscope.export.parquet import ParquetWriter, iterate_parquet, read_parquet
+from karyoscope.export.summary import SummaryWriter, summary_table
+from karyoscope.nuclei import Nuclei
+
+__all__ = [
+    "WRITERS",
+    "ExportContext",
+    "Writer",
+    "Writers",
+    "iterate_parquet",
+    "open_writers",
+    "read_parquet",
+    "summary_table",
+]
+
+WRITERS: dict[str, type[Writer]] = {
+    writer.name: writer
+    for writer in (
+        GeoJSONWriter,
+        GzippedGeoJSONWriter,
+        ParquetWriter,
+        CSVWriter,
+        LabelsWriter,
+        OverlayWriter,
+        SummaryWriter,
+    )
+}
+
+
+class Writers:
+    """The outputs of one slide as one: all of them appear, or none.
+
+    Attributes
+    ----------
+    summary : SummaryWriter
+        Always among them; takes the analysed area and the time per stage before the end.
+    """
+
+    def __init__(self, writers: Sequence[Writer]) -> None:
+        self._writers = list(writers)
+        self.summary = next(w for w in self._writers if isinstance(w, SummaryWriter))
+
+    @property
+    def paths(self) -> list[Path]:
+        """Final names of all outputs."""
+        return [path for w in self._writers for path in w.paths(w.path)]
+
+    def write(self, nuclei: Nuclei) -> None:
+        """Add a block of nuclei to every output."""
+        try:
+            for writer in self._writers:
+                writer.write(nuclei)
+        except BaseException:
+            self.abort()
+            raise
+
+    def close(self) -> None:
+        """Complete every output, and only then give each its final name."""
+        try:
+            for writer in self._writers:
+                writer.finish()
+            for writer in self._writers:
+                writer.commit()
+        except BaseException:
+            self.abort()
+            raise
+
+    def abort(self) -> None:
+        """Give up every output that has no final name yet."""
+        for writer in self._writers:
+            writer.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+def open_writers(
+    out_dir: str | Path,
+    stem: str,
+    formats: Sequence[str],
+    context: ExportContext,
+    overwrite: bool = False,
+) -> Writers:
+    """Open one writer a format for one slide; the summary is always among them.
+
+    Parameters
+    ----------
+    out_dir : str or Path
+        Created if absent.
+    stem : str
+        First part of every name, such as ``"slide"`` for ``slide.geojson``.
+    formats : sequence of str
+        Keys of ``WRITERS``.
+    context : ExportContext
+        Slide, scale, classes, model.
+    overwrite : bool
+        Replace outputs that exist. Even then they stay until the new ones are complete.
+
+    Returns
+    -------
+    Writers
+
+    Raises
+    ------
+    KaryoscopeError
+        If a format is unknown, an output exists, or the folder cannot be written.
+    """
+    names = list(dict.fromkeys([*formats, SummaryWriter.name]))
+    for name in names:
+        if name not in WRITERS:
+            known = ", ".join(WRITERS)
+            raise KaryoscopeError(f"no format {name!r}; there are {known}")
+    folder = Path(out_dir)
+    targets = {name: folder / (stem + WRITERS[name].suffix) for name in names}
+    existing = [
+        path
+        for name, target in targets.items()
+        for path in WRITERS[name].paths(target)
+        if path.exists()
+    ]
+    if existing and not overwrite:
+        raise KaryoscopeError(f"{existing[0]} exists; use --overwrite to replace it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KaryoscopeError(cannot_write(folder, error)) from error
+    opened: list[Writer] = []
+    try:
+        for name, target in targets.items():
+            opened.append(WRITERS[name](target, context))
+    except BaseException:
+        for writer in opened:
+            writer.abort()
+        raise
+    return Writers(opened)

@@ -1,0 +1,78 @@
+"""CSV: one row a nucleus, without the outlines."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from karyoscope.export._columns import columns, decimals
+from karyoscope.export.base import Writer, close_quietly
+from karyoscope.nuclei import Nuclei
+
+
+class CSVWriter(Writer):
+    """Columns ``id, class, x, y, area_um2``, then ``p_<class>``, then the measurements.
+
+    Positions are in pixels of level 0. A value that is not a number is an empty field.
+    """
+
+    name = "csv"
+    suffix = ".csv"
+
+    _file: IO[bytes] | None = None
+
+    def _open(self) -> None:
+        self._file = self.partial.open("wb", buffering=1 << 20)
+        self._names: list[str] | None = None
+        special = set(',"\r\n') & set("".join(self.context.taxonomy.names))
+        self._quoting = "needed" if special else "none"
+
+    def _write(self, nuclei: Nuclei) -> None:
+        assert self._file is not None
+        table = _table(nuclei)
+        if self._names is None:
+            self._header(table.schema.names)
+        elif self._names != table.schema.names:
+            raise ValueError(f"columns {table.schema.names} do not follow {self._names}")
+        options = pa.csv.WriteOptions(include_header=False, quoting_style=self._quoting)
+        pa.csv.write_csv(table, self._file, options)
+
+    def _header(self, names: list[str]) -> None:
+        assert self._file is not None
+        self._names = names
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(names)
+        self._file.write(line.getvalue().encode())
+
+    def _finish(self) -> None:
+        assert self._file is not None
+        if self._names is None:
+            self._header(list(Nuclei.empty(self.context.taxonomy, self.context.mpp).columns()))
+        self._file.close()
+
+    def _release(self) -> None:
+        if self._file is not None:
+            close_quietly(self._file)
+
+
+def _table(nuclei: Nuclei) -> pa.Table:
+    arrays = {}
+    for name, column in columns(nuclei).items():
+        if name == "class":
+            column = column.cast(pa.string())
+        elif pa.types.is_floating(column.type):
+            column = _rounded(name, column.to_numpy(zero_copy_only=False), nuclei)
+        arrays[name] = column
+    return pa.table(arrays)
+
+
+def _rounded(name: str, values: np.ndarray, nuclei: Nuclei) -> pa.Array:
+    places = decimals(name, nuclei)
+    if places is not None:
+        values = np.round(values, places)
+    return pa.array(values, mask=~np.isfinite(values))

@@ -1,0 +1,223 @@
+"""GeoParquet: a table of nuclei with outlines, for geopandas, DuckDB, QGIS and SpatialData."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.export._columns import columns
+from karyoscope.export.base import ExportContext, Writer, close_quietly
+from karyoscope.nuclei import Nuclei
+from karyoscope.taxonomy import Taxonomy
+
+_ROW_GROUP = 65536
+_HEADER = 13
+_POINT = 16
+
+
+class ParquetWriter(Writer):
+    """GeoParquet 1.1 with outlines as WKB polygons in pixels of level 0.
+
+    The coordinate reference system is ``null``, which means "unknown" (left out, it would mean
+    longitude and latitude). The key ``karyoscope`` of the file's metadata holds slide, scale,
+    model and taxonomy as JSON.
+    """
+
+    name = "parquet"
+    suffix = ".parquet"
+
+    _file: IO[bytes] | None = None
+    _table: pq.ParquetWriter | None = None
+
+    def _open(self) -> None:
+        self._file = self.partial.open("wb")
+        self._waiting: list[pa.RecordBatch] = []
+
+    def _write(self, nuclei: Nuclei) -> None:
+        for start in range(0, len(nuclei), _ROW_GROUP):
+            rows = np.arange(start, min(start + _ROW_GROUP, len(nuclei)))
+            self._waiting.append(_batch(nuclei.take(rows)))
+            if sum(batch.num_rows for batch in self._waiting) >= _ROW_GROUP:
+                self._flush()
+
+    def _flush(self) -> None:
+        batches, self._waiting = self._waiting, []
+        if self._table is None:
+            self._table = pq.ParquetWriter(
+                self._file,
+                batches[0].schema.with_metadata(_metadata(self.context)),
+                compression="zstd",
+                compression_level=1,
+                # The outlines never repeat: a dictionary of them is work for nothing, and so are
+                # their least and greatest bytes.
+                use_dictionary=["class"],
+                write_statistics=[n for n in batches[0].schema.names if n != "geometry"],
+            )
+        table = pa.Table.from_batches(batches, self._table.schema)
+        self._table.write_table(table.combine_chunks(), row_group_size=_ROW_GROUP)
+
+    def _finish(self) -> None:
+        assert self._file is not None
+        if self._table is None and not self._waiting:
+            self._waiting.append(_batch(Nuclei.empty(self.context.taxonomy, self.context.mpp)))
+        if self._waiting:
+            self._flush()
+        assert self._table is not None
+        self._table.close()
+        self._file.close()
+
+    def _release(self) -> None:
+        if self._file is not None:
+            if self._table is not None:
+                # Else it would be completed when it is collected, into a file that is gone.
+                self._table.is_open = False
+            close_quietly(self._file)
+
+
+def _metadata(context: ExportContext) -> dict[str, str]:
+    geometry = {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}
+    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": geometry}}
+    ours = {**context.provenance(), "taxonomy": context.taxonomy.to_dict()}
+    return {"geo": json.dumps(geo), "karyoscope": json.dumps(ours, ensure_ascii=False)}
+
+
+def read_parquet(path: str | Path) -> Nuclei:
+    """Read a file of :class:`ParquetWriter` back.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``.parquet`` file that karyoscope wrote.
+
+    Returns
+    -------
+    Nuclei
+        Equal to what was written.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the file is missing, damaged, or was not written by karyoscope.
+    """
+    return Nuclei.concat(iterate_parquet(path))
+
+
+def iterate_parquet(path: str | Path) -> Iterator[Nuclei]:
+    """Read a file of :class:`ParquetWriter` in blocks, one or more; see :func:`read_parquet`."""
+    try:
+        with pq.ParquetFile(path) as file:
+            ours = json.loads((file.schema_arrow.metadata or {})[b"karyoscope"])
+            taxonomy, mpp = Taxonomy.from_dict(ours["taxonomy"]), float(ours["mpp"])
+            if file.metadata.num_rows == 0:
+                yield Nuclei.empty(taxonomy, mpp)
+            for group in range(file.num_row_groups):
+                for batch in file.read_row_group(group).to_batches():
+                    yield _nuclei(batch, taxonomy, mpp)
+    except FileNotFoundError as error:
+        raise KaryoscopeError(f"no file {path}") from error
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise KaryoscopeError(f"{path} is no table of nuclei from karyoscope: {reason}") from error
+
+
+def _nuclei(batch: pa.RecordBatch, taxonomy: Taxonomy, mpp: float) -> Nuclei:
+    vertices, offsets = _from_wkb(batch.column("geometry"))
+    classes = batch.column("class")
+    ids = dict(zip(taxonomy.names, taxonomy.ids, strict=True))
+    table = np.array([ids.get(name, 0) for name in classes.dictionary.to_pylist()], np.uint8)
+    columns = {
+        name: batch.column(name).to_numpy(zero_copy_only=False)
+        for name in batch.schema.names
+        if name not in ("geometry", "class")
+    }
+    names = [f"p_{name}" for name in taxonomy.names]
+    known = [columns.pop(name) for name in names if name in columns]
+    return Nuclei(
+        taxonomy=taxonomy,
+        mpp=mpp,
+        id=columns.pop("id"),
+        class_id=table[classes.indices.to_numpy()],
+        x=columns.pop("x"),
+        y=columns.pop("y"),
+        area_um2=columns.pop("area_um2"),
+        probabilities=np.stack(known, 1) if known else np.zeros((len(batch), 0), np.float32),
+        vertices=vertices,
+        offsets=offsets,
+        measurements=columns,
+    )
+
+
+def _batch(nuclei: Nuclei) -> pa.RecordBatch:
+    outlines = to_wkb(nuclei.vertices, nuclei.offsets)
+    return pa.RecordBatch.from_pydict({**columns(nuclei), "geometry": outlines})
+
+
+def to_wkb(vertices: np.ndarray, offsets: np.ndarray) -> pa.BinaryArray:
+    """Outlines as well-known binary (OGC 06-103r4, section 8): little-endian polygons of one ring.
+
+    Parameters
+    ----------
+    vertices : ndarray of float32, shape (v, 2)
+        x, y, rings not closed.
+    offsets : ndarray of int64, shape (n + 1,)
+        Where each ring starts and ends.
+
+    Returns
+    -------
+    pyarrow.BinaryArray of length n
+    """
+    ends = offsets * _POINT + np.arange(len(offsets)) * (_HEADER + _POINT)
+    points = vertices.astype("<f8").view(np.uint8).reshape(-1, _POINT)
+    data = np.empty(ends[-1], np.uint8)
+    _put_polygons(data, ends, points, offsets)
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
+
+
+@numba.njit(cache=True)
+def _put_polygons(data, ends, points, offsets):
+    for row in range(len(offsets) - 1):
+        at = ends[row]
+        start, stop = offsets[row], offsets[row + 1]
+        count = stop - start + 1
+        # Byte order, geometry type 3 (polygon), one ring, number of points.
+        data[at : at + _HEADER] = 0
+        data[at] = 1
+        data[at + 1] = 3
+        data[at + 5] = 1
+        for byte in range(4):
+            data[at + 9 + byte] = (count >> (8 * byte)) & 255
+        at += _HEADER
+        for i in range(count):
+            source = points[start + i % (count - 1)]
+            for byte in range(_POINT):
+                data[at + byte] = source[byte]
+            at += _POINT
+
+
+def _from_wkb(outlines: pa.BinaryArray) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices and offsets of polygons that :func:`to_wkb` wrote."""
+    if len(outlines) == 0:
+        return np.zeros((0, 2), np.float32), np.zeros(1, np.int64)
+    _, ends_buffer, data_buffer = outlines.buffers()
+    ends = np.frombuffer(ends_buffer, np.int32)[outlines.offset :][: len(outlines) + 1]
+    ends = ends.astype(np.int64)
+    data = np.frombuffer(data_buffer, np.uint8)
+    points = (np.diff(ends) - _HEADER) // _POINT
+    heads = data[ends[:-1, None] + np.arange(_HEADER)]
+    counts = np.ascontiguousarray(heads[:, 9:]).view("<u4").ravel()
+    if (heads[:, :9] != [1, 3, 0, 0, 0, 1, 0, 0, 0]).any() or (counts != points).any():
+        raise ValueError("its outlines are not polygons of one ring")
+    offsets = np.concatenate([[0], np.cumsum(points - 1)])
+    starts = np.repeat(ends[:-1] + _HEADER - offsets[:-1] * _POINT, points - 1)
+    where = starts + np.arange(offsets[-1]) * _POINT
+    coordinates = data[where[:, None] + np.arange(_POINT)].view("<f8")
+    return coordinates.astype(np.float32), offsets

@@ -1,0 +1,24 @@
+import pytest
+from some_nuclei import HEIGHT, MPP, WIDTH, make_nuclei, read_plain
+
+from karyoscope.export import ExportContext
+from karyoscope.nuclei import Nuclei
+
+
+@pytest.fixture
+def nuclei() -> Nuclei:
+    return make_nuclei(300)
+
+
+@pytest.fixture
+def context(nuclei: Nuclei) -> ExportContext:
+    return ExportContext(
+        slide="slide é.svs",
+        size=(WIDTH, HEIGHT),
+        mpp=MPP,
+        taxonomy=nuclei.taxonomy,
+        model="lizard",
+        model_version="1.0",
+        model_licence="CC-BY-NC-SA-4.0",
+        read=read_plain,
+    )
