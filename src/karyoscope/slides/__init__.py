@@ -12,8 +12,9 @@ import numpy as np
 from karyoscope.slides._sniff import first_bytes, not_a_slide
 from karyoscope.slides._tiff_tiles import UnsupportedLayout
 from karyoscope.slides.array import ArraySlide
-from karyoscope.slides.base import Grid, Level, Slide
+from karyoscope.slides.base import Slide
 from karyoscope.slides.discover import find_slides
+from karyoscope.slides.grid import Grid, Level
 from karyoscope.slides.openslide_reader import OpenSlideSlide
 from karyoscope.slides.raster import RasterSlide
 from karyoscope.slides.tiff import TiffSlide

@@ -27,9 +27,11 @@ def sample(
     Parameters
     ----------
     levels : sequence of Level
+        Level 0 first.
     read_level : callable
         Reads a window of a level.
     grid : Grid
+        Grid that the window is on.
     box : (int, int, int, int)
         Left, top, right, bottom in grid pixels, half-open, not empty.
 

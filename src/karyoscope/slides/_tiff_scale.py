@@ -32,11 +32,11 @@ def recorded_scale(tif: tifffile.TiffFile) -> RecordedScale:
 
 
 def _aperio(description: str) -> tuple[tuple[float, float] | None, float | None]:
-    fields = dict(
-        (part.strip() for part in item.split("=", 1))
-        for item in description.split("|")
-        if "=" in item
-    )
+    fields: dict[str, str] = {}
+    for item in description.split("|"):
+        key, equals, value = item.partition("=")
+        if equals:
+            fields[key.strip()] = value.strip()
     mpp = _number(fields.get("MPP"))
     return (mpp, mpp) if mpp is not None else None, _number(fields.get("AppMag"))
 

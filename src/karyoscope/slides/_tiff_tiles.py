@@ -119,7 +119,7 @@ class TiledLevel:
                 f"{handle.path}: damaged at x {x}, y {y} of a level"
                 f" {self.width} x {self.height}: {reason}"
             ) from error
-        return tile[0]
+        return None if tile is None else tile[0]
 
     def rgb(self, index: int) -> np.ndarray | None:
         """Decode a tile to RGB: (h, w, 3) uint8, or None where the file leaves it out."""

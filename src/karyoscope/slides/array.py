@@ -10,7 +10,8 @@ import numpy as np
 from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._pixels import refuse_narrow, to_rgb
 from karyoscope.slides._scale import RecordedScale
-from karyoscope.slides.base import Level, Slide, slide_name
+from karyoscope.slides.base import Slide, slide_name
+from karyoscope.slides.grid import Level
 
 _NPY_MAGIC = b"\x93NUMPY"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -12,64 +11,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.slides._resample import Taps, box_average, interpolate, plan_taps
+from karyoscope.slides._sampling import sample
 from karyoscope.slides._scale import RecordedScale, resolve_mpp
-
-SAME_SCALE = 0.03
-"""A grid whose pixels would be within this share of a whole number of pixels has that number."""
-
-_CHUNK_ROWS = 1024
-_CHUNK_PIXELS = 16 << 20
-
-
-@dataclass(frozen=True)
-class Level:
-    """One level of a pyramid.
-
-    Attributes
-    ----------
-    width, height : int
-        Size in pixels of this level.
-    downsample_x, downsample_y : float
-        Pixels of level 0 that one pixel of this level spans.
-    """
-
-    width: int
-    height: int
-    downsample_x: float = 1.0
-    downsample_y: float = 1.0
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The pixels of a slide at one physical scale.
-
-    Grid pixel ``i`` covers level 0 from ``i * scale`` to ``(i + 1) * scale``, so that a point at
-    ``u`` on the grid (corner origin) is at ``u * scale`` on level 0.
-
-    Attributes
-    ----------
-    width, height : int
-        Size in grid pixels; the last ones may reach beyond the slide.
-    scale_x, scale_y : float
-        Pixels of level 0 that one grid pixel spans.
-    """
-
-    width: int
-    height: int
-    scale_x: float
-    scale_y: float
-
-
-def pyramid_level(size: tuple[int, int], width: int, height: int) -> Level:
-    """Return a level of a pyramid, its downsample a whole number where rounding allows."""
-    return Level(width, height, _downsample(size[0], width), _downsample(size[1], height))
-
-
-def _downsample(full: int, reduced: int) -> float:
-    whole = max(1, round(full / reduced))
-    # Writers drop or complete the last, partial pixel of each level.
-    return float(whole) if abs(full / whole - reduced) <= 1 else full / reduced
+from karyoscope.slides.grid import Grid, Level, grid_of, whole_scale
 
 
 def slide_name(path: Path) -> str:
@@ -188,15 +132,8 @@ class Slide(ABC):
             mpp = self.mpp
         if not (math.isfinite(mpp) and mpp > 0):
             raise KaryoscopeError(f"cannot read at {mpp} µm per pixel: not a positive number")
-        scale_x, scale_y = (_snap(mpp / own) for own in self.mpp_xy)
-        return self._grid_of(scale_x, scale_y)
-
-    def _grid_of(self, scale_x: float, scale_y: float) -> Grid:
-        width, height = (
-            max(1, math.ceil(full / scale - 1e-6))
-            for full, scale in zip(self.size, (scale_x, scale_y), strict=True)
-        )
-        return Grid(width, height, scale_x, scale_y)
+        scale_x, scale_y = (whole_scale(mpp / own) for own in self.mpp_xy)
+        return grid_of(self.size, scale_x, scale_y)
 
     def read(self, x: int, y: int, width: int, height: int, mpp: float | None = None) -> np.ndarray:
         """Read a window of the grid at a physical scale.
@@ -237,7 +174,7 @@ class Slide(ABC):
             Pixels of level 0 that one pixel spans, along both axes (a whole number).
         """
         scale = float(max(1, math.ceil(max(self.size) / max_edge)))
-        grid = self._grid_of(scale, scale)
+        grid = grid_of(self.size, scale, scale)
         return self._read_grid(grid, 0, 0, grid.width, grid.height), scale
 
     def _read_grid(self, grid: Grid, x: int, y: int, width: int, height: int) -> np.ndarray:
@@ -247,65 +184,11 @@ class Slide(ABC):
         top, bottom = max(0, y), min(grid.height, y + height)
         if left >= right or top >= bottom:
             return np.full((height, width, 3), 255, np.uint8)
-        inside = self._sample(grid, left, top, right, bottom)
+        inside = sample(self.levels, self._read_level, grid, (left, top, right, bottom))
         if inside.shape[:2] == (height, width):
             return inside
         out = np.full((height, width, 3), 255, np.uint8)
         out[top - y : bottom - y, left - x : right - x] = inside
-        return out
-
-    def _sample(self, grid: Grid, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-        index = self._level_for(grid)
-        level = self.levels[index]
-        step_x, step_y = grid.scale_x / level.downsample_x, grid.scale_y / level.downsample_y
-        kx, ky = max(1, round(step_x)), max(1, round(step_y))
-        taps_x = plan_taps(left, right, step_x / kx, -(-level.width // kx))
-        taps_y = plan_taps(top, bottom, step_y / ky, -(-level.height // ky))
-        boxes = self._boxes(index, taps_x, taps_y, kx, ky)
-        if taps_x.plain and taps_y.plain:
-            return boxes
-        return interpolate(
-            boxes,
-            taps_x.low - taps_x.start,
-            taps_x.high - taps_x.start,
-            taps_x.weight,
-            taps_y.low - taps_y.start,
-            taps_y.high - taps_y.start,
-            taps_y.weight,
-        )
-
-    def _level_for(self, grid: Grid) -> int:
-        """Coarsest level that is at least as fine as the grid."""
-        fine = [
-            index
-            for index, level in enumerate(self.levels)
-            if level.downsample_x <= grid.scale_x * (1 + 1e-6)
-            and level.downsample_y <= grid.scale_y * (1 + 1e-6)
-        ]
-        return max(fine, key=lambda index: self.levels[index].downsample_x, default=0)
-
-    def _boxes(self, index: int, taps_x: Taps, taps_y: Taps, kx: int, ky: int) -> np.ndarray:
-        """Box averages of a level; read in parts, so that a thumbnail needs little memory."""
-        level = self.levels[index]
-        if kx == ky == 1:
-            return self._read_level(
-                index,
-                taps_x.start,
-                taps_y.start,
-                taps_x.stop - taps_x.start,
-                taps_y.stop - taps_y.start,
-            )
-        rows, columns = taps_y.stop - taps_y.start, taps_x.stop - taps_x.start
-        out = np.empty((rows, columns, 3), np.uint8)
-        high = max(1, _CHUNK_ROWS // ky)
-        wide = max(1, _CHUNK_PIXELS // (high * ky) // kx)
-        for top in range(0, rows, high):
-            for left in range(0, columns, wide):
-                part = out[top : top + high, left : left + wide]
-                x, y = (taps_x.start + left) * kx, (taps_y.start + top) * ky
-                width = min(part.shape[1] * kx, level.width - x)
-                height = min(part.shape[0] * ky, level.height - y)
-                part[:] = box_average(self._read_level(index, x, y, width, height), kx, ky)
         return out
 
     def __enter__(self) -> Self:
@@ -329,8 +212,3 @@ class Slide(ABC):
     def __repr__(self) -> str:
         width, height = self.size
         return f"{type(self).__name__}({self.name!r}, {width} x {height} at {self.mpp:g} µm/px)"
-
-
-def _snap(scale: float) -> float:
-    whole = max(1, round(scale))
-    return float(whole) if abs(scale / whole - 1) <= SAME_SCALE else scale

@@ -22,6 +22,7 @@ def find_slides(inputs: Iterable[str | Path]) -> tuple[list[Path], list[str]]:
     Parameters
     ----------
     inputs : iterable of str or path
+        What the user named.
 
     Returns
     -------

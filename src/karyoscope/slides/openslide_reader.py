@@ -12,7 +12,8 @@ import openslide
 from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._pixels import to_rgb
 from karyoscope.slides._scale import RecordedScale
-from karyoscope.slides.base import Slide, pyramid_level
+from karyoscope.slides.base import Slide
+from karyoscope.slides.grid import pyramid_level
 
 # These are read by their name even where OpenSlide does not know them, so that a slide whose
 # companion files are missing is reported and not taken for the thumbnail that it begins with.

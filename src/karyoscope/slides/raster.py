@@ -12,7 +12,8 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._pixels import refuse_narrow, to_rgb
 from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import raster_kind
-from karyoscope.slides.base import Level, Slide
+from karyoscope.slides.base import Slide
+from karyoscope.slides.grid import Level
 
 LARGEST_IMAGE = 300_000_000
 """Pixels that are decoded at once, at most (about 2 GB while decoding)."""

@@ -17,7 +17,8 @@ from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import TIFF_MAGIC
 from karyoscope.slides._tiff_scale import recorded_scale
 from karyoscope.slides._tiff_tiles import TiledLevel, UnsupportedLayout
-from karyoscope.slides.base import Slide, pyramid_level
+from karyoscope.slides.base import Slide
+from karyoscope.slides.grid import pyramid_level
 
 _CACHE_BYTES = 64 << 20
 
@@ -83,13 +84,19 @@ class TiffSlide(Slide):
         extra = {a: n for a, n in zip(axes, series.shape, strict=True) if a not in "YXS" and n > 1}
         # Unrelated pages that happen to share a size are one generic series; the first counts.
         if not extra or series.kind == "generic":
-            return [series.pages[0].aspage()]
+            return [self._page(series, 0)]
         if set(extra) == {"C"} and extra["C"] == 3:
-            return [page.aspage() for page in series.pages[:3]]
+            return [self._page(series, channel) for channel in range(3)]
         what = ", ".join(f"{count} along {axis}" for axis, count in extra.items())
         raise UnsupportedLayout(
             f"{self.path}: a stack of images ({what}), not one H&E image; export one as RGB"
         )
+
+    def _page(self, series: tifffile.TiffPageSeries, index: int) -> tifffile.TiffPage:
+        page = series.pages[index]
+        if page is None:
+            raise UnsupportedLayout(f"{self.path}: part of the image is in another file")
+        return page.aspage()
 
     def _check_complete(self, levels: list[TiledLevel]) -> None:
         size = self._tif.filehandle.size
