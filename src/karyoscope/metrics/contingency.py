@@ -75,15 +75,14 @@ def contingency(true: ArrayLike, pred: ArrayLike, ignore: ArrayLike | None = Non
     >>> table.true_ids, table.true_areas, table.pair_area, table.pair_iou
     (array([7], dtype=int32), array([4]), array([2]), array([0.5]))
     """
-    true, pred = as_label_map(true, "true label map"), as_label_map(pred, "predicted label map")
-    if true.shape != pred.shape:
-        raise KaryoscopeError(f"true label map is {true.shape}, predicted one is {pred.shape}")
-    if ignore is not None:
-        true, pred = mask_ignored(true, pred, ignore)
-    true, true_names = compact(true)
-    pred, pred_names = compact(pred)
+    true_map, pred_map = label_maps(true, pred, ignore)
+    true_map, true_names = compact(true_map)
+    pred_map, pred_names = compact(pred_map)
     true_ids, true_areas, pred_ids, pred_areas, *pairs = cross_tabulate(
-        true.ravel(), pred.ravel(), int(true.max(initial=0)) + 1, int(pred.max(initial=0)) + 1
+        true_map.ravel(),
+        pred_map.ravel(),
+        int(true_map.max(initial=0)) + 1,
+        int(pred_map.max(initial=0)) + 1,
     )
     return Contingency(
         true_ids if true_names is None else true_names[true_ids],
@@ -92,6 +91,27 @@ def contingency(true: ArrayLike, pred: ArrayLike, ignore: ArrayLike | None = Non
         pred_areas,
         *pairs,
     )
+
+
+def label_maps(
+    true: ArrayLike, pred: ArrayLike, ignore: ArrayLike | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two label maps as int32, of one size, less the pixels that are not scored.
+
+    Raises
+    ------
+    KaryoscopeError
+        If they are not label maps or differ in size.
+    """
+    true_map = as_label_map(true, "true label map")
+    pred_map = as_label_map(pred, "predicted label map")
+    if true_map.shape != pred_map.shape:
+        raise KaryoscopeError(
+            f"true label map is {true_map.shape}, predicted one is {pred_map.shape}"
+        )
+    if ignore is None:
+        return true_map, pred_map
+    return mask_ignored(true_map, pred_map, ignore)
 
 
 def mask_ignored(

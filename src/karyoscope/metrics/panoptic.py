@@ -28,8 +28,8 @@ from karyoscope.metrics.accumulate import (
     mean_terms,
     ratio,
 )
-from karyoscope.metrics.contingency import Contingency, contingency, mask_ignored
-from karyoscope.metrics.labels import as_label_map, class_of_ids, parts_by_class
+from karyoscope.metrics.contingency import Contingency, contingency, label_maps
+from karyoscope.metrics.labels import class_of_ids, given_classes, parts_by_class
 from karyoscope.taxonomy import Taxonomy
 
 Epsilon = Literal["conic", "hover_net", "none"]
@@ -231,17 +231,14 @@ class PanopticAccumulator(Accumulator):
         table : Contingency, optional
             Of ``true`` and ``pred`` (less ``ignore``), where it is known already.
         """
-        true, pred = as_label_map(true, "true label map"), as_label_map(pred, "predicted label map")
-        if ignore is not None:
-            true, pred = mask_ignored(true, pred, ignore)
-        table = table or contingency(true, pred)
+        true_map, pred_map = label_maps(true, pred, ignore)
+        table = table or contingency(true_map, pred_map)
         row = panoptic_counts(table)[None]
         if self.taxonomy:
-            if true_classes is None or pred_classes is None:
-                raise KaryoscopeError("classes are scored, but an image came without classes")
-            true_parts, true_table = parts_by_class(true, true_classes, self.mixed)
-            pred_parts, pred_table = parts_by_class(pred, pred_classes, self.mixed)
-            if true_parts is not true or pred_parts is not pred:
+            true_classes, pred_classes = given_classes(true_classes, pred_classes)
+            true_parts, true_table = parts_by_class(true_map, true_classes, self.mixed)
+            pred_parts, pred_table = parts_by_class(pred_map, pred_classes, self.mixed)
+            if true_parts is not true_map or pred_parts is not pred_map:
                 table = contingency(true_parts, pred_parts)
             by_class = panoptic_counts_by_class(
                 table,
