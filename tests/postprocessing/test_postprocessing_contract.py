@@ -1,0 +1,111 @@
+"""What every registered post-processing must do."""
+
+import numpy as np
+import pytest
+from label_map_cases import THREE, assert_tidy, dsb2018, noisy, panoptic_quality, perfect_maps
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.nuclei import Nuclei
+from karyoscope.postprocessing import POSTPROCESSINGS, Parameters, postprocess
+
+every = pytest.mark.parametrize("name", sorted(POSTPROCESSINGS))
+
+
+@every
+def test_registry_entry(name):
+    method = POSTPROCESSINGS[name]
+    assert method.name == name
+    assert method.maps
+    assert issubclass(method.parameters, Parameters)
+    assert method.parameters.model_config["frozen"]
+    assert method.validate(method.parameters().model_dump()) == method.parameters()
+
+
+@every
+def test_perfect_maps_of_real_labels(name):
+    for labels in dsb2018():
+        found = POSTPROCESSINGS[name](perfect_maps(labels), None, THREE, 0.25)
+        assert_tidy(found)
+        assert panoptic_quality(labels, found) > 0.97
+
+
+@every
+@pytest.mark.parametrize("seed", range(3))
+def test_noisy_maps_give_tidy_labels_and_a_table(name, seed):
+    maps = noisy(perfect_maps(dsb2018()[seed]), seed)
+    labels = POSTPROCESSINGS[name](maps, None, THREE, 0.25)
+    assert labels.max() > 10
+    assert_tidy(labels)
+    nuclei = postprocess(name, maps, None, THREE, 0.25)
+    np.testing.assert_array_equal(nuclei.label_image(*labels.shape[::-1]), labels)
+    assert nuclei.mpp == 0.25
+    assert nuclei.class_id.all()
+
+
+def noise(shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(1)
+    maps = {k: rng.random(shape) for k in ("inside", "boundary", "np", "contour")}
+    maps |= {k: rng.uniform(-1, 1, (*shape, 2)) for k in ("hv", "centre")}
+    maps["tp"] = rng.random((*shape, 4))
+    return {k: v.astype(np.float32) for k, v in maps.items()}
+
+
+@every
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (2, 3), (97, 131)])
+def test_odd_sizes_and_pure_noise(name, shape):
+    labels = POSTPROCESSINGS[name](noise(shape), None, THREE, 0.5)
+    assert labels.shape == shape
+    assert_tidy(labels)
+
+
+@every
+def test_no_nuclei(name):
+    maps = {k: np.zeros_like(v) for k, v in noise((50, 60)).items()}
+    maps["tp"][..., 0] = 1
+    nuclei = postprocess(name, maps, None, THREE, 0.5)
+    assert isinstance(nuclei, Nuclei)
+    assert len(nuclei) == 0
+    assert not POSTPROCESSINGS[name](maps, None, THREE, 0.5).any()
+
+
+@every
+def test_foreground_everywhere(name):
+    maps = {k: np.zeros_like(v) for k, v in noise((50, 60)).items()}
+    maps["inside"][:] = maps["np"][:] = maps["tp"][..., 1] = 1
+    nuclei = postprocess(name, maps, None, THREE, 0.5)
+    assert len(nuclei) <= 1
+    assert (nuclei.area_um2 == 750).all()
+
+
+@every
+def test_works_on_views_and_other_floats(name):
+    maps = perfect_maps(dsb2018()[0])
+    expected = POSTPROCESSINGS[name](maps, None, THREE, 0.25)
+    views = {k: np.asfortranarray(v.astype(np.float64)) for k, v in maps.items()}
+    for values in views.values():
+        values.flags.writeable = False
+    np.testing.assert_array_equal(POSTPROCESSINGS[name](views, None, THREE, 0.25), expected)
+
+
+@every
+def test_user_errors_are_one_line(name):
+    method = POSTPROCESSINGS[name]
+    maps = noise((8, 8))
+    first = method.maps[0]
+    cases = [
+        ({k: v for k, v in maps.items() if k != first}, None, f"needs the map '{first}'"),
+        (maps, {"min_aera_um2": 3}, "min_aera_um2"),
+        (maps, {"min_area_um2": -1}, "min_area_um2"),
+        (maps, {"min_solidity": {"x": 0.5}}, "names the class 'x'"),
+    ]
+    if len(method.maps) > 1:
+        cases.append((maps | {first: maps[first][:7]}, None, "differ in shape"))
+    for given, params, message in cases:
+        with pytest.raises(KaryoscopeError, match=message) as error:
+            postprocess(name, given, params, THREE, 0.5)
+        assert "\n" not in str(error.value)
+
+
+def test_unknown_name():
+    with pytest.raises(KaryoscopeError, match=r"no post-processing 'x'; there are .*three_label"):
+        postprocess("x", {}, None, THREE, 0.5)
