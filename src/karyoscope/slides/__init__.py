@@ -9,16 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
+from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._sniff import first_bytes, not_a_slide
-from karyoscope.slides._tiff_tiles import UnsupportedLayout
 from karyoscope.slides.array import ArraySlide
-from karyoscope.slides.base import Slide
+from karyoscope.slides.base import Slide, UnsupportedLayout
+from karyoscope.slides.dicom import DicomSlide
 from karyoscope.slides.discover import find_slides
 from karyoscope.slides.grid import Grid, Level
 from karyoscope.slides.openslide_reader import OpenSlideSlide
 from karyoscope.slides.raster import RasterSlide
 from karyoscope.slides.tiff import TiffSlide
 from karyoscope.slides.tissue import Tissue, tissue_mask
+from karyoscope.slides.zarr_reader import ZarrSlide
 
 __all__ = [
     "READERS",
@@ -31,8 +33,15 @@ __all__ = [
     "tissue_mask",
 ]
 
-READERS: list[type[Slide]] = [ArraySlide, OpenSlideSlide, TiffSlide, RasterSlide]
-"""In the order they are asked; vendor formats come before the TIFF or JPEG that they build on."""
+READERS: list[type[Slide]] = [
+    ArraySlide,
+    TiffSlide,
+    OpenSlideSlide,
+    DicomSlide,
+    ZarrSlide,
+    RasterSlide,
+]
+"""In the order they are asked; a reader that finds a layout it cannot decode passes it on."""
 
 
 def open_slide(source: str | Path | np.ndarray, mpp: float | None = None) -> Slide:
@@ -62,14 +71,11 @@ def open_slide(source: str | Path | np.ndarray, mpp: float | None = None) -> Sli
         return ArraySlide(source, mpp)
     path = Path(source)
     head = first_bytes(path)
+    refusal: KaryoscopeError | None = None
     for reader in READERS:
-        if not reader.recognises(path, head):
-            continue
-        try:
-            return reader(path, mpp)
-        except UnsupportedLayout:
-            # OpenSlide decodes some Aperio files that tifffile does not.
-            if OpenSlideSlide.detect(path) != "aperio":
-                raise
-            return OpenSlideSlide(path, mpp)
-    raise not_a_slide(path, head)
+        if reader.recognises(path, head):
+            try:
+                return reader(path, mpp)
+            except UnsupportedLayout as error:
+                refusal = refusal or error
+    raise refusal or not_a_slide(path, head)

@@ -11,15 +11,12 @@ import tifffile
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._pixels import to_rgb
+from karyoscope.slides.base import UnsupportedLayout
 
 MINISWHITE, MINISBLACK, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 _JPEG = {6, 7, 34892, 33007}
 _APERIO_JPEG2000_YCBCR = 33003
 _LARGEST_TILE = 300_000_000
-
-
-class UnsupportedLayout(KaryoscopeError):
-    """A TIFF file that this reader does not decode; another may."""
 
 
 @dataclass

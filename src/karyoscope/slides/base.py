@@ -18,8 +18,14 @@ from karyoscope.slides.grid import Grid, Level, grid_of, whole_scale
 
 def slide_name(path: Path) -> str:
     """Name of a slide: the file's name without its image suffix (``a.ome.tif`` is ``a``)."""
+    if path.is_dir() and path.suffix.lower() != ".zarr":
+        return path.resolve().name
     stem = path.stem
     return stem[:-4] if stem.lower().endswith(".ome") and len(stem) > 4 else stem
+
+
+class UnsupportedLayout(KaryoscopeError):
+    """A file of the right format that this reader does not decode; another may."""
 
 
 class Slide(ABC):

@@ -6,6 +6,8 @@ import glob
 from collections.abc import Iterable
 from pathlib import Path
 
+import openslide
+
 SUFFIXES = {
     *(".svs", ".tif", ".tiff", ".btf", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu"),
     *(".czi", ".svslide", ".dcm", ".zarr", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".npy"),
@@ -17,7 +19,7 @@ def find_slides(inputs: Iterable[str | Path]) -> tuple[list[Path], list[str]]:
     """Expand files, folders and globs.
 
     A folder gives the images directly in it; hidden files and files of other kinds are skipped.
-    A glob may hold ``**``.
+    A folder of DICOM files is one slide for each series in it. A glob may hold ``**``.
 
     Parameters
     ----------
@@ -56,7 +58,24 @@ def _is_plain_folder(path: Path) -> bool:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if _is_slide(path)]
+    found = [path for path in sorted(folder.iterdir()) if _is_slide(path)]
+    dicom = [path for path in found if path.suffix.lower() == ".dcm"]
+    if not dicom:
+        return found
+    return [path for path in found if path not in dicom] + _one_per_series(folder, dicom)
+
+
+def _one_per_series(folder: Path, files: list[Path]) -> list[Path]:
+    """The folder where its files are one slide, else the first file of each series."""
+    first: dict[str, Path] = {}
+    for file in files:
+        try:
+            with openslide.OpenSlide(file) as slide:
+                series = slide.properties.get("dicom.SeriesInstanceUID", str(file))
+        except openslide.OpenSlideError:
+            series = str(file)
+        first.setdefault(series, file)
+    return [folder] if len(first) == 1 else list(first.values())
 
 
 def _is_slide(path: Path) -> bool:

@@ -12,13 +12,10 @@ import openslide
 from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._pixels import to_rgb
 from karyoscope.slides._scale import RecordedScale
-from karyoscope.slides.base import Slide
+from karyoscope.slides._vendor import vendor_format
+from karyoscope.slides.base import Slide, UnsupportedLayout
 from karyoscope.slides.grid import pyramid_level
 
-# These are read by their name even where OpenSlide does not know them, so that a slide whose
-# companion files are missing is reported and not taken for the thumbnail that it begins with.
-_SUFFIXES = {".mrxs", ".ndpi", ".scn", ".bif", ".vms", ".vmu", ".czi"}
-_READ_BY_OTHERS = {None, "aperio", "generic-tiff"}
 _BLOCK = 512
 _CACHED_BLOCKS = 64
 
@@ -34,30 +31,20 @@ class OpenSlideSlide(Slide):
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
-        """Formats of one vendor; Aperio's and plain TIFF are left to the faster reader."""
-        if path.is_dir():
-            return False
-        return path.suffix.lower() in _SUFFIXES or cls.detect(path) not in _READ_BY_OTHERS
-
-    @staticmethod
-    def detect(path: Path) -> str | None:
-        """OpenSlide's name for the format of a file; None where it does not read it."""
-        try:
-            return openslide.OpenSlide.detect_format(path)
-        except openslide.OpenSlideError:
-            return None
+        """Formats of a vendor; plain TIFF is left to another reader, which also gets Aperio first."""
+        return vendor_format(_main_file(path)) not in (None, "generic-tiff")
 
     def _open(self) -> None:
         assert self.path is not None
         try:
-            self._slide = openslide.OpenSlide(self.path)
+            self._slide = openslide.OpenSlide(_main_file(self.path))
         except openslide.OpenSlideUnsupportedFormatError as error:
-            raise KaryoscopeError(
-                f"{self.path} cannot be read as {self.path.suffix.lower() or 'a slide'}: the file"
-                " is damaged, or the files that belong to it are not beside it"
+            raise UnsupportedLayout(
+                f"{self.path} cannot be read as {self.path.suffix.lower() or 'a slide'}: it is"
+                " damaged, or the files that belong to it are not beside it"
             ) from error
         except openslide.OpenSlideError as error:
-            raise KaryoscopeError(f"{self.path} is a damaged slide: {error}") from error
+            raise UnsupportedLayout(f"{self.path} is a damaged slide: {error}") from error
         size = self._slide.dimensions
         self.levels = [pyramid_level(size, *level) for level in self._slide.level_dimensions]
         self._blocks: OrderedDict[tuple[int, int, int], np.ndarray] = OrderedDict()
@@ -126,6 +113,11 @@ class OpenSlideSlide(Slide):
         """Close the file and forget the decoded blocks."""
         self._slide.close()
         self._blocks.clear()
+
+
+def _main_file(path: Path) -> Path:
+    """The path itself, or one file of a folder that holds a DICOM slide."""
+    return min(path.glob("*.dcm"), default=path) if path.is_dir() else path
 
 
 def _number(text: str | None) -> float | None:

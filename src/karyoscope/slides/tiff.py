@@ -16,8 +16,9 @@ from karyoscope.slides._pixels import refuse_narrow
 from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import TIFF_MAGIC
 from karyoscope.slides._tiff_scale import recorded_scale
-from karyoscope.slides._tiff_tiles import TiledLevel, UnsupportedLayout
-from karyoscope.slides.base import Slide
+from karyoscope.slides._tiff_tiles import TiledLevel
+from karyoscope.slides._vendor import vendor_format
+from karyoscope.slides.base import Slide, UnsupportedLayout
 from karyoscope.slides.grid import pyramid_level
 
 _CACHE_BYTES = 64 << 20
@@ -37,8 +38,10 @@ class TiffSlide(Slide):
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
-        """Any TIFF file; formats that only OpenSlide knows are registered before this one."""
-        return head.startswith(TIFF_MAGIC)
+        """TIFF files, save those of vendors whose layout OpenSlide alone knows."""
+        if not head.startswith(TIFF_MAGIC):
+            return False
+        return vendor_format(path) in (None, "aperio", "generic-tiff")
 
     def _open(self) -> None:
         assert self.path is not None
