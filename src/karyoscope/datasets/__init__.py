@@ -1,10 +1,104 @@
 """Published annotation formats in, :class:`Sample` out. One file a dataset, one line here."""
 
-from karyoscope.datasets.base import Dataset, Record, Sample
-from karyoscope.datasets.lizard import Lizard
+from __future__ import annotations
 
-DATASETS: dict[str, type[Dataset]] = {
+from pathlib import Path
+
+from karyoscope.datasets._describe import read_description
+from karyoscope.datasets.base import Dataset, Record, Sample
+from karyoscope.datasets.conic import Conic
+from karyoscope.datasets.consep import Consep
+from karyoscope.datasets.cpm import Cpm15, Cpm17
+from karyoscope.datasets.crchisto import CrcHisto
+from karyoscope.datasets.folder import Folder
+from karyoscope.datasets.geojson import GeoJson
+from karyoscope.datasets.kumar import Kumar
+from karyoscope.datasets.lizard import Lizard
+from karyoscope.datasets.merge import common_taxonomy, merge_classes
+from karyoscope.datasets.monusac import MoNuSac
+from karyoscope.datasets.nucls import NuCls
+from karyoscope.datasets.on_disk import DatasetOnDisk
+from karyoscope.datasets.pannuke import PanNuke
+from karyoscope.datasets.qu import Qu
+from karyoscope.datasets.tnbc import Tnbc
+from karyoscope.errors import KaryoscopeError
+from karyoscope.taxonomy import Taxonomy
+
+# In the order in which a folder is tried when no name is given: the plain folder comes last.
+DATASETS: dict[str, type[DatasetOnDisk]] = {
+    "conic": Conic,
+    "pannuke": PanNuke,
     "lizard": Lizard,
+    "crchisto": CrcHisto,
+    "monusac": MoNuSac,
+    "tnbc": Tnbc,
+    "qu": Qu,
+    "consep": Consep,
+    "kumar": Kumar,
+    "cpm15": Cpm15,
+    "cpm17": Cpm17,
+    "nucls": NuCls,
+    "geojson": GeoJson,
+    "folder": Folder,
 }
 
-__all__ = ["DATASETS", "Dataset", "Lizard", "Record", "Sample"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Lizard",
+    "Record",
+    "Sample",
+    "common_taxonomy",
+    "merge_classes",
+    "open_dataset",
+]
+
+
+def open_dataset(
+    path: str | Path,
+    name: str | None = None,
+    *,
+    taxonomy: Taxonomy | None = None,
+    mpp: float | None = None,
+) -> Dataset:
+    """Open a folder of annotated images.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    name : str, optional
+        Layout, one of ``DATASETS``; without it the layout is recognised.
+    taxonomy : Taxonomy, optional
+        What the class ids mean, where they are not the published classes.
+    mpp : float, optional
+        Micrometres per pixel, where it is not the published one.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is no such folder or layout, none is recognised, or no labelled image is there.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise KaryoscopeError(f"{root}: no such folder")
+    name = name or read_description(root).layout or recognise(root)
+    if name not in DATASETS:
+        raise KaryoscopeError(f"no dataset layout {name!r}; there are {', '.join(DATASETS)}")
+    return DATASETS[name](root, taxonomy=taxonomy, mpp=mpp)
+
+
+def recognise(root: Path) -> str:
+    """Name of the layout that a folder looks like.
+
+    Raises
+    ------
+    KaryoscopeError
+        If it looks like none.
+    """
+    for name, dataset in DATASETS.items():
+        if dataset.recognises(root):
+            return name
+    raise KaryoscopeError(
+        f"{root}: no dataset layout recognised; give one of {', '.join(DATASETS)} by name"
+    )

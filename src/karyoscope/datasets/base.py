@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
 
 
@@ -51,7 +52,7 @@ class Sample:
     taxonomy : Taxonomy
         What the classes mean.
     mpp : float
-        Micrometres per pixel.
+        Micrometres per pixel; NaN where neither the files nor the caller say.
     points : ndarray of float64, shape (n, 3), or None
         For datasets of points instead of outlines: x, y (pixels, origin at the corner of the
         top left pixel) and class; ``inst_map`` is then all zero.
@@ -98,7 +99,8 @@ class Dataset(ABC):
     taxonomy : Taxonomy
         Classes of the annotation.
     mpp : float
-        Micrometres per pixel of the images.
+        Micrometres per pixel of the images. Where single images state their own, this is the
+        nominal value, and that of the sample counts.
     records : list of Record
         The readable images, sorted by name.
     problems : list of str
@@ -126,5 +128,16 @@ class Dataset(ABC):
         return len(self.records)
 
     def __iter__(self) -> Iterator[Sample]:
-        for record in self.records:
-            yield self.load(record)
+        """Samples in the order of the records; a damaged one is named and left out."""
+        for record in list(self.records):
+            try:
+                sample = self.load(record)
+            except KaryoscopeError as error:
+                self.problems.append(str(error))
+                self.records.remove(record)
+                continue
+            yield sample
+
+    def whole(self) -> Dataset:
+        """The dataset with images that were cut into patches put together again, if any were."""
+        return self

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from karyoscope.datasets._files import class_lookup, image_by_stem, read_mat, read_rgb
-from karyoscope.datasets.base import Dataset, Record, Sample
+import numpy as np
+import scipy.io
+from scipy import ndimage
+
+from karyoscope.datasets._describe import write_description
+from karyoscope.datasets._files import image_by_stem, mat_keys, pair, read_mat, read_rgb
+from karyoscope.datasets._labels import class_lookup, label_map
+from karyoscope.datasets._write import write_png
+from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.on_disk import DatasetOnDisk
 from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
 
 
-class Lizard(Dataset):
+class Lizard(DatasetOnDisk):
     """The published layout: ``Lizard_Images*/``, ``Lizard_Labels/Labels/*.mat``, ``info.csv``.
 
     A flat layout with ``Images/`` and ``Labels/`` and no ``info.csv`` is read as well; each
@@ -27,6 +36,8 @@ class Lizard(Dataset):
         Folder that holds the above.
     info : path, optional
         The published table of sources, where it is not in its place.
+    taxonomy, mpp
+        See :class:`DatasetOnDisk`.
 
     Raises
     ------
@@ -35,53 +46,98 @@ class Lizard(Dataset):
     """
 
     name = "lizard"
-    mpp = 0.5
+    published_taxonomy = "lizard"
+    published_mpp = 0.5
 
-    def __init__(self, root: str | Path, info: str | Path | None = None) -> None:
-        self.root = Path(root)
-        self.taxonomy = Taxonomy.load("lizard")
-        self.problems = []
+    def __init__(
+        self,
+        root: str | Path,
+        info: str | Path | None = None,
+        *,
+        taxonomy: Taxonomy | None = None,
+        mpp: float | None = None,
+    ) -> None:
+        self._info = Path(info or Path(root) / "Lizard_Labels" / "info.csv")
+        super().__init__(root, taxonomy=taxonomy, mpp=mpp)
+
+    @classmethod
+    def recognises(cls, root: Path) -> bool:
+        """Whether there is a folder of Lizard labels."""
+        if (root / "Lizard_Labels").is_dir():
+            return True
+        first = next(iter(sorted((root / "Labels").glob("*.mat"))), None)
+        return first is not None and {"inst_map", "id", "class"} <= mat_keys(first)
+
+    def find(self) -> Iterator[Record]:
+        """Pair labels with images and look their sources up."""
         published = self.root / "Lizard_Labels" / "Labels"
-        labels = published if published.is_dir() else self.root / "Labels"
-        if not labels.is_dir():
-            raise KaryoscopeError(f"{self.root} is not a Lizard folder: it has no labels folder")
-        table = self._read_info(Path(info or self.root / "Lizard_Labels" / "info.csv"))
-        self._images: dict[str, Path] = {}
-        for folder in [*sorted(self.root.glob("Lizard_Images*")), self.root / "Images"]:
-            self._images |= image_by_stem(folder)
-        self._labels = {p.stem: p for p in sorted(labels.glob("*.mat"))}
-        self.records = []
-        for stem in sorted(self._labels):
-            if stem not in self._images:
-                self.problems.append(f"{self._labels[stem].name}: no image of that name")
-                continue
+        folder = published if published.is_dir() else self.root / "Labels"
+        if not folder.is_dir():
+            raise KaryoscopeError(f"{self.root}: not a Lizard folder, it has no labels folder")
+        images: dict[str, Path] = {}
+        for place in [*sorted(self.root.glob("Lizard_Images*")), self.root / "Images"]:
+            images |= image_by_stem(place)
+        labels = {p.stem: p for p in sorted(folder.glob("*.mat"))}
+        table = self._read_info()
+        self._files = {}
+        for stem, label, image in pair(labels, images, self.problems):
+            self._files[stem] = (label, image)
             cohort = stem.rpartition("_")[0]
             source, split = table.get(stem, ("None", ""))
             # The published table has no source for some images; each is then its own.
             source = stem if source == "None" else source.partition("-lv1-")[0]
-            source = f"{cohort}:{source}"
-            self.records.append(Record(stem, source, cohort, split))
-        unlabelled = sorted(self._images.keys() - self._labels.keys())
-        self.problems += [f"{stem}: image without labels" for stem in unlabelled]
-        if not self.records:
-            raise KaryoscopeError(f"{self.root} holds no labelled Lizard image")
+            yield Record(stem, f"{cohort}:{source}", cohort, split)
 
-    @staticmethod
-    def _read_info(path: Path) -> dict[str, tuple[str, str]]:
-        if not path.is_file():
+    def _read_info(self) -> dict[str, tuple[str, str]]:
+        if not self._info.is_file():
             return {}
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with self._info.open(encoding="utf-8-sig", newline="") as file:
             return {r["Filename"]: (r["Source"], r["Split"]) for r in csv.DictReader(file)}
 
     def load(self, record: Record) -> Sample:
         """Read one image with its labels; see :meth:`Dataset.load`."""
-        image = read_rgb(self._images[record.name])
-        path = self._labels[record.name]
+        path, image = self._files[record.name]
         mat = read_mat(path, "inst_map", "id", "class")
-        inst_map = mat["inst_map"].astype("int32")
-        if inst_map.shape != image.shape[:2]:
-            raise KaryoscopeError(
-                f"{path}: label map is {inst_map.shape}, image is {image.shape[:2]}"
-            )
+        inst_map = label_map(mat["inst_map"], path)
+        if mat["id"].size != mat["class"].size:
+            raise KaryoscopeError(f"{path}: {mat['id'].size} ids but {mat['class'].size} classes")
         classes = class_lookup(mat["id"], mat["class"], inst_map.max(initial=0))
-        return Sample(record, image, inst_map, classes, self.taxonomy, self.mpp)
+        return self.sample(record, path, read_rgb(image), inst_map, classes)
+
+
+def write_lizard(samples: Iterable[Sample], root: Path, taxonomy: Taxonomy) -> None:
+    """Write samples in Lizard's layout.
+
+    ``bbox`` holds first row, last row + 1, first column, last column + 1; ``centroid`` x and y
+    with the origin at the centre of the top left pixel, as published.
+    """
+    labels = root / "Lizard_Labels" / "Labels"
+    labels.mkdir(parents=True)
+    records = []
+    for sample in samples:
+        name = sample.record.name
+        records.append((sample.record, sample.mpp))
+        write_png(root / "Lizard_Images" / f"{name}.png", sample.image)
+        scipy.io.savemat(labels / f"{name}.mat", _mat(sample), do_compression=True)
+    with (labels.parent / "info.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("Filename", "Source", "Split"))
+        writer.writerows((r.name, r.source, r.split) for r, _ in records)
+    write_description(root, "lizard", taxonomy, records)
+
+
+def _mat(sample: Sample) -> dict[str, np.ndarray]:
+    boxes = ndimage.find_objects(sample.inst_map)
+    ids = np.array([i + 1 for i, box in enumerate(boxes) if box is not None], np.int32)
+    corners = [
+        (rows.start, rows.stop, columns.start, columns.stop)
+        for rows, columns in (box for box in boxes if box is not None)
+    ]
+    centres = ndimage.center_of_mass(sample.inst_map > 0, sample.inst_map, ids)
+    return {
+        "inst_map": sample.inst_map,
+        "id": ids[:, None],
+        "class": sample.classes[ids][:, None],
+        "bbox": np.array(corners, np.int32).reshape(-1, 4),
+        "centroid": np.array(centres, np.float64).reshape(-1, 2)[:, ::-1],
+    }

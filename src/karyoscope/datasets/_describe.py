@@ -1,0 +1,120 @@
+"""``dataset.yaml`` and ``records.csv``: what a folder of images cannot say by itself.
+
+Both files are optional beside any layout. ``dataset.yaml`` may give ``layout`` (a name of the
+registry), ``mpp`` (micrometres per pixel) and ``taxonomy`` (a shipped name, or the classes
+written out as in a taxonomy file). ``records.csv`` has the columns name, source, cohort, split,
+and mpp where images differ in scale.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from karyoscope.datasets._files import one_line
+from karyoscope.datasets.base import Record
+from karyoscope.errors import KaryoscopeError
+from karyoscope.taxonomy import Taxonomy
+
+DESCRIPTION = "dataset.yaml"
+RECORDS = "records.csv"
+_COLUMNS = ("name", "source", "cohort", "split")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What ``dataset.yaml`` and ``records.csv`` say; None or empty where they say nothing."""
+
+    layout: str | None = None
+    mpp: float | None = None
+    taxonomy: Taxonomy | None = None
+    records: dict[str, Record] = field(default_factory=dict)
+    scales: dict[str, float] = field(default_factory=dict)
+    """Micrometres per pixel of single images, by name."""
+
+
+def read_description(root: Path) -> Description:
+    """Read both files of a folder where they are there.
+
+    Raises
+    ------
+    KaryoscopeError
+        If one of them is damaged.
+    """
+    data = _read_yaml(root / DESCRIPTION)
+    taxonomy, mpp = data.get("taxonomy"), data.get("mpp")
+    if isinstance(taxonomy, dict):
+        taxonomy = Taxonomy.from_dict(taxonomy)
+    elif taxonomy is not None:
+        own = root / str(taxonomy)
+        taxonomy = Taxonomy.load(own if own.is_file() else str(taxonomy))
+    if mpp is not None and (not isinstance(mpp, int | float) or not 0 < mpp < math.inf):
+        raise KaryoscopeError(f"{root / DESCRIPTION}: mpp must be a positive number, not {mpp!r}")
+    return Description(data.get("layout"), mpp, taxonomy, *_read_records(root / RECORDS))
+
+
+def write_description(
+    root: Path, layout: str, taxonomy: Taxonomy, records: Sequence[tuple[Record, float]]
+) -> None:
+    """Write both files.
+
+    Parameters
+    ----------
+    root, layout, taxonomy
+        Folder, name of its layout, classes.
+    records : sequence of (Record, float)
+        Every image and its micrometres per pixel, NaN where unknown.
+    """
+    known = Counter(mpp for _, mpp in records if not math.isnan(mpp))
+    data: dict[str, Any] = {"layout": layout, "taxonomy": taxonomy.to_dict()}
+    if known:
+        data["mpp"] = float(known.most_common(1)[0][0])
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    (root / DESCRIPTION).write_text(text, encoding="utf-8")
+    with (root / RECORDS).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        one_scale = len(known) < 2
+        writer.writerow(_COLUMNS if one_scale else (*_COLUMNS, "mpp"))
+        for r, mpp in records:
+            row = (r.name, r.source, r.cohort, r.split)
+            writer.writerow(row if one_scale else (*row, mpp))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise KaryoscopeError(f"{path}: not valid YAML ({one_line(error)})") from error
+    if not isinstance(data, dict):
+        raise KaryoscopeError(f"{path}: must hold names and values, such as mpp: 0.5")
+    return data
+
+
+def _read_records(path: Path) -> tuple[dict[str, Record], dict[str, float]]:
+    if not path.is_file():
+        return {}, {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if "name" not in (reader.fieldnames or []):
+            raise KaryoscopeError(f"{path}: needs the columns {', '.join(_COLUMNS)}")
+        rows = list(reader)
+    records = {}
+    scales = {}
+    for row in rows:
+        name, source, cohort, split = (row.get(c) or "" for c in _COLUMNS)
+        records[name] = Record(name, source or name, cohort, split)
+        if row.get("mpp"):
+            try:
+                scales[name] = float(row["mpp"])
+            except ValueError as error:
+                raise KaryoscopeError(f"{path}: mpp {row['mpp']!r} is not a number") from error
+    return records, scales

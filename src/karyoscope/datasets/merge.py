@@ -1,0 +1,90 @@
+"""A dataset seen through another class set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from karyoscope.datasets.base import Dataset, Record, Sample
+from karyoscope.errors import KaryoscopeError
+from karyoscope.taxonomy import Taxonomy
+
+
+class Merged(Dataset):
+    """The images of a dataset, their classes mapped to another taxonomy.
+
+    Nuclei whose class has no counterpart keep their outlines and get class 0.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What is read.
+    taxonomy : Taxonomy
+        The classes wanted.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is no mapping between the two.
+    """
+
+    def __init__(self, dataset: Dataset, taxonomy: Taxonomy) -> None:
+        self._dataset = dataset
+        self._table = dataset.taxonomy.lookup_to(taxonomy)
+        self.name = dataset.name
+        self.taxonomy = taxonomy
+        self.records = dataset.records
+        self.problems = dataset.problems
+
+    @property
+    def mpp(self) -> float:  # type: ignore[override]
+        """Micrometres per pixel."""
+        return self._dataset.mpp
+
+    def load(self, record: Record) -> Sample:
+        """Read one image with its labels; see :meth:`Dataset.load`."""
+        sample = self._dataset.load(record)
+        points = sample.points
+        if points is not None:
+            points = np.column_stack([points[:, :2], self._table[points[:, 2].astype(np.int64)]])
+        classes = self._table[sample.classes]
+        return replace(sample, classes=classes, points=points, taxonomy=self.taxonomy)
+
+    def whole(self) -> Dataset:
+        """The whole images, through the same class set."""
+        return Merged(self._dataset.whole(), self.taxonomy)
+
+
+def merge_classes(dataset: Dataset, taxonomy: Taxonomy) -> Dataset:
+    """The dataset with its classes named by another taxonomy, such as CoNSeP's merged to four."""
+    return dataset if dataset.taxonomy == taxonomy else Merged(dataset, taxonomy)
+
+
+def common_taxonomy(first: Taxonomy, second: Taxonomy) -> Taxonomy:
+    """The finest class set that both can be expressed in.
+
+    Either of the two, or the shipped taxonomy with the most classes to which both map: a model
+    with PanNuke's classes and the labels of Lizard meet in ``consep4``.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is none.
+    """
+    shipped = [Taxonomy.load(name) for name in Taxonomy.shipped()]
+    candidates = [first, second, *sorted(shipped, key=lambda t: (-len(t), t.name))]
+    for candidate in candidates:
+        if all(_maps(source, candidate) for source in (first, second)):
+            return candidate
+    raise KaryoscopeError(f"taxonomies {first.name!r} and {second.name!r} have nothing in common")
+
+
+def _maps(source: Taxonomy, target: Taxonomy) -> bool:
+    """Whether every class has a counterpart."""
+    if source.name == target.name:
+        return True
+    try:
+        return bool(source.lookup_to(target)[list(source.ids)].all())
+    except KaryoscopeError:
+        return False

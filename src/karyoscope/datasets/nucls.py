@@ -1,0 +1,136 @@
+"""NuCLS: breast cancer nuclei at 0.2 µm/px (Amgad et al., GigaScience 2022)."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import shapely
+
+from karyoscope.datasets._files import (
+    by_stem,
+    image_by_stem,
+    pair,
+    patient_of,
+    read_npy_dict,
+    read_rgb,
+    split_of,
+)
+from karyoscope.datasets._labels import label_map, majority_class
+from karyoscope.datasets._polygons import paint
+from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.on_disk import DatasetOnDisk
+from karyoscope.errors import KaryoscopeError
+from karyoscope.taxonomy import NucleusClass, Taxonomy
+
+_SUPER_CLASSES = {
+    "tumor_any": "tumor",
+    "nontil_stromal": "stromal",
+    "stil": "lymphocytic",
+    "other_nucleus": "other",
+}
+_NUMBERED = Taxonomy(
+    "nucls_crops",
+    (NucleusClass(1, "class 1", (0, 114, 178)), NucleusClass(2, "class 2", (230, 159, 0))),
+    {"nucleus": {"class 1": "nucleus", "class 2": "nucleus"}},
+)
+
+
+class NuCls(DatasetOnDisk):
+    """Fields with tables of annotations, or crops with arrays.
+
+    ``rgb/<field>.png`` with ``csv/<field>.csv``, as published: the super-class of a row is the
+    class, and 0 where it is ambiguous. Rows of type ``polyline`` are outlines. Rows of type
+    ``rectangle`` say that there is a nucleus but not where it ends: what is not outlined in them
+    becomes the sample's ``ignore``.
+
+    ``<split>/images/<name>.png`` with ``<split>/labels/<name>.npy``, a dictionary of ``inst_map``
+    and ``type_map``: the two classes of these crops have numbers but no published names.
+
+    Sources are slides (by TCGA case), or single crops where the name does not tell.
+    """
+
+    name = "nucls"
+    published_taxonomy = "nucls"
+    published_mpp = 0.2
+
+    @classmethod
+    def recognises(cls, root: Path) -> bool:
+        """Whether there are tables beside ``rgb``, or arrays in folders of labels."""
+        if any(root.glob("**/rgb")) and any(root.glob("**/csv/*.csv")):
+            return True
+        return any(root.glob("**/labels/*.npy")) and any(root.glob("**/images/*"))
+
+    def find(self) -> Iterator[Record]:
+        """Pair tables or arrays with images of the same name."""
+        labels = {p.stem: p for p in sorted(self.root.glob("**/csv/*.csv"))}
+        images = by_stem(sorted(self.root.glob("**/rgb/*")))
+        if not labels:
+            labels = {p.stem: p for p in sorted(self.root.glob("**/labels/*.npy"))}
+            for folder in sorted(self.root.glob("**/images")):
+                images |= image_by_stem(folder)
+            self.taxonomy = self.given_taxonomy or _NUMBERED
+        self._files = {}
+        for stem, label, image in pair(labels, images, self.problems):
+            self._files[stem] = (label, image)
+            yield Record(stem, patient_of(stem), "", split_of(label, self.root))
+
+    def load(self, record: Record) -> Sample:
+        """Read one field or crop; see :meth:`Dataset.load`."""
+        path, image_path = self._files[record.name]
+        image = read_rgb(image_path)
+        if path.suffix == ".csv":
+            return self._from_table(record, path, image)
+        arrays = read_npy_dict(path)
+        if not {"inst_map", "type_map"} <= arrays.keys():
+            raise KaryoscopeError(f"{path}: lacks inst_map or type_map")
+        inst_map = label_map(arrays["inst_map"], path)
+        type_map = label_map(arrays["type_map"], path)
+        if type_map.shape != inst_map.shape:
+            raise KaryoscopeError(f"{path}: inst_map and type_map differ in size")
+        return self.sample(record, path, image, inst_map, majority_class(inst_map, type_map))
+
+    def _from_table(self, record: Record, path: Path, image: np.ndarray) -> Sample:
+        inst_map = np.zeros(image.shape[:2], np.int32)
+        boxes = np.zeros(image.shape[:2], bool)
+        classes = [0]
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.DictReader(file):
+                if row.get("raw_classification") == "fov":
+                    continue  # the outline of the field itself
+                try:
+                    if row["type"] == "polyline":
+                        paint(inst_map, _polygon(row), len(classes))
+                        classes.append(self._class_of(row["super_classification"], path))
+                    else:
+                        left, top, right, bottom = (
+                            max(0, round(float(row[c]))) for c in ("xmin", "ymin", "xmax", "ymax")
+                        )
+                        boxes[top:bottom, left:right] = True
+                except (KeyError, TypeError, ValueError) as error:
+                    raise KaryoscopeError(f"{path}: row {len(classes)} is damaged") from error
+        ignore = boxes & (inst_map == 0)
+        return self.sample(
+            record,
+            path,
+            image,
+            inst_map,
+            np.array(classes, np.uint8),
+            ignore=ignore if ignore.any() else None,
+        )
+
+    def _class_of(self, name: str, path: Path) -> int:
+        name = name.strip().lower()
+        if re.fullmatch(r"ambiguous|unlabeled|", name):
+            return 0
+        if name not in _SUPER_CLASSES:
+            raise KaryoscopeError(f"{path}: unknown super-class {name!r}")
+        return self.taxonomy.id_of(_SUPER_CLASSES[name])
+
+
+def _polygon(row: dict[str, str]) -> shapely.Polygon:
+    x, y = ([float(v) for v in row[c].split(",")] for c in ("coords_x", "coords_y"))
+    return shapely.Polygon(zip(x, y, strict=True))
