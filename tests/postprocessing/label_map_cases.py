@@ -19,8 +19,11 @@ THREE = Taxonomy(
 
 def tidy(labels: np.ndarray) -> np.ndarray:
     """One hole-free part per label, numbered in raster order."""
-    labels = fill_holes(largest_parts(np.ascontiguousarray(labels, np.int32)))
-    return select(labels, np.arange(labels.max() + 1) > 0)
+    labels = np.array(labels, np.int32, order="C")
+    largest_parts(labels)
+    fill_holes(labels)
+    select(labels, np.arange(labels.max() + 1) > 0)
+    return labels
 
 
 def dsb2018() -> list[np.ndarray]:

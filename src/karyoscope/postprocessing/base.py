@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.postprocessing.limits import within_limits
+from karyoscope.postprocessing.limits import keep_within_limits
 from karyoscope.postprocessing.parameters import Parameters
 from karyoscope.taxonomy import Taxonomy
 
@@ -99,4 +99,5 @@ class PostProcessing:
                 f"post-processing {self.name!r}: the maps differ in shape: {sorted(shapes)}"
             )
         labels = self.segment(maps, params, taxonomy, mpp)
-        return within_limits(labels, maps.get("tp"), params, taxonomy, mpp)
+        keep_within_limits(labels, maps.get("tp"), params, taxonomy, mpp)
+        return labels

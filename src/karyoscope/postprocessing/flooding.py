@@ -7,75 +7,87 @@ import numpy as np
 
 from karyoscope.postprocessing.runs import connect, find_runs
 
+TO_FLOOD = -1
+SEVERAL = -1
 
-def watershed(energy: np.ndarray, markers: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Grow markers over a mask in the order of the energy, lowest first, then oldest first.
 
-    Regions of the mask with one marker are that nucleus and need no flooding; regions without a
-    marker are dropped. The rest is flooded region by region, so that nothing that happens in
-    one of them can matter in another, and the pixels in work stay close together in memory.
+def watershed(labels: np.ndarray, height: np.ndarray, mask: np.ndarray) -> None:
+    """Grow markers over a mask, downhill from the peaks: highest pixel first, then oldest first.
+
+    This is the watershed of the energy ``-height``. Regions of the mask with one marker are that
+    nucleus and need no flooding; regions without a marker are dropped. The rest is flooded
+    region by region, so that nothing that happens in one of them can matter in another, and the
+    pixels in work stay close together in memory.
 
     Parameters
     ----------
-    energy : ndarray of float32, shape (h, w)
-        Low where a nucleus is sure, high where nuclei part; any finite numbers.
-    markers : ndarray of int32, shape (h, w)
-        Labels of the markers; those outside the mask are ignored.
+    labels : ndarray of int32, shape (h, w)
+        Labels of the markers; those outside the mask are dropped. On return, the labels grown;
+        each is 4-connected if its marker is.
+    height : ndarray of float32, shape (h, w)
+        High where a nucleus is sure, low where nuclei part; any finite numbers.
     mask : ndarray of uint8, shape (h, w)
         Non-zero where nuclei are.
-
-    Returns
-    -------
-    ndarray of int32, shape (h, w)
-        Labels of the markers, grown. Each is connected if its marker is.
     """
-    bits = np.ascontiguousarray(energy, np.float32).view(np.uint32)
-    return _watershed(bits, markers, mask)
+    _watershed(labels, np.ascontiguousarray(height, np.float32).view(np.uint32), mask)
 
 
 @numba.njit(cache=True)
-def _watershed(bits, markers, mask):
-    labels = np.zeros(mask.shape, np.int32)
+def _watershed(labels, bits, mask):
     runs = find_runs(mask)
     region, count = connect(runs)
-    # Of each region: 0 no marker, positive the one marker, -1 several.
-    sole = np.zeros(count + 1, np.int32)
-    area = np.zeros(count + 1, np.int64)
-    for i in range(len(region)):
-        area[region[i]] += runs.stop[i] - runs.start[i]
-        found = sole[region[i]]
-        line = markers[runs.row[i]]
-        for x in range(runs.start[i], runs.stop[i]):
-            if line[x] != 0 and line[x] != found:
-                found = line[x] if found == 0 else -1
-                if found == -1:
-                    break
-        sole[region[i]] = found
-
+    sole, largest = _sole_markers(labels, runs, region, count)
     first = np.full(count + 1, -1, np.int32)
     last = np.full(count + 1, -1, np.int32)
     following = np.full(len(region), -1, np.int32)
-    largest = 0
+    done_row, done_column = 0, 0
     for i in range(len(region)):
-        r = region[i]
-        y = runs.row[i]
+        r, y = region[i], runs.row[i]
+        while done_row < y:
+            labels[done_row, done_column:] = 0
+            done_row, done_column = done_row + 1, 0
+        labels[y, done_column : runs.start[i]] = 0
+        done_column = runs.stop[i]
         for x in range(runs.start[i], runs.stop[i]):
-            # -1 stands for "to be flooded".
-            labels[y, x] = sole[r] if sole[r] >= 0 or markers[y, x] == 0 else markers[y, x]
-        if sole[r] == -1:
-            largest = max(largest, area[r])
+            if sole[r] >= 0:
+                labels[y, x] = sole[r]
+            elif labels[y, x] == 0:
+                labels[y, x] = TO_FLOOD
+        if sole[r] == SEVERAL:
             if first[r] == -1:
                 first[r] = i
             else:
                 following[last[r]] = i
             last[r] = i
+    labels[done_row, done_column:] = 0
+    labels[done_row + 1 :] = 0
 
     heap = np.empty(largest, np.uint64)
     place = np.empty((largest, 2), np.int32)
     for r in range(1, count + 1):
-        if sole[r] == -1:
+        if sole[r] == SEVERAL:
             _flood(labels, bits, runs, first[r], following, heap, place)
-    return labels
+
+
+@numba.njit(cache=True)
+def _sole_markers(markers, runs, region, count):
+    """Of each region its one marker, 0 or SEVERAL; and the largest area among the last."""
+    sole = np.zeros(count + 1, np.int32)
+    area = np.zeros(count + 1, np.int64)
+    for i in range(len(region)):
+        r = region[i]
+        area[r] += runs.stop[i] - runs.start[i]
+        line = markers[runs.row[i]]
+        for x in range(runs.start[i], runs.stop[i]):
+            if line[x] != 0 and line[x] != sole[r]:
+                sole[r] = line[x] if sole[r] == 0 else SEVERAL
+                if sole[r] == SEVERAL:
+                    break
+    largest = 0
+    for r in range(count + 1):
+        if sole[r] == SEVERAL:
+            largest = max(largest, area[r])
+    return sole, largest
 
 
 @numba.njit(cache=True)
@@ -101,7 +113,7 @@ def _flood(labels, bits, runs, first, following, heap, place):
         y, x = place[oldest, 0], place[oldest, 1]
         for dy, dx in ((-1, 0), (0, -1), (0, 1), (1, 0)):
             ny, nx = y + dy, x + dx
-            if 0 <= ny < height and 0 <= nx < width and labels[ny, nx] == -1:
+            if 0 <= ny < height and 0 <= nx < width and labels[ny, nx] == TO_FLOOD:
                 labels[ny, nx] = labels[y, x]
                 if _has_room(labels, ny, nx):
                     place[age, 0], place[age, 1] = ny, nx
@@ -115,25 +127,23 @@ def _has_room(labels, y, x):
     """Whether a neighbour is still to be flooded; if not, the pixel need not wait its turn."""
     height, width = labels.shape
     return (
-        (y > 0 and labels[y - 1, x] == -1)
-        or (x > 0 and labels[y, x - 1] == -1)
-        or (x + 1 < width and labels[y, x + 1] == -1)
-        or (y + 1 < height and labels[y + 1, x] == -1)
+        (y > 0 and labels[y - 1, x] == TO_FLOOD)
+        or (x > 0 and labels[y, x - 1] == TO_FLOOD)
+        or (x + 1 < width and labels[y, x + 1] == TO_FLOOD)
+        or (y + 1 < height and labels[y + 1, x] == TO_FLOOD)
     )
 
 
 @numba.njit(cache=True)
 def _key(bits, age):
-    """Energy and age in one integer that sorts by energy, then by age.
+    """Height and age in one integer that sorts by falling height, then by age.
 
     The bits of an IEEE number sort as an integer once the sign bit is flipped (positive) or all
-    bits are (negative).
+    bits are (negative); the reverse order flips all of them again.
     """
     wide = np.uint64(bits)
-    if wide & np.uint64(0x80000000):
-        wide = ~wide & np.uint64(0xFFFFFFFF)
-    else:
-        wide |= np.uint64(0x80000000)
+    if wide & np.uint64(0x80000000) == 0:
+        wide = ~wide & np.uint64(0x7FFFFFFF)
     return (wide << np.uint64(32)) | np.uint64(age)
 
 

@@ -1,7 +1,8 @@
 """From masks to label maps, and label maps put in order.
 
 Label maps are int32 of shape (h, w), 0 background. Regions are 4-connected, so holes are
-8-connected. Every function takes time linear in the area and returns a new map.
+8-connected. Every function takes time linear in the area. Those that label make a new map; those
+that put a label map in order change it in place, since fresh memory costs more than the work.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from karyoscope.postprocessing.runs import connect, find_runs, paint
+from karyoscope.postprocessing.runs import connect, find_runs, paint, repaint
 from karyoscope.postprocessing.shape import measure
 
 
@@ -48,17 +49,12 @@ def label_larger(image, area):
 
 @numba.njit(cache=True)
 def largest_parts(labels):
-    """Keep, of each label, the largest 4-connected part; the first of equals.
+    """Keep, of each label, the largest 4-connected part, the first of equals; in place.
 
     Parameters
     ----------
     labels : ndarray of int32, shape (h, w)
-        Any label map.
-
-    Returns
-    -------
-    ndarray of int32, shape (h, w)
-        The labels as they were, with the smaller parts turned to background.
+        Any label map; the smaller parts become background.
     """
     runs = find_runs(labels)
     region, count = connect(runs)
@@ -75,7 +71,7 @@ def largest_parts(labels):
     for i in range(len(region)):
         if best[values[i]] != region[i]:
             values[i] = 0
-    return paint(runs, values, labels.shape[0], labels.shape[1])
+    repaint(labels, runs, values)
 
 
 @numba.njit(cache=True)
@@ -96,7 +92,7 @@ def _renumbered(values, keep):
 
 @numba.njit(cache=True)
 def select(labels, keep):
-    """Keep some labels and number them 1, 2, ... in raster order of their first pixels.
+    """Keep some labels and number them 1, 2, ... in raster order of first pixels; in place.
 
     Parameters
     ----------
@@ -104,13 +100,9 @@ def select(labels, keep):
         Any label map.
     keep : ndarray of bool, shape (largest label + 1,)
         Whether each label stays.
-
-    Returns
-    -------
-    ndarray of int32, shape (h, w)
     """
     runs = find_runs(labels)
-    return paint(runs, _renumbered(runs.value, keep), labels.shape[0], labels.shape[1])
+    repaint(labels, runs, _renumbered(runs.value, keep))
 
 
 @numba.njit(cache=True)
@@ -141,18 +133,13 @@ def _fill_box(labels, value, top, bottom, left, right):
 
 @numba.njit(cache=True)
 def fill_holes(labels):
-    """Fill the holes of every label; a label inside a hole is taken over as well.
+    """Fill the holes of every label, in place; a label inside a hole is taken over as well.
 
     Parameters
     ----------
     labels : ndarray of int32, shape (h, w)
         Any label map.
-
-    Returns
-    -------
-    ndarray of int32, shape (h, w)
     """
-    filled = labels.copy()
     runs = find_runs(labels)
     count = 0
     for i in range(len(runs.value)):
@@ -161,5 +148,4 @@ def fill_holes(labels):
     for v in range(1, count + 1):
         # One run in each row leaves no room for a hole; few nuclei have more.
         if box.runs[v] > box.bottom[v] - box.top[v]:
-            _fill_box(filled, v, box.top[v], box.bottom[v], box.left[v], box.right[v])
-    return filled
+            _fill_box(labels, v, box.top[v], box.bottom[v], box.left[v], box.right[v])

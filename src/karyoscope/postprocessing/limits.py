@@ -13,19 +13,19 @@ from karyoscope.postprocessing.tabulate import class_rows, summed_probabilities
 from karyoscope.taxonomy import Taxonomy
 
 
-def within_limits(
+def keep_within_limits(
     labels: np.ndarray,
     tp: np.ndarray | None,
     params: Parameters,
     taxonomy: Taxonomy,
     mpp: float,
-) -> np.ndarray:
-    """Keep the nuclei within the limits on area and solidity, and number them anew.
+) -> None:
+    """Keep the nuclei within the limits on area and solidity, and number them anew, in place.
 
     Parameters
     ----------
     labels : ndarray of int32, shape (h, w)
-        Each label connected.
+        Each label connected. On return, labels 1 to n in raster order of the first pixels.
     tp : ndarray of float32, shape (h', w', k + 1), or None
         Class probabilities, needed where a limit differs between classes.
     params : Parameters
@@ -34,11 +34,6 @@ def within_limits(
         Of the probabilities and of limits that differ between classes.
     mpp : float
         µm per pixel of the labels.
-
-    Returns
-    -------
-    ndarray of int32, shape (h, w)
-        Labels 1 to n in raster order of the first pixels.
 
     Raises
     ------
@@ -72,4 +67,4 @@ def within_limits(
     if of_class["min_solidity"].any():
         keep &= solidity(runs, geometry) >= of_class["min_solidity"][row]
     keep[0] = False
-    return select(labels, keep)
+    select(labels, keep)

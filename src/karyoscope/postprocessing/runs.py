@@ -131,6 +131,26 @@ def connect(runs):
 
 
 @numba.njit(cache=True)
+def repaint(image, runs, values):
+    """Change the value of runs of a map, in place.
+
+    Parameters
+    ----------
+    image : ndarray of int32, shape (h, w)
+        The map that the runs were found in.
+    runs : Runs
+        Its runs, or some of them.
+    values : ndarray of int32, shape (r,)
+        The new value of each run.
+    """
+    for i in range(len(runs.row)):
+        if values[i] != runs.value[i]:
+            line = image[runs.row[i]]
+            for x in range(runs.start[i], runs.stop[i]):
+                line[x] = values[i]
+
+
+@numba.njit(cache=True)
 def paint(runs, values, height, width):
     """Write runs into an empty map.
 

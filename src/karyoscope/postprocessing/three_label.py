@@ -89,8 +89,10 @@ def segment(
     mask, seeds = _threshold(
         inside, boundary, best, stride, np.float32(foreground), np.float32(seed)
     )
-    markers = label_larger(seeds, max(1, round(params.min_seed_um2 / mpp**2)))
-    return fill_holes(watershed(1 - inside, markers, mask))
+    labels = label_larger(seeds, max(1, round(params.min_seed_um2 / mpp**2)))
+    watershed(labels, inside, mask)
+    fill_holes(labels)
+    return labels
 
 
 @numba.njit(cache=True)
