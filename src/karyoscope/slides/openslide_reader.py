@@ -31,7 +31,7 @@ class OpenSlideSlide(Slide):
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
-        """Formats of a vendor; plain TIFF is left to another reader, which also gets Aperio first."""
+        """Formats of a vendor; plain TIFF is left to another reader, which gets Aperio first too."""
         return vendor_format(_main_file(path)) not in (None, "generic-tiff")
 
     def _open(self) -> None:
@@ -45,6 +45,7 @@ class OpenSlideSlide(Slide):
             ) from error
         except openslide.OpenSlideError as error:
             raise UnsupportedLayout(f"{self.path} is a damaged slide: {error}") from error
+        self._closed = False
         size = self._slide.dimensions
         self.levels = [pyramid_level(size, *level) for level in self._slide.level_dimensions]
         self._blocks: OrderedDict[tuple[int, int, int], np.ndarray] = OrderedDict()
@@ -111,7 +112,9 @@ class OpenSlideSlide(Slide):
 
     def close(self) -> None:
         """Close the file and forget the decoded blocks."""
-        self._slide.close()
+        if not self._closed:
+            self._slide.close()
+        self._closed = True
         self._blocks.clear()
 
 
