@@ -1,15 +1,40 @@
 """Scores of the field, each exact and with its conventions named; none needs torch."""
 
+from karyoscope.metrics.bootstrap import bootstrap, bootstrap_difference
 from karyoscope.metrics.composition import CompositionAccumulator, count_nuclei
+from karyoscope.metrics.confusion import ConfusionAccumulator
 from karyoscope.metrics.contingency import Contingency, contingency
+from karyoscope.metrics.detection import DetectionAccumulator
+from karyoscope.metrics.dice import DiceAccumulator, dice, ensemble_dice
+from karyoscope.metrics.jaccard import JaccardAccumulator, aji, aji_plus
+from karyoscope.metrics.objects import ObjectAccumulator, object_scores
+from karyoscope.metrics.overlap import OverlapAccumulator, overlap_counts
+from karyoscope.metrics.pair import Pair
+from karyoscope.metrics.pairing import pair_points
 from karyoscope.metrics.panoptic import PanopticAccumulator, panoptic_counts, panoptic_quality
 
 __all__ = [
     "CompositionAccumulator",
+    "ConfusionAccumulator",
     "Contingency",
+    "DetectionAccumulator",
+    "DiceAccumulator",
+    "JaccardAccumulator",
+    "ObjectAccumulator",
+    "OverlapAccumulator",
+    "Pair",
     "PanopticAccumulator",
+    "aji",
+    "aji_plus",
+    "bootstrap",
+    "bootstrap_difference",
     "contingency",
     "count_nuclei",
+    "dice",
+    "ensemble_dice",
+    "object_scores",
+    "overlap_counts",
+    "pair_points",
     "panoptic_counts",
     "panoptic_quality",
 ]

@@ -2,7 +2,7 @@
 
 A metric is written as three steps, and an accumulator is only the list of what the first returns:
 
-1. one image -> *counts* (what :meth:`Accumulator.update` keeps);
+1. one image -> *counts* (:meth:`Accumulator.count`);
 2. counts of n images -> *terms*, arrays whose first axis is the image (:meth:`Accumulator.terms`);
 3. sums of terms over images -> *scores* (:meth:`Accumulator.score`), over any leading axes.
 
@@ -12,12 +12,15 @@ Because only sums are scored, batches, shards and bootstrap samples all use the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.metrics.pair import Pair
 from karyoscope.taxonomy import Taxonomy
 
 Terms = dict[str, np.ndarray]
@@ -52,8 +55,8 @@ class Scores:
 class Accumulator(ABC):
     """Counts of images, one row an image, that can be merged, scored and resampled.
 
-    Subclasses say how an image becomes counts (``update``), counts become terms and sums of
-    terms become scores; all else is here.
+    Subclasses say how an image becomes counts, counts become terms and sums of terms become
+    scores; all else is here.
 
     Parameters
     ----------
@@ -90,7 +93,27 @@ class Accumulator(ABC):
         """What the images gave, float64, shape (images, ...)."""
         return np.stack(self._rows) if self._rows else np.zeros((0, *self._row_shape()))
 
-    def _add(self, row: np.ndarray, name: str, source: str, cohort: str) -> None:
+    def update(
+        self,
+        true: ArrayLike,
+        pred: ArrayLike,
+        true_classes: ArrayLike | None = None,
+        pred_classes: ArrayLike | None = None,
+        *,
+        name: str = "",
+        source: str = "",
+        cohort: str = "",
+        ignore: ArrayLike | None = None,
+    ) -> None:
+        """Add one image; parameters as of :class:`karyoscope.metrics.pair.Pair`."""
+        labels = true, pred, true_classes, pred_classes
+        self.add(Pair(*labels, name=name, source=source, cohort=cohort, ignore=ignore))
+
+    def add(self, pair: Pair) -> None:
+        """Add one image; metrics that are given the same pair share what it computes."""
+        self._append(self.count(pair), pair.name, pair.source, pair.cohort)
+
+    def _append(self, row: np.ndarray, name: str, source: str, cohort: str) -> None:
         name = name or str(len(self._rows))
         self.names.append(name)
         self.sources.append(source or name)
@@ -118,6 +141,33 @@ class Accumulator(ABC):
         self._rows += other._rows
         return self
 
+    def take(self, images: ArrayLike) -> Self:
+        """Return an accumulator of some of the images, by index, in the order given."""
+        part = copy(self)
+        rows = np.asarray(images, np.int64).tolist()
+        part.names, part.sources, part.cohorts, part._rows = (
+            [column[i] for i in rows]
+            for column in (self.names, self.sources, self.cohorts, self._rows)
+        )
+        return part
+
+    def restore(
+        self, names: list[str], sources: list[str], cohorts: list[str], counts: ArrayLike
+    ) -> Self:
+        """Fill an empty accumulator with the counts of another one; return it.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the counts are not of this metric with these classes.
+        """
+        table = np.asarray(counts, np.float64).reshape(len(names), -1)
+        if table.size != len(names) * int(np.prod(self._row_shape())):
+            raise KaryoscopeError("stored counts do not fit the metric and its classes")
+        self.names, self.sources, self.cohorts = list(names), list(sources), list(cohorts)
+        self._rows = list(table.reshape(-1, *self._row_shape()))
+        return self
+
     def scores(self) -> Scores:
         """Scores of all images together, as 0-d arrays (and (k,) for classes)."""
         terms = self.terms(self.counts)
@@ -131,6 +181,10 @@ class Accumulator(ABC):
         """Scores as plain numbers, ``classes`` by name, ``images`` and ``conventions``."""
         result = self.scores().as_dict(self.class_names)
         return result | {"images": len(self), "conventions": dict(self.conventions)}
+
+    @abstractmethod
+    def count(self, pair: Pair) -> np.ndarray:
+        """Counts of one image, of the shape that all its images have."""
 
     @abstractmethod
     def _row_shape(self) -> tuple[int, ...]: ...

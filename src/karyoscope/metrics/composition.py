@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_over, ratio
 from karyoscope.metrics.labels import as_label_map, parts_by_class
+from karyoscope.metrics.pair import Pair
 from karyoscope.taxonomy import Taxonomy
 
 CONIC_PATCH = 256
@@ -124,6 +125,7 @@ class CompositionAccumulator(Accumulator):
         self, taxonomy: Taxonomy, *, crop: int | None = CONIC_CROP, patch: int = CONIC_PATCH
     ) -> None:
         super().__init__(taxonomy)
+        self.class_ids = taxonomy.ids
         self.crop, self.patch = crop, patch
         region = f"central {crop} of {patch} px patches, other sizes whole" if crop else "whole"
         self.conventions = {
@@ -131,24 +133,13 @@ class CompositionAccumulator(Accumulator):
             "r2": "per class over images, then mean; constant truth: 1 if exact, else 0",
         }
 
-    def update(
-        self,
-        true: ArrayLike,
-        pred: ArrayLike,
-        true_classes: ArrayLike,
-        pred_classes: ArrayLike,
-        *,
-        name: str = "",
-        source: str = "",
-        cohort: str = "",
-    ) -> None:
-        """Add one image; parameters as of :meth:`PanopticAccumulator.update`."""
-        ids = self.class_ids
-        is_patch = np.shape(true) == (self.patch, self.patch)
-        crop = self.crop if is_patch else None
-        true_counts = count_nuclei(true, true_classes, ids, crop)
-        pred_counts = count_nuclei(pred, pred_classes, ids, crop)
-        self.update_counts(true_counts, pred_counts, name=name, source=source, cohort=cohort)
+    def count(self, pair: Pair) -> np.ndarray:
+        """Nuclei of each class, true and predicted, shape (2, k)."""
+        if pair.true_classes is None or pair.pred_classes is None:
+            raise KaryoscopeError(f"{pair.name or 'an image'} came without classes to count")
+        crop = self.crop if pair.true.shape == (self.patch, self.patch) else None
+        labelled = (pair.true, pair.true_classes), (pair.pred, pair.pred_classes)
+        return np.stack([count_nuclei(*of_one, self.class_ids, crop) for of_one in labelled])
 
     def update_counts(
         self,
@@ -163,13 +154,7 @@ class CompositionAccumulator(Accumulator):
         row = np.stack([np.asarray(true, np.float64), np.asarray(pred, np.float64)])
         if row.shape != self._row_shape():
             raise KaryoscopeError(f"counts of {row.shape[1]} classes, not {len(self.class_names)}")
-        self._add(row, name, source, cohort)
-
-    @property
-    def class_ids(self) -> tuple[int, ...]:
-        """Ids of the classes that are counted."""
-        assert self.taxonomy is not None
-        return self.taxonomy.ids
+        self._append(row, name, source, cohort)
 
     def _row_shape(self) -> tuple[int, ...]:
         return (2, len(self.class_names))

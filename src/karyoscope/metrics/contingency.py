@@ -52,6 +52,19 @@ class Contingency:
         """Intersection over union of each pair, shape (k,)."""
         return self.pair_area / self.pair_union
 
+    def select(self, true_keep: np.ndarray, pred_keep: np.ndarray) -> Contingency:
+        """Leave only some nuclei, such as those of one class: masks of shape (n,) and (m,)."""
+        pairs = true_keep[self.pair_true] & pred_keep[self.pair_pred]
+        return Contingency(
+            self.true_ids[true_keep],
+            self.true_areas[true_keep],
+            self.pred_ids[pred_keep],
+            self.pred_areas[pred_keep],
+            (np.cumsum(true_keep) - 1)[self.pair_true[pairs]],
+            (np.cumsum(pred_keep) - 1)[self.pair_pred[pairs]],
+            self.pair_area[pairs],
+        )
+
 
 def contingency(true: ArrayLike, pred: ArrayLike, ignore: ArrayLike | None = None) -> Contingency:
     """Count areas and intersections of two label maps.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
-from karyoscope.metrics.contingency import Contingency, contingency
+from karyoscope.metrics.contingency import Contingency
+from karyoscope.metrics.pair import Pair
 
 
 def dice_counts(table: Contingency) -> np.ndarray:
@@ -21,6 +21,7 @@ def dice_counts(table: Contingency) -> np.ndarray:
 
     Examples
     --------
+    >>> from karyoscope.metrics.contingency import contingency
     >>> dice_counts(contingency([[1, 1, 0]], [[0, 5, 5]]))
     array([[2., 4.],
            [2., 4.]])
@@ -64,20 +65,9 @@ class DiceAccumulator(Accumulator):
 
     conventions = {"mean": "over images with a nucleus in either map"}  # noqa: RUF012
 
-    def update(
-        self,
-        true: ArrayLike,
-        pred: ArrayLike,
-        *,
-        name: str = "",
-        source: str = "",
-        cohort: str = "",
-        ignore: ArrayLike | None = None,
-        table: Contingency | None = None,
-    ) -> None:
-        """Add one image; parameters as of :meth:`PanopticAccumulator.update`."""
-        table = table or contingency(true, pred, ignore)
-        self._add(dice_counts(table), name, source, cohort)
+    def count(self, pair: Pair) -> np.ndarray:
+        """Numerators and denominators of DICE and DICE2, shape (2, 2)."""
+        return dice_counts(pair.table)
 
     def _row_shape(self) -> tuple[int, ...]:
         return (2, 2)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
-from karyoscope.metrics.contingency import Contingency, contingency
+from karyoscope.metrics.contingency import Contingency
+from karyoscope.metrics.pair import Pair
 
 # Part of the published rule: it decides which of two nearly equal partners is the best one.
 _EPSILON = 1e-6
@@ -28,6 +28,7 @@ def aji_counts(table: Contingency) -> np.ndarray:
 
     Examples
     --------
+    >>> from karyoscope.metrics.contingency import contingency
     >>> aji_counts(contingency([[1, 1, 2, 2]], [[7, 7, 7, 7]]))  # taken twice
     array([4., 8.])
     """
@@ -50,6 +51,7 @@ def aji_plus_counts(table: Contingency) -> np.ndarray:
 
     Examples
     --------
+    >>> from karyoscope.metrics.contingency import contingency
     >>> aji_plus_counts(contingency([[1, 1, 2, 2]], [[7, 7, 7, 7]]))
     array([2., 6.])
     """
@@ -129,20 +131,9 @@ class JaccardAccumulator(Accumulator):
 
     conventions = {"mean": "over images with a nucleus in either map"}  # noqa: RUF012
 
-    def update(
-        self,
-        true: ArrayLike,
-        pred: ArrayLike,
-        *,
-        name: str = "",
-        source: str = "",
-        cohort: str = "",
-        ignore: ArrayLike | None = None,
-        table: Contingency | None = None,
-    ) -> None:
-        """Add one image; parameters as of :meth:`PanopticAccumulator.update`."""
-        table = table or contingency(true, pred, ignore)
-        self._add(np.stack([aji_counts(table), aji_plus_counts(table)]), name, source, cohort)
+    def count(self, pair: Pair) -> np.ndarray:
+        """Numerators and denominators of AJI and AJI+, shape (2, 2)."""
+        return np.stack([aji_counts(pair.table), aji_plus_counts(pair.table)])
 
     def _row_shape(self) -> tuple[int, ...]:
         return (2, 2)

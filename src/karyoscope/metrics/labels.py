@@ -76,13 +76,6 @@ def class_of_ids(classes: ArrayLike, ids: np.ndarray, what: str = "classes") -> 
     return table[ids]
 
 
-def given_classes(true: ArrayLike | None, pred: ArrayLike | None) -> tuple[ArrayLike, ArrayLike]:
-    """Return both, or say that classes are missing where they are to be scored."""
-    if true is None or pred is None:
-        raise KaryoscopeError("classes are to be scored, but an image came without classes")
-    return true, pred
-
-
 def parts_by_class(
     inst_map: np.ndarray, classes: ArrayLike, mixed: Literal["cut", "majority"] = "cut"
 ) -> tuple[np.ndarray, np.ndarray]:

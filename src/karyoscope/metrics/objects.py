@@ -11,8 +11,9 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics._geometry import connected_parts, hausdorff_to_partners
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms
 from karyoscope.metrics.contingency import Contingency, contingency, label_maps
-from karyoscope.metrics.labels import compact, given_classes, parts_by_class
+from karyoscope.metrics.labels import compact
 from karyoscope.metrics.overlap import best_overlap
+from karyoscope.metrics.pair import Pair
 from karyoscope.taxonomy import Taxonomy
 
 ObjectBy = Literal["id", "component"]
@@ -121,33 +122,18 @@ class ObjectAccumulator(Accumulator):
             "one map empty": "Hausdorff distance infinite",
         }
 
-    def update(
-        self,
-        true: ArrayLike,
-        pred: ArrayLike,
-        true_classes: ArrayLike | None = None,
-        pred_classes: ArrayLike | None = None,
-        *,
-        name: str = "",
-        source: str = "",
-        cohort: str = "",
-        ignore: ArrayLike | None = None,
-    ) -> None:
-        """Add one image; parameters as of :meth:`PanopticAccumulator.update`.
+    def count(self, pair: Pair) -> np.ndarray:
+        """Object Dice, IoU and Hausdorff distance of all and of each class, shape (1 + k, 3).
 
         A nucleus whose pixels carry several classes has that of most of them.
         """
-        true_map, pred_map = label_maps(true, pred, ignore)
-        rows = [object_scores(true_map, pred_map, self.by)]
-        if self.taxonomy:
-            true_classes, pred_classes = given_classes(true_classes, pred_classes)
-            true_map, of_true = parts_by_class(true_map, true_classes, "majority")
-            pred_map, of_pred = parts_by_class(pred_map, pred_classes, "majority")
-            for c in self.taxonomy.ids:
-                true_of_class = np.where(of_true[true_map] == c, true_map, 0)
-                pred_of_class = np.where(of_pred[pred_map] == c, pred_map, 0)
-                rows.append(object_scores(true_of_class, pred_of_class, self.by))
-        self._add(np.stack(rows), name, source, cohort)
+        rows = [object_scores(pair.true, pair.pred, self.by)]
+        for c in self.taxonomy.ids if self.taxonomy else ():
+            true, pred, table, of_true, of_pred = pair.classed("majority")
+            true_of_class = np.where(np.isin(true, table.true_ids[of_true == c]), true, 0)
+            pred_of_class = np.where(np.isin(pred, table.pred_ids[of_pred == c]), pred, 0)
+            rows.append(object_scores(true_of_class, pred_of_class, self.by))
+        return np.stack(rows)
 
     def _row_shape(self) -> tuple[int, ...]:
         return (1 + len(self.class_names), len(MEASURES))

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
-from karyoscope.metrics.contingency import Contingency, contingency, label_maps
-from karyoscope.metrics.labels import class_of_ids, given_classes, parts_by_class
+from karyoscope.metrics.contingency import Contingency
+from karyoscope.metrics.pair import Pair
 from karyoscope.taxonomy import Taxonomy
 
 OverlapRule = Literal["literal", "one_to_one", "one_to_one_at_least_half"]
-RULES: tuple[OverlapRule, ...] = ("literal", "one_to_one", "one_to_one_at_least_half")
+RULES: dict[OverlapRule, str] = {
+    "literal": "any pair that shares more than half of the true nucleus",
+    "one_to_one": "more than half of the true nucleus that a prediction overlaps most",
+    "one_to_one_at_least_half": "half or more of the true nucleus that a prediction overlaps most",
+}
 
 
 def best_overlap(table: Contingency, of: Literal["true", "pred"]) -> np.ndarray:
@@ -84,6 +87,7 @@ def overlap_counts(table: Contingency, rule: OverlapRule) -> np.ndarray:
 
     Examples
     --------
+    >>> from karyoscope.metrics.contingency import contingency
     >>> one_over_two = contingency([[1, 1, 2, 2]], [[7, 7, 7, 7]])
     >>> overlap_counts(one_over_two, "literal"), overlap_counts(one_over_two, "one_to_one")
     (array([1., 0., 0.]), array([1., 0., 1.]))
@@ -101,27 +105,27 @@ def f1_score(counts: np.ndarray) -> np.ndarray:
 
 
 class OverlapAccumulator(Accumulator):
-    """F1 by the 50 % rule, and the accuracy of classes among its true positives.
+    """F1 by the 50 % rule of all nuclei and per class, and the accuracy of classes among hits.
 
     Parameters
     ----------
     taxonomy : Taxonomy, optional
-        Classes; without it there is no accuracy.
-    rule : {"one_to_one", "one_to_one_at_least_half", "literal"}
-        Which pairs are the true positives that the accuracy is of; F1 is given for all rules.
+        Classes. A class is scored with the nuclei of that class alone in both maps.
+    rule : {"one_to_one_at_least_half", "one_to_one", "literal"}
+        See :func:`hits_by_overlap`. The accuracy is over the hits of this rule.
 
     Notes
     -----
-    :meth:`compute` returns ``f1_<rule>`` (mean over images), ``f1_<rule>_pooled``, ``acc`` (share
-    of true positives with the right class; pairs with a true nucleus of unlabelled class left
-    out) and for each class ``acc``, over the true positives whose *true* class it is.
+    :meth:`compute` returns ``f1`` (mean over images with a nucleus in either map), ``f1_pooled``,
+    ``acc`` (share of hits with the right class, true nuclei of unlabelled class left out) and for
+    each class ``f1``, ``f1_pooled`` and ``acc`` (over the hits whose *true* class it is).
 
     Examples
     --------
-    >>> scores = OverlapAccumulator()
+    >>> scores = OverlapAccumulator(rule="one_to_one")
     >>> scores.update([[1, 1, 2, 2]], [[7, 7, 7, 7]])
-    >>> scores.compute()["f1_literal"], round(scores.compute()["f1_one_to_one"], 3)
-    (1.0, 0.667)
+    >>> round(scores.compute()["f1"], 3)
+    0.667
     """
 
     def __init__(
@@ -132,58 +136,43 @@ class OverlapAccumulator(Accumulator):
             raise KaryoscopeError(f"rule must be one of {', '.join(RULES)}; got {rule!r}")
         self.rule: OverlapRule = rule
         self.conventions = {
-            "f1": "2 tp / (2 tp + fp + fn), mean over images with a nucleus in either map",
-            "acc": f"pairs by the rule {rule}; unlabelled true nuclei left out",
+            "rule": f"{rule}: {RULES[rule]}",
+            "mean": "over images with a nucleus in either map",
+            "unlabelled": "true nuclei of class 0 left out of acc",
         }
 
-    def update(
-        self,
-        true: ArrayLike,
-        pred: ArrayLike,
-        true_classes: ArrayLike | None = None,
-        pred_classes: ArrayLike | None = None,
-        *,
-        name: str = "",
-        source: str = "",
-        cohort: str = "",
-        ignore: ArrayLike | None = None,
-        table: Contingency | None = None,
-    ) -> None:
-        """Add one image; parameters as of :meth:`PanopticAccumulator.update`.
+    def count(self, pair: Pair) -> np.ndarray:
+        """Count tp, fp, fn, right classes and hits of all and of each class, shape (1 + k, 5).
 
         A nucleus whose pixels carry several classes has that of most of them.
         """
-        true_map, pred_map = label_maps(true, pred, ignore)
-        table = table or contingency(true_map, pred_map)
         row = np.zeros(self._row_shape())
-        row[:3] = [overlap_counts(table, rule) for rule in RULES]
-        if self.taxonomy:
-            true_classes, pred_classes = given_classes(true_classes, pred_classes)
-            _, of_true = parts_by_class(true_map, true_classes, "majority")
-            _, of_pred = parts_by_class(pred_map, pred_classes, "majority")
-            hits = hits_by_overlap(table, self.rule)
-            truth = class_of_ids(of_true, table.true_ids)[table.pair_true[hits]]
-            guess = class_of_ids(of_pred, table.pred_ids)[table.pair_pred[hits]]
-            for k, class_id in enumerate(self.taxonomy.ids):
-                is_class = truth == class_id
-                row[3 + k, :2] = (is_class & (guess == class_id)).sum(), is_class.sum()
-        self._add(row, name, source, cohort)
+        row[0, :3] = overlap_counts(pair.table, self.rule)
+        if not self.taxonomy:
+            return row
+        _, _, table, truth, guess = pair.classed("majority")
+        hits = hits_by_overlap(table, self.rule)
+        of_hit, right = truth[table.pair_true[hits]], guess[table.pair_pred[hits]]
+        for k, c in enumerate(self.taxonomy.ids, start=1):
+            row[k, :3] = overlap_counts(table.select(truth == c, guess == c), self.rule)
+            row[k, 3:] = ((of_hit == c) & (right == c)).sum(), (of_hit == c).sum()
+        return row
 
     def _row_shape(self) -> tuple[int, ...]:
-        return (3 + len(self.class_names), 3)
+        return (1 + len(self.class_names), 5)
 
     def terms(self, counts: np.ndarray) -> Terms:
         """Return counts as they are, and the F1 of each image."""
-        return {"counts": counts} | mean_terms("f1", f1_score(counts[:, :3]))
+        return {"counts": counts} | mean_terms("f1", f1_score(counts[..., :3]))
 
     def score(self, sums: Terms) -> Scores:
-        """F1 by every rule, mean and pooled, and accuracies."""
+        """F1, mean and pooled, and accuracies."""
         counts = sums["counts"]
-        mean, pooled = mean_of(sums, "f1"), f1_score(counts[..., :3, :])
-        overall = {f"f1_{rule}": mean[..., i] for i, rule in enumerate(RULES)}
-        overall |= {f"f1_{rule}_pooled": pooled[..., i] for i, rule in enumerate(RULES)}
+        mean, pooled = mean_of(sums, "f1"), f1_score(counts[..., :3])
+        overall = {"f1": mean[..., 0], "f1_pooled": pooled[..., 0]}
         if not self.taxonomy:
             return Scores(overall)
-        right, pairs = counts[..., 3:, 0], counts[..., 3:, 1]
-        overall["acc"] = ratio(right.sum(axis=-1), pairs.sum(axis=-1))
-        return Scores(overall, {"acc": ratio(right, pairs)})
+        right, hits = counts[..., 1:, 3], counts[..., 1:, 4]
+        overall["acc"] = ratio(right.sum(axis=-1), hits.sum(axis=-1))
+        classes = {"f1": mean[..., 1:], "f1_pooled": pooled[..., 1:], "acc": ratio(right, hits)}
+        return Scores(overall, classes)

@@ -28,8 +28,8 @@ from karyoscope.metrics.accumulate import (
     mean_terms,
     ratio,
 )
-from karyoscope.metrics.contingency import Contingency, contingency, label_maps
-from karyoscope.metrics.labels import class_of_ids, given_classes, parts_by_class
+from karyoscope.metrics.contingency import Contingency
+from karyoscope.metrics.pair import MIXED, Mixed, Pair
 from karyoscope.taxonomy import Taxonomy
 
 Epsilon = Literal["conic", "hover_net", "none"]
@@ -52,6 +52,7 @@ def panoptic_counts(table: Contingency) -> np.ndarray:
 
     Examples
     --------
+    >>> from karyoscope.metrics.contingency import contingency
     >>> panoptic_counts(contingency([[1, 1, 1, 0]], [[2, 2, 0, 5]])).round(3)
     array([1.   , 1.   , 0.   , 0.667])
     """
@@ -190,64 +191,33 @@ class PanopticAccumulator(Accumulator):
         *,
         epsilon: Epsilon = "conic",
         absent: Absent = "zero",
-        mixed: Literal["cut", "majority"] = "cut",
+        mixed: Mixed = "cut",
     ) -> None:
         super().__init__(taxonomy)
         panoptic_quality(np.zeros(4), epsilon)
         fill_absent(np.zeros(()), np.zeros(4), absent)
-        self.epsilon, self.absent, self.mixed = epsilon, absent, mixed
+        if mixed not in MIXED:
+            raise KaryoscopeError(f"mixed must be one of {', '.join(MIXED)}; got {mixed!r}")
+        self.epsilon: Epsilon = epsilon
+        self.absent: Absent = absent
+        self.mixed: Mixed = mixed
         self.conventions = {
             "pairing": "IoU > 0.5",
             "epsilon": epsilon,
             "absent": f"{absent}: an image or class without nuclei {_ABSENT[absent]}",
-            "mixed": f"{mixed}: nuclei with pixels of several classes",
+            "mixed": f"{mixed}: {MIXED[mixed]}",
         }
 
-    def update(
-        self,
-        true: ArrayLike,
-        pred: ArrayLike,
-        true_classes: ArrayLike | None = None,
-        pred_classes: ArrayLike | None = None,
-        *,
-        name: str = "",
-        source: str = "",
-        cohort: str = "",
-        ignore: ArrayLike | None = None,
-        table: Contingency | None = None,
-    ) -> None:
-        """Add one image.
-
-        Parameters
-        ----------
-        true, pred : array_like of int, shape (h, w)
-            Label maps.
-        true_classes, pred_classes : array_like, shape (largest id + 1,) or (h, w)
-            Class by id or by pixel; needed where there is a taxonomy.
-        name, source, cohort : str
-            Of the image; a source is what is resampled for intervals (the name by default).
-        ignore : array_like of bool, shape (h, w), optional
-            Pixels that are not scored.
-        table : Contingency, optional
-            Of ``true`` and ``pred`` (less ``ignore``), where it is known already.
-        """
-        true_map, pred_map = label_maps(true, pred, ignore)
-        table = table or contingency(true_map, pred_map)
-        row = panoptic_counts(table)[None]
-        if self.taxonomy:
-            true_classes, pred_classes = given_classes(true_classes, pred_classes)
-            true_parts, true_table = parts_by_class(true_map, true_classes, self.mixed)
-            pred_parts, pred_table = parts_by_class(pred_map, pred_classes, self.mixed)
-            if true_parts is not true_map or pred_parts is not pred_map:
-                table = contingency(true_parts, pred_parts)
-            by_class = panoptic_counts_by_class(
-                table,
-                class_of_ids(true_table, table.true_ids, "true classes"),
-                class_of_ids(pred_table, table.pred_ids, "predicted classes"),
-                self.taxonomy.ids,
-            )
-            row = np.concatenate([row, by_class])
-        self._add(row, name, source, cohort)
+    def count(self, pair: Pair) -> np.ndarray:
+        """Count tp, fp, fn, sum of IoU of all nuclei and of each class, shape (1 + k, 4)."""
+        row = panoptic_counts(pair.table)[None]
+        if not self.taxonomy:
+            return row
+        classed = pair.classed(self.mixed)
+        by_class = panoptic_counts_by_class(
+            classed.table, classed.true_classes, classed.pred_classes, self.taxonomy.ids
+        )
+        return np.concatenate([row, by_class])
 
     def _row_shape(self) -> tuple[int, ...]:
         return (1 + len(self.class_names), 4)
