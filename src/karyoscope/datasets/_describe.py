@@ -30,7 +30,10 @@ _COLUMNS = ("name", "source", "cohort", "split")
 
 @dataclass(frozen=True)
 class Description:
-    """What ``dataset.yaml`` and ``records.csv`` say; None or empty where they say nothing."""
+    """What ``dataset.yaml`` and ``records.csv`` say; None or empty where they say nothing.
+
+    An ``mpp`` of NaN means that the file calls it unknown.
+    """
 
     layout: str | None = None
     mpp: float | None = None
@@ -55,7 +58,9 @@ def read_description(root: Path) -> Description:
     elif taxonomy is not None:
         own = root / str(taxonomy)
         taxonomy = Taxonomy.load(own if own.is_file() else str(taxonomy))
-    if mpp is not None and (not isinstance(mpp, int | float) or not 0 < mpp < math.inf):
+    if "mpp" in data and mpp is None:
+        mpp = math.nan
+    elif mpp is not None and (not isinstance(mpp, int | float) or not 0 < mpp < math.inf):
         raise KaryoscopeError(f"{root / DESCRIPTION}: mpp must be a positive number, not {mpp!r}")
     return Description(data.get("layout"), mpp, taxonomy, *_read_records(root / RECORDS))
 
@@ -73,9 +78,9 @@ def write_description(
         Every image and its micrometres per pixel, NaN where unknown.
     """
     known = Counter(mpp for _, mpp in records if not math.isnan(mpp))
-    data: dict[str, Any] = {"layout": layout, "taxonomy": taxonomy.to_dict()}
-    if known:
-        data["mpp"] = float(known.most_common(1)[0][0])
+    # An unknown scale is written as such, or the layout's published one would take its place.
+    mpp = float(known.most_common(1)[0][0]) if known else None
+    data = {"layout": layout, "mpp": mpp, "taxonomy": taxonomy.to_dict()}
     text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
     (root / DESCRIPTION).write_text(text, encoding="utf-8")
     with (root / RECORDS).open("w", encoding="utf-8", newline="") as file:

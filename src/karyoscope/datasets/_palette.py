@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from karyoscope.taxonomy import NucleusClass, Taxonomy
 
-# Okabe and Ito, "Color Universal Design" (2008), told apart by the colour-blind; then greys.
+# Okabe and Ito, "Color Universal Design" (2008), told apart by the colour-blind.
 _COLORS = (
     (0, 114, 178),
     (230, 159, 0),
@@ -16,7 +16,6 @@ _COLORS = (
     (240, 228, 66),
     (60, 0, 90),
     (204, 121, 167),
-    (148, 148, 148),
 )
 
 

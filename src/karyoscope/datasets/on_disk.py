@@ -50,9 +50,9 @@ class DatasetOnDisk(Dataset):
         described = read_description(self.root)
         self.given_taxonomy = taxonomy or described.taxonomy
         self.taxonomy = self.given_taxonomy or Taxonomy.load(self.published_taxonomy)
-        self._given_mpp = mpp or described.mpp
-        self._scales = {} if mpp else described.scales
-        self.scale = self._given_mpp or self.published_mpp
+        self._given_mpp = described.mpp if mpp is None else mpp
+        self._scales = described.scales if mpp is None else {}
+        self.scale = self.published_mpp if self._given_mpp is None else self._given_mpp
         self.problems = []
         found = {record.name: record for record in self.find()}
         for name in sorted(described.records.keys() - found.keys()):
@@ -65,7 +65,8 @@ class DatasetOnDisk(Dataset):
         self._check_scales()
 
     def _check_scales(self) -> None:
-        strange = [s for s in (self._given_mpp, *self._scales.values()) if s and not 0 < s < 100]
+        scales = [s for s in (self.scale, *self._scales.values()) if not math.isnan(s)]
+        strange = [s for s in scales if not 0 < s < 100]
         if strange:
             raise KaryoscopeError(
                 f"{self.root}: {strange[0]} is no number of micrometres per pixel"
@@ -125,6 +126,6 @@ class DatasetOnDisk(Dataset):
             raise KaryoscopeError(
                 f"{path}: class {strange[0]} is not in taxonomy {self.taxonomy.name!r}"
             )
-        own = self.scale if self._given_mpp or math.isnan(mpp) else mpp
+        own = self.scale if self._given_mpp is not None or math.isnan(mpp) else mpp
         own = self._scales.get(record.name, own)
         return Sample(record, image, inst_map, classes, self.taxonomy, own, **rest)

@@ -1,0 +1,202 @@
+"""``karyoscope data``: look at annotated images, convert them, split them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from karyoscope.datasets import merge_classes, open_dataset
+from karyoscope.datasets._write import write_png
+from karyoscope.datasets.base import Dataset, Sample
+from karyoscope.datasets.convert import LAYOUTS, convert
+from karyoscope.datasets.inspect import Inspection, inspect_dataset
+from karyoscope.datasets.sheet import ContactSheet
+from karyoscope.datasets.split import Split, apply_split, read_split, split_dataset, write_split
+from karyoscope.errors import KaryoscopeError
+from karyoscope.taxonomy import Taxonomy
+
+app = typer.Typer(
+    name="data", help="Inspect, convert and split annotated images.", no_args_is_help=True
+)
+
+Source = Annotated[Path, typer.Argument(help="Folder of annotated images.")]
+LayoutName = Annotated[
+    str | None, typer.Option("--layout", help="Layout, where it is not recognised.")
+]
+Mpp = Annotated[float | None, typer.Option(help="Micrometres per pixel of the images.")]
+Classes = Annotated[
+    str | None,
+    typer.Option(help="Taxonomy (name or file) of the class ids in a folder without one."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command("inspect")
+def inspect_command(
+    source: Source,
+    layout: LayoutName = None,
+    mpp: Mpp = None,
+    classes: Classes = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a picture of the images with outlines here (PNG).")
+    ] = None,
+    sheet_images: Annotated[int, typer.Option(help="Images on the picture.", min=1)] = 24,
+    as_json: Json = False,
+) -> None:
+    """Count nuclei per class and image; name leaks between splits, duplicates and problems."""
+    dataset = _open(source, layout, mpp, classes)
+    picture = ContactSheet(dataset.taxonomy)
+    step = max(1, -(-len(dataset) // sheet_images))
+    chosen = {record.name for record in dataset.records[::step]}
+
+    with _progress(len(dataset), "reading") as advance:
+
+        def seen(sample: Sample) -> None:
+            advance()
+            if sheet is not None and sample.record.name in chosen:
+                picture.add(sample)
+
+        found = inspect_dataset(dataset, seen)
+    if sheet is not None:
+        write_png(sheet, picture.picture())
+    print(json.dumps(found.to_dict(), indent=1) if as_json else _report(found))
+
+
+@app.command("convert")
+def convert_command(
+    source: Source,
+    to: Annotated[str, typer.Option(help=f"Layout to write: {', '.join(LAYOUTS)}.")],
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    layout: LayoutName = None,
+    mpp: Mpp = None,
+    classes: Classes = None,
+    merge: Annotated[
+        str | None, typer.Option(help="Write the classes of this taxonomy (name or file).")
+    ] = None,
+    split: Annotated[Path | None, typer.Option(help="Record the parts of this split.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a dataset written before.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the same images and labels in another layout, without losing a pixel."""
+    dataset = _open(source, layout, mpp, classes).whole()
+    if split is not None:
+        apply_split(dataset, read_split(split))
+    if merge is not None:
+        dataset = merge_classes(dataset, Taxonomy.load(merge))
+    with _progress(len(dataset), "converting") as advance:
+        result = convert(dataset, to, out, overwrite=overwrite, seen=lambda sample: advance())
+    if as_json:
+        print(json.dumps({"out": str(out), **vars(result)}, indent=1))
+    else:
+        print(f"{result.images} images with {result.nuclei} nuclei written to {out}")
+        for line in (*result.notes, *result.problems):
+            print(line, file=sys.stderr)
+    if result.problems:
+        raise typer.Exit(1)
+
+
+@app.command("split")
+def split_command(
+    source: Source,
+    part: Annotated[
+        list[str] | None, typer.Option(help="Name and share of a part, such as train=0.8.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Equal parts called 1, 2, ... instead.", min=2)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same split.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
+    layout: LayoutName = None,
+    mpp: Mpp = None,
+    classes: Classes = None,
+    as_json: Json = False,
+) -> None:
+    """Part the images by source, balanced over classes and cohorts."""
+    dataset = _open(source, layout, mpp, classes)
+    with _progress(len(dataset), "reading") as advance:
+        found = split_dataset(dataset, _shares(part, folds), seed, lambda sample: advance())
+    if out is not None:
+        write_split(found, out)
+    print(json.dumps(found.to_dict(), indent=1) if as_json or out is None else _table(found))
+    for line in dataset.problems:
+        print(line, file=sys.stderr)
+
+
+def _open(source: Path, layout: str | None, mpp: float | None, classes: str | None) -> Dataset:
+    taxonomy = None if classes is None else Taxonomy.load(classes)
+    return open_dataset(source, layout, taxonomy=taxonomy, mpp=mpp)
+
+
+@contextmanager
+def _progress(total: int, what: str) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr, for as long as stderr is a terminal."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def _shares(parts: list[str] | None, folds: int | None) -> dict[str, float]:
+    if folds is not None:
+        return {str(i + 1): 1 / folds for i in range(folds)}
+    shares: dict[str, float] = {}
+    for part in parts or ["train=0.8", "validation=0.2"]:
+        name, _, share = part.partition("=")
+        try:
+            shares[name] = float(share)
+        except ValueError as error:
+            raise KaryoscopeError(f"--part {part}: give a name and a share, train=0.8") from error
+    return shares
+
+
+def _report(found: Inspection) -> str:
+    """The inspection as text."""
+    sources = {image.source for image in found.images}
+    cohorts = sorted({image.cohort for image in found.images} - {""})
+    splits = sorted({image.split for image in found.images} - {""})
+    scale = ", ".join(f"{mpp:g} µm/px" for mpp in found.scales)
+    lines = [
+        f"layout    {found.layout}",
+        f"scale     {scale or 'unknown, give --mpp'}",
+        f"images    {len(found.images)} from {len(sources)} sources",
+        f"cohorts   {', '.join(cohorts) or '-'}",
+        f"splits    {', '.join(splits) or '-'}",
+        f"nuclei    {sum(found.counts.values())}",
+    ]
+    for name, count in found.counts.items():
+        area = f"  median {found.median_px[name]:.0f} px" if name in found.median_px else ""
+        area += f" = {found.median_um2[name]:.1f} µm²" if name in found.median_um2 else ""
+        lines.append(f"  {name:<22}{count:>9}{area}")
+    if found.tiny:
+        lines.append(f"  smaller than 10 px    {found.tiny:>9}")
+    lines.append("per image")
+    width = max([len(image.name) for image in found.images], default=0)
+    for image in found.images:
+        counts = ", ".join(f"{name} {count}" for name, count in image.counts.items())
+        lines.append(f"  {image.name:<{width}}  {image.width} x {image.height}  {counts or 'none'}")
+    for title, entries in (
+        ("leaks: one source in several splits", found.leaks),
+        ("images with the same pixels", found.duplicates),
+        ("problems", found.problems),
+    ):
+        lines += [title] + [f"  {entry}" for entry in entries] if entries else []
+    return "\n".join(lines)
+
+
+def _table(split: Split) -> str:
+    """Counts of each part as text."""
+    lines = []
+    for part, counts in split.counts.items():
+        lines.append(f"{part}: {counts['images']} images from {counts['sources']} sources")
+        for title in ("classes", "cohorts"):
+            values = ", ".join(f"{k} {v}" for k, v in counts[title].items() if k)
+            lines += [f"  {title}  {values}"] if values else []
+    return "\n".join(lines)
