@@ -6,24 +6,30 @@ from karyoscope.metrics.confusion import ConfusionAccumulator
 from karyoscope.metrics.contingency import Contingency, contingency
 from karyoscope.metrics.detection import DetectionAccumulator
 from karyoscope.metrics.dice import DiceAccumulator, dice, ensemble_dice
+from karyoscope.metrics.evaluation import Evaluation, evaluate
 from karyoscope.metrics.jaccard import JaccardAccumulator, aji, aji_plus
 from karyoscope.metrics.objects import ObjectAccumulator, object_scores
 from karyoscope.metrics.overlap import OverlapAccumulator, overlap_counts
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.pairing import pair_points
 from karyoscope.metrics.panoptic import PanopticAccumulator, panoptic_counts, panoptic_quality
+from karyoscope.metrics.protocols import PROTOCOLS, Protocol
+from karyoscope.metrics.stored import from_json, to_json
 
 __all__ = [
+    "PROTOCOLS",
     "CompositionAccumulator",
     "ConfusionAccumulator",
     "Contingency",
     "DetectionAccumulator",
     "DiceAccumulator",
+    "Evaluation",
     "JaccardAccumulator",
     "ObjectAccumulator",
     "OverlapAccumulator",
     "Pair",
     "PanopticAccumulator",
+    "Protocol",
     "aji",
     "aji_plus",
     "bootstrap",
@@ -32,9 +38,12 @@ __all__ = [
     "count_nuclei",
     "dice",
     "ensemble_dice",
+    "evaluate",
+    "from_json",
     "object_scores",
     "overlap_counts",
     "pair_points",
     "panoptic_counts",
     "panoptic_quality",
+    "to_json",
 ]

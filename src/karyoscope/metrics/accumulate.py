@@ -69,9 +69,12 @@ class Accumulator(ABC):
         Which of several definitions in use is computed; part of every result.
     names, sources, cohorts : list of str
         Of the images, in the order they came.
+    takes_points : bool
+        Whether a truth of points, without outlines, can be scored.
     """
 
     conventions: dict[str, str]
+    takes_points = False
 
     def __init__(self, taxonomy: Taxonomy | None = None) -> None:
         self.taxonomy = taxonomy

@@ -112,6 +112,8 @@ class DetectionAccumulator(ConfusionAccumulator):
     (0.667, 1.0)
     """
 
+    takes_points = True
+
     def __init__(
         self,
         taxonomy: Taxonomy | None = None,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics._kernels import centroids_and_areas, class_by_id
 
+_LARGEST_CLASS = 255
 _INT32_MAX = np.iinfo(np.int32).max
 
 
@@ -74,6 +75,24 @@ def class_of_ids(classes: ArrayLike, ids: np.ndarray, what: str = "classes") -> 
     if ids.size and ids[-1] >= len(table):
         raise KaryoscopeError(f"{what}: a table of {len(table)} rows has no class for id {ids[-1]}")
     return table[ids]
+
+
+def as_classes(classes: ArrayLike | None, what: str = "classes") -> np.ndarray | None:
+    """Return classes by id or by pixel as integers in 0..255; None stays None.
+
+    Raises
+    ------
+    KaryoscopeError
+        If they are of no such form.
+    """
+    if classes is None:
+        return None
+    array = np.asarray(classes)
+    if array.ndim not in (1, 2) or array.dtype.kind not in "biuf":
+        raise KaryoscopeError(f"{what} must be a table by id or a map of class ids")
+    if array.size and not (array.min() >= 0 and array.max() <= _LARGEST_CLASS):
+        raise KaryoscopeError(f"{what} must lie in 0..{_LARGEST_CLASS}; 0 is 'not labelled'")
+    return array if array.dtype == np.uint8 else array.astype(np.uint8)
 
 
 def parts_by_class(

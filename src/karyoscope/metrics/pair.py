@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.contingency import Contingency, contingency, label_maps
-from karyoscope.metrics.labels import centroids, class_of_ids, parts_by_class
+from karyoscope.metrics.labels import as_classes, centroids, class_of_ids, parts_by_class
 
 Mixed = Literal["cut", "majority"]
 MIXED = {
@@ -78,8 +79,8 @@ class Pair:
             self.true, self.pred = label_maps(true, pred, ignore)
         except KaryoscopeError as error:
             raise KaryoscopeError(f"{name}: {error}" if name else str(error)) from error
-        self.true_classes = None if true_classes is None else np.asarray(true_classes)
-        self.pred_classes = None if pred_classes is None else np.asarray(pred_classes)
+        self.true_classes = as_classes(true_classes, f"{name}: true classes")
+        self.pred_classes = as_classes(pred_classes, f"{name}: predicted classes")
         self.name, self.source, self.cohort = name, source, cohort
         self.points = None if points is None else np.asarray(points, np.float64).reshape(-1, 3)
         self._classed: dict[Mixed, Classed] = {}
@@ -108,6 +109,21 @@ class Pair:
             if classed.table is self.table:  # nothing was cut, so both rules agree
                 self._classed = {"cut": classed, "majority": classed}
         return self._classed[mixed]
+
+    def mapped(self, true: np.ndarray | None, pred: np.ndarray | None) -> Pair:
+        """Return the pair with its classes looked up in tables, such as of ``lookup_to``."""
+        if true is None and pred is None:
+            return self
+        other = copy(self)
+        other._classed = {}
+        if true is not None and self.true_classes is not None:
+            other.true_classes = true[self.true_classes]
+        if true is not None and self.points is not None:
+            classes = true[self.points[:, 2].astype(np.int64)]
+            other.points = np.column_stack([self.points[:, :2], classes])
+        if pred is not None and self.pred_classes is not None:
+            other.pred_classes = pred[self.pred_classes]
+        return other
 
     def centroids(self, of: Literal["true", "pred"]) -> tuple[np.ndarray, np.ndarray | None]:
         """Positions of the true or the predicted nuclei and the class of each.
