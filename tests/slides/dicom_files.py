@@ -22,9 +22,7 @@ def _item(**fields: Any) -> Dataset:
 
 
 def _code(value: str, scheme: str, meaning: str) -> Sequence:
-    return Sequence(
-        [_item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)]
-    )
+    return Sequence([_item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)])
 
 
 def write_dicom(folder: Path, rgb: np.ndarray, mpp: float = 0.25) -> Path:
@@ -52,9 +50,7 @@ def _instance(
     kind = ["DERIVED", "PRIMARY", "VOLUME", "RESAMPLED"]
     if level == 0:
         kind = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
-    spacing = _item(
-        PixelSpacing=[mpp / 1000] * 2, SliceThickness=0.01, SpacingBetweenSlices=0.01
-    )
+    spacing = _item(PixelSpacing=[mpp / 1000] * 2, SliceThickness=0.01, SpacingBetweenSlices=0.01)
     organization = generate_uid()
     dataset = _item(
         SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.6",
@@ -103,9 +99,7 @@ def _instance(
             [
                 _item(
                     PixelMeasuresSequence=Sequence([spacing]),
-                    OpticalPathIdentificationSequence=Sequence(
-                        [_item(OpticalPathIdentifier="0")]
-                    ),
+                    OpticalPathIdentificationSequence=Sequence([_item(OpticalPathIdentifier="0")]),
                 )
             ]
         ),

@@ -245,9 +245,12 @@ def test_windows_agree_with_the_whole(slide: Slide, mpp: float | None):
         x, y = int(random.integers(0, grid.width)), int(random.integers(0, grid.height))
         w = int(random.integers(1, grid.width - x + 1))
         h = int(random.integers(1, grid.height - y + 1))
-        assert np.array_equal(
-            slide.read(x, y, w, h, mpp=mpp), whole[y : y + h, x : x + w]
-        ), (x, y, w, h)
+        assert np.array_equal(slide.read(x, y, w, h, mpp=mpp), whole[y : y + h, x : x + w]), (
+            x,
+            y,
+            w,
+            h,
+        )
 
 
 def test_outside_is_white(slide: Slide):

@@ -40,6 +40,12 @@ def first_bytes(path: Path) -> bytes:
     return head
 
 
+def reason(error: BaseException) -> str:
+    """First line of another library's message, short enough to stand in ours."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line if len(line) <= 160 else line[:157] + "..."
+
+
 def raster_kind(head: bytes) -> str | None:
     """``"PNG"``, ``"JPEG"``, ``"BMP"`` or ``"WebP"``, else None."""
     for kind, magic in RASTER_MAGIC.items():

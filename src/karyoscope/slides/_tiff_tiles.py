@@ -11,6 +11,7 @@ import tifffile
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._pixels import to_rgb
+from karyoscope.slides._sniff import reason
 from karyoscope.slides.base import UnsupportedLayout
 
 MINISWHITE, MINISBLACK, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
@@ -47,28 +48,28 @@ class TiledLevel:
 
     def _refuse_unreadable(self, page: tifffile.TiffPage) -> None:
         samples = page.samplesperpixel * len(self.pages)
-        reason = None
+        refusal = None
         if page.dtype not in (np.uint8, np.uint16) or page.bitspersample not in (8, 16):
             kind = page.dtype if page.dtype is not None else "unknown"
-            reason = f"samples of {page.bitspersample} bits ({kind}); only 8 and 16 bits are read"
+            refusal = f"samples of {page.bitspersample} bits ({kind}); only 8 and 16 bits are read"
         elif page.photometric not in (MINISWHITE, MINISBLACK, RGB, PALETTE, YCBCR):
             name = getattr(page.photometric, "name", page.photometric)
-            reason = f"colours stored as {name}; convert it to RGB"
+            refusal = f"colours stored as {name}; convert it to RGB"
         elif samples > 4 or (samples == 2 and not page.extrasamples):
-            reason = f"{samples} channels; an H&E image has 3"
+            refusal = f"{samples} channels; an H&E image has 3"
         elif page.imagedepth > 1:
-            reason = f"{page.imagedepth} focal planes; export one"
+            refusal = f"{page.imagedepth} focal planes; export one"
         elif self.tile_width * self.tile_height > _LARGEST_TILE:
-            reason = (
+            refusal = (
                 f"{self.width} x {self.height} pixels in one piece, too large to decode at once;"
                 " save it with tiles"
             )
         elif page.photometric == YCBCR and not (
             page.compression in _JPEG or page.compression == _APERIO_JPEG2000_YCBCR
         ):
-            reason = "YCbCr colours without JPEG compression; convert it to RGB"
-        if reason:
-            raise UnsupportedLayout(f"{self.tif.filehandle.path}: {reason}")
+            refusal = "YCbCr colours without JPEG compression; convert it to RGB"
+        if refusal:
+            raise UnsupportedLayout(f"{self.tif.filehandle.path}: {refusal}")
 
     def end(self) -> int:
         """Return the file position after the last byte of the level."""
@@ -111,10 +112,9 @@ class TiledLevel:
         except Exception as error:  # each codec has its own kinds
             row, column = divmod(segment % (self.across * self.down), self.across)
             x, y = column * self.tile_width, row * self.tile_height
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise KaryoscopeError(
                 f"{handle.path}: damaged at x {x}, y {y} of a level"
-                f" {self.width} x {self.height}: {reason}"
+                f" {self.width} x {self.height}: {reason(error)}"
             ) from error
         return None if tile is None else tile[0]
 

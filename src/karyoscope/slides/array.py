@@ -10,6 +10,7 @@ import numpy as np
 from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._pixels import refuse_narrow, to_rgb
 from karyoscope.slides._scale import RecordedScale
+from karyoscope.slides._sniff import reason
 from karyoscope.slides.base import Slide, slide_name
 from karyoscope.slides.grid import Level
 
@@ -52,8 +53,10 @@ class ArraySlide(Slide):
         if self.path is not None:
             try:
                 self._array = np.load(self.path, mmap_mode="r", allow_pickle=False)
-            except (ValueError, OSError, EOFError) as error:
-                raise KaryoscopeError(f"{label} is not a readable array: {error}") from error
+            except Exception as error:  # a damaged header raises many kinds
+                raise KaryoscopeError(
+                    f"{label} is not a readable array: {reason(error)}"
+                ) from error
         assert self._array is not None
         _refuse_unclear(label, self._array)
         height, width = self._array.shape[:2]

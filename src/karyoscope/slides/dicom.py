@@ -11,6 +11,7 @@ import numpy as np
 from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._pixels import to_rgb
 from karyoscope.slides._scale import RecordedScale
+from karyoscope.slides._sniff import reason
 from karyoscope.slides.base import Slide
 from karyoscope.slides.grid import pyramid_level
 
@@ -43,7 +44,7 @@ class DicomSlide(Slide):
             self._levels = list(self._slide.levels)
         except Exception as error:  # wsidicom and pydicom raise many kinds
             raise KaryoscopeError(
-                f"{self.path} is not a readable DICOM slide: {str(error) or type(error).__name__}"
+                f"{self.path} is not a readable DICOM slide: {reason(error)}"
             ) from error
         size = self._levels[0].size
         self.levels = [
@@ -59,7 +60,9 @@ class DicomSlide(Slide):
         try:
             region = self._slide.read_region((x, y), self._levels[level].level, (width, height))
         except Exception as error:  # each codec has its own kinds
-            raise KaryoscopeError(f"{self.path}: damaged near x {x}, y {y}: {error}") from error
+            raise KaryoscopeError(
+                f"{self.path}: damaged near x {x}, y {y}: {reason(error)}"
+            ) from error
         return to_rgb(np.array(region))
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import openslide
 from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._pixels import to_rgb
 from karyoscope.slides._scale import RecordedScale
+from karyoscope.slides._sniff import reason
 from karyoscope.slides._vendor import vendor_format
 from karyoscope.slides.base import Slide, UnsupportedLayout
 from karyoscope.slides.grid import pyramid_level
@@ -31,7 +32,7 @@ class OpenSlideSlide(Slide):
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
-        """Formats of a vendor; plain TIFF is left to another reader, which gets Aperio first too."""
+        """Vendor formats; plain TIFF is left to another reader, which also sees Aperio first."""
         return vendor_format(_main_file(path)) not in (None, "generic-tiff")
 
     def _open(self) -> None:
@@ -44,7 +45,7 @@ class OpenSlideSlide(Slide):
                 " damaged, or the files that belong to it are not beside it"
             ) from error
         except openslide.OpenSlideError as error:
-            raise UnsupportedLayout(f"{self.path} is a damaged slide: {error}") from error
+            raise UnsupportedLayout(f"{self.path} is a damaged slide: {reason(error)}") from error
         self._closed = False
         size = self._slide.dimensions
         self.levels = [pyramid_level(size, *level) for level in self._slide.level_dimensions]
@@ -106,7 +107,7 @@ class OpenSlideSlide(Slide):
             region = self._slide.read_region(corner, level, (width, height))
         except openslide.OpenSlideError as error:
             raise KaryoscopeError(
-                f"{self.path}: damaged near x {corner[0]}, y {corner[1]}: {error}"
+                f"{self.path}: damaged near x {corner[0]}, y {corner[1]}: {reason(error)}"
             ) from error
         return to_rgb(np.asarray(region))
 

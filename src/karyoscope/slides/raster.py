@@ -11,7 +11,7 @@ from PIL import BmpImagePlugin, ImageFile, JpegImagePlugin, PngImagePlugin, WebP
 from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._pixels import refuse_narrow, to_rgb
 from karyoscope.slides._scale import RecordedScale
-from karyoscope.slides._sniff import raster_kind
+from karyoscope.slides._sniff import raster_kind, reason
 from karyoscope.slides.base import Slide
 from karyoscope.slides.grid import Level
 
@@ -56,7 +56,7 @@ class RasterSlide(Slide):
                 raise KaryoscopeError(f"{self.path}: not enough memory to decode it") from error
             except Exception as error:  # the decoders raise many kinds for a damaged file
                 raise KaryoscopeError(
-                    f"{self.path} is a damaged or truncated {kind} file: {error}"
+                    f"{self.path} is a damaged or truncated {kind} file: {reason(error)}"
                 ) from error
         self.levels = [Level(self._pixels.shape[1], self._pixels.shape[0])]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -14,7 +15,7 @@ import tifffile
 from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._pixels import refuse_narrow
 from karyoscope.slides._scale import RecordedScale
-from karyoscope.slides._sniff import TIFF_MAGIC
+from karyoscope.slides._sniff import TIFF_MAGIC, reason
 from karyoscope.slides._tiff_scale import recorded_scale
 from karyoscope.slides._tiff_tiles import TiledLevel
 from karyoscope.slides._vendor import vendor_format
@@ -51,17 +52,19 @@ class TiffSlide(Slide):
         try:
             self._tif = tifffile.TiffFile(self.path)
         except Exception as error:  # tifffile raises many kinds for a damaged header
-            raise KaryoscopeError(f"{self.path} is not a readable TIFF file: {error}") from error
+            raise KaryoscopeError(
+                f"{self.path} is not a readable TIFF file: {reason(error)}"
+            ) from error
         try:
             self._tiles = self._find_levels()
+            size = self._tiles[0].width, self._tiles[0].height
+            self.levels = [pyramid_level(size, t.width, t.height) for t in self._tiles]
         except KaryoscopeError:
             self._tif.close()
             raise
         except Exception as error:
             self._tif.close()
-            raise KaryoscopeError(f"{self.path} is a damaged TIFF file: {error}") from error
-        size = self._tiles[0].width, self._tiles[0].height
-        self.levels = [pyramid_level(size, t.width, t.height) for t in self._tiles]
+            raise KaryoscopeError(f"{self.path} is a damaged TIFF file: {reason(error)}") from error
 
     def _find_levels(self) -> list[TiledLevel]:
         if not self._tif.series:
@@ -85,8 +88,7 @@ class TiffSlide(Slide):
         """Pages of one level: one, or one per colour."""
         axes = series.axes.replace("Q", "I")
         extra = {a: n for a, n in zip(axes, series.shape, strict=True) if a not in "YXS" and n > 1}
-        # Unrelated pages that happen to share a size are one generic series; the first counts.
-        if not extra or series.kind == "generic":
+        if not extra:
             return [self._page(series, 0)]
         if set(extra) == {"C"} and extra["C"] == 3:
             return [self._page(series, channel) for channel in range(3)]
@@ -103,7 +105,7 @@ class TiffSlide(Slide):
 
     def _check_complete(self, levels: list[TiledLevel]) -> None:
         size = self._tif.filehandle.size
-        if max(level.end() for level in levels) > size:
+        if _next_page(self._tif) > size or max(level.end() for level in levels) > size:
             raise KaryoscopeError(f"{self.path} is truncated: it ends at byte {size}")
         tiles = []
         for level in levels:
@@ -155,3 +157,16 @@ class TiffSlide(Slide):
         self._tif.close()
         self._cache.clear()
         self._cached_bytes = 0
+
+
+def _next_page(tif: tifffile.TiffFile) -> int:
+    """Position of the page that should follow the last one found; 0 where there is none.
+
+    tifffile stops without an error where a page lies beyond the end of the file.
+    """
+    layout, handle = tif.tiff, tif.filehandle
+    start = tif.pages[len(tif.pages) - 1].offset
+    handle.seek(start)
+    (tags,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
+    handle.seek(start + layout.tagnosize + tags * layout.tagsize)
+    return struct.unpack(layout.offsetformat, handle.read(layout.offsetsize))[0]

@@ -11,6 +11,7 @@ import numpy as np
 from karyoscope.errors import KaryoscopeError
 from karyoscope.slides._pixels import refuse_narrow, to_rgb
 from karyoscope.slides._scale import RecordedScale
+from karyoscope.slides._sniff import reason
 from karyoscope.slides.base import Slide, UnsupportedLayout
 from karyoscope.slides.grid import pyramid_level
 
@@ -45,7 +46,7 @@ class ZarrSlide(Slide):
             self._arrays = [image[dataset["path"]] for dataset in self._image["datasets"]]
         except Exception as error:  # damaged metadata raise many kinds
             raise KaryoscopeError(
-                f"{self.path} is not a readable OME-Zarr image: {str(error).strip(chr(39))}"
+                f"{self.path} is not a readable OME-Zarr image: {reason(error)}"
             ) from error
         self._refuse_unreadable()
         size = self._extent(0)
@@ -96,7 +97,7 @@ class ZarrSlide(Slide):
             part = self._arrays[level][tuple(window.get(axis, 0) for axis in self._axes)]
         except Exception as error:  # each codec has its own kinds
             raise KaryoscopeError(
-                f"{self.path}: damaged near x {x}, y {y} of level {level}: {error}"
+                f"{self.path}: damaged near x {x}, y {y} of level {level}: {reason(error)}"
             ) from error
         kept = [axis for axis in self._axes if axis in window]
         order = [kept.index(axis) for axis in "yxc" if axis in kept]
@@ -111,7 +112,7 @@ def _first_image(group: Any) -> tuple[Any, dict[str, Any]]:
         multiscales = attributes.get("ome", attributes).get("multiscales")
         if multiscales:
             return place, multiscales[0]
-    raise KeyError("it has no multiscales metadata")
+    raise ValueError("it has no multiscales metadata")
 
 
 def _axes(image: dict[str, Any]) -> str:
