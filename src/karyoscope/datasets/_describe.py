@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from karyoscope.datasets._files import one_line
+from karyoscope.datasets._files import one_line, read_table
 from karyoscope.datasets.base import Record
 from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
@@ -105,16 +105,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _read_records(path: Path) -> tuple[dict[str, Record], dict[str, float]]:
-    if not path.is_file():
-        return {}, {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if "name" not in (reader.fieldnames or []):
-            raise KaryoscopeError(f"{path}: needs the columns {', '.join(_COLUMNS)}")
-        rows = list(reader)
     records = {}
     scales = {}
-    for row in rows:
+    for row in read_table(path, "name"):
         name, source, cohort, split = (row.get(c) or "" for c in _COLUMNS)
         records[name] = Record(name, source or name, cohort, split)
         if row.get("mpp"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import pickle
 import re
@@ -185,6 +186,21 @@ class _ArraysOnly(pickle.Unpickler):
         if (module, name) not in _HARMLESS:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which is not an array")
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+
+
+def read_table(path: Path, *columns: str) -> list[dict[str, str]]:
+    """Rows of a CSV file, which must have the columns; none where there is no such file."""
+    if not path.is_file():
+        return []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [c for c in columns if c not in (reader.fieldnames or [])]
+            if missing:
+                raise KaryoscopeError(f"{path}: lacks the column {missing[0]}")
+            return list(reader)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise KaryoscopeError(f"{path}: not a readable table ({one_line(error)})") from error
 
 
 def one_line(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from karyoscope.datasets._files import map_npy
+from karyoscope.datasets._files import map_npy, read_table
 from karyoscope.datasets._labels import label_map, majority_class
 from karyoscope.datasets.base import Dataset, Record, Sample
-from karyoscope.datasets.conic_patches import POSITIONS, SIZE, SOURCE_IDS
+from karyoscope.datasets.conic_patches import POSITION_COLUMNS, POSITIONS, SIZE, SOURCE_IDS
 from karyoscope.datasets.on_disk import DatasetOnDisk
 from karyoscope.errors import KaryoscopeError
 
@@ -63,8 +62,7 @@ class Conic(DatasetOnDisk):
         if not path.is_file():
             self.problems.append("patch_info.csv: missing, every patch counts as its own source")
             return [f"patch_{i:05d}" for i in range(len(self._images))]
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            names = [row[0] for row in list(csv.reader(file))[1:] if row]
+        names = [next(iter(row.values())) for row in read_table(path)]
         if len(names) != len(self._images):
             raise KaryoscopeError(f"{path}: {len(names)} names for {len(self._images)} patches")
         return names
@@ -95,12 +93,11 @@ class WholeImages(Dataset):
         self._rows: dict[str, list[dict[str, str]]] = defaultdict(list)
         self._ids: dict[str, np.ndarray] = {}
         ids, start = map_npy(patches.root / SOURCE_IDS), 0
-        with (patches.root / POSITIONS).open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                self._rows[row["image"]].append(row)
-                stop = start + int(row["nuclei"])
-                self._ids[row["patch_info"]] = np.concatenate([[0], ids[start:stop]])
-                start = stop
+        for row in read_table(patches.root / POSITIONS, *POSITION_COLUMNS):
+            self._rows[row["image"]].append(row)
+            stop = start + int(row["nuclei"])
+            self._ids[row["patch_info"]] = np.concatenate([[0], ids[start:stop]])
+            start = stop
         if start != len(ids):
             raise KaryoscopeError(f"{patches.root}: {SOURCE_IDS} does not belong to {POSITIONS}")
         by_name = {record.name: record for record in patches.records}

@@ -15,6 +15,7 @@ from karyoscope.datasets._files import (
     patient_of,
     read_plain,
     read_rgb,
+    read_table,
     split_of,
 )
 from karyoscope.datasets._labels import LABEL_SUFFIXES, class_lookup, one_class, read_label_image
@@ -79,7 +80,7 @@ class Folder(DatasetOnDisk):
         for label, _ in self._files.values():
             for path in (_table(label), _points(label)):
                 try:
-                    values |= {row["class"].strip().lower() for row in _rows(path, "class")}
+                    values |= {row["class"].strip().lower() for row in read_table(path, "class")}
                 except KaryoscopeError:
                     continue  # named when the image is loaded
         names = {v for v in values if v and v != "0"}
@@ -96,7 +97,7 @@ class Folder(DatasetOnDisk):
         table = _table(path)
         classes = one_class(inst_map)
         if table.is_file():
-            ids = _numbers(table, "id", _rows(table, "id", "class")).astype(np.int64)
+            ids = _numbers(table, "id", read_table(table, "id", "class")).astype(np.int64)
             strange = ids[(ids < 1) | (ids > inst_map.max(initial=0))]
             if len(strange):
                 raise KaryoscopeError(f"{table}: id {strange[0]} is not in the label image")
@@ -105,7 +106,7 @@ class Folder(DatasetOnDisk):
             classes[:] = 0
         points = ignore = None
         if _points(path).is_file():
-            rows = _rows(_points(path), "x", "y", "class")
+            rows = read_table(_points(path), "x", "y", "class")
             x, y = (_numbers(_points(path), c, rows) for c in ("x", "y"))
             points = np.column_stack([x, y, self._class_ids(_points(path))])
         ignore_path = path.with_name(f"{record.name}{_IGNORE}.png")
@@ -118,7 +119,7 @@ class Folder(DatasetOnDisk):
     def _class_ids(self, path: Path) -> np.ndarray:
         """Class of each row of a table, by number or by name; empty means not labelled."""
         ids = []
-        for row in _rows(path, "class"):
+        for row in read_table(path, "class"):
             value = (row["class"] or "0").strip().lower()
             try:
                 ids.append(int(value) if value.isdigit() else self.taxonomy.id_of(value))
@@ -150,18 +151,6 @@ def _table(label: Path) -> Path:
 
 def _points(label: Path) -> Path:
     return label.with_name(f"{label.stem}{_POINTS}.csv")
-
-
-def _rows(path: Path, *columns: str) -> list[dict[str, str]]:
-    """Rows of a table; none where there is no such file."""
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [c for c in columns if c not in (reader.fieldnames or [])]
-        if missing:
-            raise KaryoscopeError(f"{path}: lacks the column {missing[0]}")
-        return list(reader)
 
 
 def _numbers(path: Path, column: str, rows: list[dict[str, str]]) -> np.ndarray:

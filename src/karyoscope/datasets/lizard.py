@@ -11,7 +11,7 @@ import scipy.io
 from scipy import ndimage
 
 from karyoscope.datasets._describe import write_description
-from karyoscope.datasets._files import image_by_stem, mat_keys, pair, read_mat, read_rgb
+from karyoscope.datasets._files import image_by_stem, mat_keys, pair, read_mat, read_rgb, read_table
 from karyoscope.datasets._labels import class_lookup, label_map
 from karyoscope.datasets._write import write_png
 from karyoscope.datasets.base import Record, Sample
@@ -89,10 +89,8 @@ class Lizard(DatasetOnDisk):
             yield Record(stem, f"{cohort}:{source}", cohort, split)
 
     def _read_info(self) -> dict[str, tuple[str, str]]:
-        if not self._info.is_file():
-            return {}
-        with self._info.open(encoding="utf-8-sig", newline="") as file:
-            return {r["Filename"]: (r["Source"], r["Split"]) for r in csv.DictReader(file)}
+        rows = read_table(self._info, "Filename", "Source", "Split")
+        return {r["Filename"]: (r["Source"], r["Split"]) for r in rows}
 
     def load(self, record: Record) -> Sample:
         """Read one image with its labels; see :meth:`Dataset.load`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from karyoscope.datasets._files import (
     patient_of,
     read_npy_dict,
     read_rgb,
+    read_table,
     split_of,
 )
 from karyoscope.datasets._labels import label_map, majority_class
@@ -32,6 +32,8 @@ _SUPER_CLASSES = {
     "stil": "lymphocytic",
     "other_nucleus": "other",
 }
+_BOX = ("xmin", "ymin", "xmax", "ymax")
+_COLUMNS = ("super_classification", "type", *_BOX, "coords_x", "coords_y")
 _NUMBERED = Taxonomy(
     "nucls_crops",
     (NucleusClass(1, "class 1", (0, 114, 178)), NucleusClass(2, "class 2", (230, 159, 0))),
@@ -97,21 +99,18 @@ class NuCls(DatasetOnDisk):
         inst_map = np.zeros(image.shape[:2], np.int32)
         boxes = np.zeros(image.shape[:2], bool)
         classes = [0]
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file):
-                if row.get("raw_classification") == "fov":
-                    continue  # the outline of the field itself
-                try:
-                    if row["type"] == "polyline":
-                        paint(inst_map, _polygon(row), len(classes))
-                        classes.append(self._class_of(row["super_classification"], path))
-                    else:
-                        left, top, right, bottom = (
-                            max(0, round(float(row[c]))) for c in ("xmin", "ymin", "xmax", "ymax")
-                        )
-                        boxes[top:bottom, left:right] = True
-                except (KeyError, TypeError, ValueError) as error:
-                    raise KaryoscopeError(f"{path}: row {len(classes)} is damaged") from error
+        for number, row in enumerate(read_table(path, *_COLUMNS), start=2):
+            if row.get("raw_classification") == "fov":
+                continue  # the outline of the field itself
+            try:
+                if row["type"] == "polyline":
+                    paint(inst_map, _polygon(row), len(classes))
+                    classes.append(self._class_of(row["super_classification"], path))
+                else:
+                    left, top, right, bottom = (max(0, round(float(row[c]))) for c in _BOX)
+                    boxes[top:bottom, left:right] = True
+            except (AttributeError, TypeError, ValueError) as error:
+                raise KaryoscopeError(f"{path}: line {number} is damaged") from error
         ignore = boxes & (inst_map == 0)
         return self.sample(
             record,
