@@ -1,0 +1,7 @@
+"""A trained model -> maps: bundles, engines, test-time augmentation."""
+
+from karyoscope.inference.bundle import Bundle, find_bundle, shipped_models
+from karyoscope.inference.engine import Engine, Maps
+from karyoscope.inference.model import Model, load_model
+
+__all__ = ["Bundle", "Engine", "Maps", "Model", "find_bundle", "load_model", "shipped_models"]

@@ -1,0 +1,36 @@
+"""What runs a network: one interface, one file for each runtime."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+Maps = dict[str, np.ndarray]
+
+
+class Engine(ABC):
+    """A loaded network.
+
+    Attributes
+    ----------
+    device : str
+        Where it runs, in words for people.
+    """
+
+    device: str
+
+    @abstractmethod
+    def run(self, images: np.ndarray) -> Maps:
+        """Run a batch.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (n, h, w, 3)
+            RGB; h and w are multiples of what the bundle asks for.
+
+        Returns
+        -------
+        dict of str to ndarray of float32
+            Maps by standard name, shape (n, h / stride, w / stride[, channels]).
+        """

@@ -1,0 +1,110 @@
+"""A model ready to run: a bundle on an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.inference.bundle import Bundle, find_bundle
+from karyoscope.inference.engine import Engine, Maps
+from karyoscope.inference.tta import average_over_views
+from karyoscope.taxonomy import Taxonomy
+
+
+class Model:
+    """Pixels in, maps out.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    engine : Engine
+    tta : int
+        Number of views (flips and quarter turns) that are averaged: 1, 2, 4 or 8.
+    """
+
+    def __init__(self, bundle: Bundle, engine: Engine, tta: int = 1) -> None:
+        if tta not in (1, 2, 4, 8):
+            raise KaryoscopeError(f"--tta takes 1, 2, 4 or 8 views, not {tta}")
+        self.bundle = bundle
+        self.engine = engine
+        self.tta = tta
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.bundle.card.name
+
+    @property
+    def mpp(self) -> float:
+        """Micrometres per pixel that the model works at."""
+        return self.bundle.card.mpp
+
+    @property
+    def context(self) -> int:
+        """Pixels at the edge of a window that only serve as context."""
+        return self.bundle.card.input.context
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The classes that the model tells apart."""
+        return self.bundle.taxonomy
+
+    def predict(self, rgb: np.ndarray) -> Maps:
+        """Maps of one image at the model's scale.
+
+        Parameters
+        ----------
+        rgb : ndarray of uint8, shape (h, w, 3)
+            Any size; it is mirrored up to the multiple that the network needs.
+
+        Returns
+        -------
+        dict of str to ndarray of float32
+            ``(h, w)`` or ``(h, w, channels)``; maps with stride s have ``ceil(h / s)`` rows and
+            ``ceil(w / s)`` columns.
+        """
+        height, width = rgb.shape[:2]
+        step = self.bundle.card.input.multiple_of
+        padded = _mirror_to(rgb, -(-height // step) * step, -(-width // step) * step)
+        maps = average_over_views(self.engine.run, padded, self.tta)
+        strides = self.bundle.card.maps
+        return {
+            name: maps[name][: -(-height // stride), : -(-width // stride)]
+            for name, stride in strides.items()
+        }
+
+
+def _mirror_to(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    missing = ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0))
+    if not any(after for _, after in missing):
+        return image
+    return np.pad(image, missing, mode="symmetric")
+
+
+def load_model(
+    name_or_path: str | Path = "lizard", device: str = "auto", threads: int = 0, tta: int = 1
+) -> Model:
+    """Load a model.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A shipped model, or a bundle (folder or zip file).
+    device : {"auto", "cpu", "cuda"}
+        ``auto`` takes a GPU where torch or ONNX Runtime sees one, else the CPU.
+    threads : int
+        Of the CPU; 0 for all.
+    tta : int
+        Views that are averaged: 1, 2, 4 or 8.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the bundle or the device cannot be used.
+    """
+    from karyoscope.inference.devices import open_engine
+
+    bundle = find_bundle(name_or_path)
+    return Model(bundle, open_engine(bundle, device, threads), tta)

@@ -1,0 +1,71 @@
+"""A network as it is used: 8-bit pixels in, named maps out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from karyoscope.targets.three_label import CENTRE_UNIT
+
+Maps = dict[str, Tensor]
+
+
+def _three_label(logits: Tensor) -> Maps:
+    probability = logits.float().softmax(1)
+    return {"inside": probability[:, 1], "boundary": probability[:, 2]}
+
+
+def _centre(vectors: Tensor) -> Maps:
+    return {"centre": vectors.float().permute(0, 2, 3, 1) * CENTRE_UNIT}
+
+
+def _types(logits: Tensor) -> Maps:
+    return {"tp": logits.float().softmax(1).permute(0, 2, 3, 1)}
+
+
+#: Raw output of a network -> standard maps, channels last.
+ACTIVATIONS: dict[str, Callable[[Tensor], Maps]] = {
+    "three_label": _three_label,
+    "centre": _centre,
+    "types": _types,
+}
+
+
+class Deployed(nn.Module):
+    """Normalise, run, turn raw outputs into the maps that post-processing reads.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Normalised image -> raw outputs.
+    mean, std : sequence of 3 floats
+        Of values in 0..1.
+    outputs : sequence of str
+        Raw outputs to keep; the others are not computed.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        outputs: Sequence[str],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.outputs = list(outputs)
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", 255 * torch.tensor(mean)[:, None, None])
+        self.register_buffer("std", 255 * torch.tensor(std)[:, None, None])
+
+    def forward(self, images: Tensor) -> Maps:
+        """Maps of (n, h, w, 3) uint8 RGB images."""
+        x = (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        raw = self.network(x)
+        maps: Maps = {}
+        for name in self.outputs:
+            maps |= ACTIVATIONS[name](raw[name])
+        return maps

@@ -1,0 +1,179 @@
+"""From a checkpoint to a model bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+import yaml
+from safetensors.torch import save
+from torch import nn
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.inference.bundle import CARD, FORMAT, ONNX, README, WEIGHTS
+from karyoscope.networks import build_network
+from karyoscope.networks.deployed import Deployed
+from karyoscope.taxonomy import Taxonomy
+from karyoscope.training.recipe import Recipe, load_recipe
+
+#: Raw outputs that only help training and are not run at inference.
+_AUXILIARY = ("centre",)
+
+
+def load_network(recipe: Recipe, checkpoint: Path) -> nn.Module:
+    """The recipe's network with the weights of a checkpoint (the averaged ones, if any)."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    options = dict(recipe.network.options) | {"pretrained": False}
+    network = build_network(recipe.network.name, len(Taxonomy.load(recipe.taxonomy)), **options)
+    # Lightning saves the averaged weights as the state of the module when it averages.
+    prefix = "network."
+    weights = {k[len(prefix) :]: v for k, v in state["state_dict"].items() if k.startswith(prefix)}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise KaryoscopeError(f"{checkpoint} does not fit its recipe's network") from error
+    return network.eval()
+
+
+def deployed(recipe: Recipe, checkpoint: Path) -> Deployed:
+    """The network of a checkpoint from pixels to maps, without auxiliary outputs."""
+    network = load_network(recipe, checkpoint)
+    with torch.no_grad():
+        names = list(network(torch.zeros(1, 3, 64, 64)))
+    return Deployed(network, recipe.mean, recipe.std, [n for n in names if n not in _AUXILIARY])
+
+
+def write_onnx(module: Deployed) -> tuple[bytes, dict[str, int]]:
+    """ONNX graph with free batch, height and width; and the stride of each map.
+
+    The weights are stored in half precision, which halves the file; engines widen them on load.
+
+    Raises
+    ------
+    KaryoscopeError
+        If OpenVINO's result in fp32 differs from torch's by more than 1e-2.
+    """
+    example = torch.randint(0, 256, (2, 128, 192, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        maps = module(example)
+    strides = {name: example.shape[1] // m.shape[1] for name, m in maps.items()}
+    buffer = io.BytesIO()
+    # The tracing exporter: the sizes of asymmetric paddings become constants, which is right for
+    # multiples of the input's step, and it takes a second where the other takes many minutes.
+    torch.onnx.export(
+        module,
+        (example,),
+        buffer,
+        dynamo=False,
+        opset_version=17,
+        input_names=["image"],
+        output_names=list(maps),
+        dynamic_axes={name: {0: "n", 1: "h", 2: "w"} for name in ["image", *maps]},
+    )
+    graph = _with_half_weights(buffer.getvalue())
+    _check(graph, module)
+    return graph, strides
+
+
+def _with_half_weights(graph: bytes) -> bytes:
+    """Store large fp32 initialisers as fp16, each followed by a cast back to fp32."""
+    model = onnx.load_from_string(graph)
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < 1024:
+            continue
+        name = tensor.name
+        half = onnx.numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(
+            onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT)
+        )
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(casts + nodes)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def _check(graph: bytes, module: Deployed) -> None:
+    import openvino as ov
+
+    core = ov.Core()
+    compiled = core.compile_model(core.read_model(graph), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    images = np.random.default_rng(0).integers(0, 256, (1, 160, 96, 3), np.uint8)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(images))
+    for output, value in zip(expected.values(), compiled(images).values(), strict=True):
+        difference = float(np.abs(output.numpy() - value).max())
+        if difference > 1e-2:
+            raise KaryoscopeError(f"the exported graph differs from torch by {difference:.2g}")
+
+
+def export_bundle(
+    run: Path,
+    out: Path,
+    postprocessing: dict[str, Any] | None = None,
+    scores: dict[str, Any] | None = None,
+    readme: str | None = None,
+) -> Path:
+    """Write the bundle of a training run.
+
+    Parameters
+    ----------
+    run : path
+        Folder that :func:`train` wrote: ``recipe.yaml`` and ``last.ckpt``.
+    out : path
+        Folder of the bundle; replaced as a whole.
+    postprocessing : dict, optional
+        ``name``, ``params``, ``class_weights``; from the recipe where not given.
+    scores : dict, optional
+        Measured accuracy for the model card.
+    readme : str, optional
+        Text of the model card for people; a short one is written where not given.
+    """
+    recipe = load_recipe(run / "recipe.yaml")
+    module = deployed(recipe, run / "last.ckpt")
+    graph, strides = write_onnx(module)
+    weights = save({k: v.half().contiguous() if v.is_floating_point() else v.contiguous()
+                    for k, v in module.network.state_dict().items()})
+    default = {"name": recipe.postprocessing.name, "params": recipe.postprocessing.options}
+    taxonomy = Taxonomy.load(recipe.taxonomy)
+    readme = readme or f"# {recipe.name}\n\n{recipe.description}\n\nLicence: {recipe.licence}\n"
+    files = {ONNX: graph, WEIGHTS: weights, README: readme.encode()}
+    options = dict(recipe.network.options) | {"pretrained": False}
+    card = {
+        "format": FORMAT,
+        "name": recipe.name,
+        "version": recipe.version,
+        "description": " ".join(recipe.description.split()),
+        "licence": recipe.licence,
+        "taxonomy": taxonomy.to_dict(),
+        "mpp": recipe.mpp,
+        "input": {"mean": list(recipe.mean), "std": list(recipe.std)},
+        "maps": strides,
+        "network": {"name": recipe.network.name, "options": options},
+        "postprocessing": postprocessing or default,
+        "training": {
+            "data": [f"{d.dataset}, weight {d.weight:g}" for d in recipe.data],
+            "validation": recipe.validation.model_dump(),
+            "steps": recipe.training.steps,
+            "batch_size": recipe.training.batch_size,
+        },
+        "scores": scores or {},
+        "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    }
+    staging = out.with_name(out.name + ".partial")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    for name, data in files.items():
+        (staging / name).write_bytes(data)
+    (staging / CARD).write_text(yaml.safe_dump(card, sort_keys=False, allow_unicode=True), "utf-8")
+    shutil.rmtree(out, ignore_errors=True)
+    staging.rename(out)
+    return out
