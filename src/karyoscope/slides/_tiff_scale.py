@@ -13,22 +13,23 @@ _MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "mm": 1e3, "cm
 _MICROMETRES_OF_RESOLUTION_UNIT = {2: 25_400.0, 3: 10_000.0, 4: 1_000.0, 5: 1.0}
 
 
-def recorded_scale(tif: tifffile.TiffFile) -> RecordedScale:
-    """Scale of the first image of a TIFF file.
+def recorded_scale(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> RecordedScale:
+    """Scale of one image of a TIFF file.
 
     The first plausible of: Aperio's description, OME-XML, ImageJ's unit, the resolution tags. An
     implausible one (72 dpi is 353 µm) is returned only where there is no better.
     """
-    page = tif.pages.first
+    page = series.keyframe
     aperio_mpp, objective = _aperio(page.description) if tif.is_svs else (None, None)
-    ome_mpp, ome_objective = _ome(tif.ome_metadata) if tif.ome_metadata else (None, None)
-    found = [
+    place = next(place for place, found in enumerate(tif.series) if found is series)
+    ome_mpp, ome_objective = _ome(tif.ome_metadata, place) if tif.ome_metadata else (None, None)
+    stated = [
         mpp
-        for mpp in (aperio_mpp, ome_mpp, _imagej(tif), _resolution_tags(page))
+        for mpp in (aperio_mpp, ome_mpp, _imagej(tif, page), _resolution_tags(page))
         if mpp is not None
     ]
-    found.sort(key=lambda mpp: not all(map(is_plausible, mpp)))
-    return RecordedScale(found[0] if found else None, objective or ome_objective)
+    stated.sort(key=lambda mpp: not all(map(is_plausible, mpp)))
+    return RecordedScale(stated[0] if stated else None, objective or ome_objective)
 
 
 def _aperio(description: str) -> tuple[tuple[float, float] | None, float | None]:
@@ -47,16 +48,17 @@ def _number(text: str | None) -> float | None:
     return float(match[0].replace(",", ".")) if match else None
 
 
-def _ome(metadata: str) -> tuple[tuple[float, float] | None, float | None]:
+def _ome(metadata: str, image: int) -> tuple[tuple[float, float] | None, float | None]:
     try:
         root = ElementTree.fromstring(metadata)
     except ElementTree.ParseError:
         return None, None
     objective = root.find(".//{*}Objective[@NominalMagnification]")
     power = _number(objective.get("NominalMagnification")) if objective is not None else None
-    pixels = root.find(".//{*}Pixels")
-    if pixels is None:
+    images = root.findall(".//{*}Image/{*}Pixels")
+    if not images:
         return None, power
+    pixels = images[min(image, len(images) - 1)]
     sizes = []
     for axis in "XY":
         size = _number(pixels.get(f"PhysicalSize{axis}"))
@@ -66,9 +68,9 @@ def _ome(metadata: str) -> tuple[tuple[float, float] | None, float | None]:
     return (x, y) if x is not None and y is not None else None, power
 
 
-def _imagej(tif: tifffile.TiffFile) -> tuple[float, float] | None:
+def _imagej(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> tuple[float, float] | None:
     unit = str((tif.imagej_metadata or {}).get("unit", "")).replace("\\u00B5", "µ")
-    return _from_resolution(tif.pages.first, _MICROMETRES.get(unit))
+    return _from_resolution(page, _MICROMETRES.get(unit))
 
 
 def _resolution_tags(page: tifffile.TiffPage) -> tuple[float, float] | None:

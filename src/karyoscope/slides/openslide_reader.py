@@ -37,15 +37,18 @@ class OpenSlideSlide(Slide):
 
     def _open(self) -> None:
         assert self.path is not None
+        file = _main_file(self.path)
+        # Another reader may know a DICOM file; any other would show a picture that is not it.
+        refusal = UnsupportedLayout if vendor_format(file) == "dicom" else KaryoscopeError
         try:
-            self._slide = openslide.OpenSlide(_main_file(self.path))
+            self._slide = openslide.OpenSlide(file)
         except openslide.OpenSlideUnsupportedFormatError as error:
-            raise UnsupportedLayout(
-                f"{self.path} cannot be read as {self.path.suffix.lower() or 'a slide'}: it is"
+            raise refusal(
+                f"{self.path} cannot be read as {file.suffix.lower() or 'a slide'}: it is"
                 " damaged, or the files that belong to it are not beside it"
             ) from error
         except openslide.OpenSlideError as error:
-            raise UnsupportedLayout(f"{self.path} is a damaged slide: {reason(error)}") from error
+            raise refusal(f"{self.path} is a damaged slide: {reason(error)}") from error
         self._closed = False
         size = self._slide.dimensions
         self.levels = [pyramid_level(size, *level) for level in self._slide.level_dimensions]

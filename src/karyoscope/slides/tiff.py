@@ -69,10 +69,12 @@ class TiffSlide(Slide):
     def _find_levels(self) -> list[TiledLevel]:
         if not self._tif.series:
             raise KaryoscopeError(f"{self.path} holds no image; it may be truncated")
-        levels = []
-        for series in self._tif.series[0].levels:
-            pages = self._pages_of(series)
-            levels.append(TiledLevel(self._tif, pages, self._lock))
+        # Thumbnails, labels and macros are series of their own.
+        self._main = max(self._tif.series, key=_area)
+        levels = [
+            TiledLevel(self._tif, self._pages_of(series), self._lock)
+            for series in self._main.levels
+        ]
         first = levels[0]
         # A level that is no coarser, or of another shape, is not one of this pyramid.
         aspect = first.width / first.height
@@ -86,8 +88,8 @@ class TiffSlide(Slide):
 
     def _pages_of(self, series: tifffile.TiffPageSeries) -> list[tifffile.TiffPage]:
         """Pages of one level: one, or one per colour."""
-        axes = series.axes.replace("Q", "I")
-        extra = {a: n for a, n in zip(axes, series.shape, strict=True) if a not in "YXS" and n > 1}
+        lengths = zip(series.axes, series.shape, strict=True)
+        extra = {axis: length for axis, length in lengths if axis not in "YXS" and length > 1}
         if not extra:
             return [self._page(series, 0)]
         if set(extra) == {"C"} and extra["C"] == 3:
@@ -119,7 +121,7 @@ class TiffSlide(Slide):
             refuse_narrow(str(self.path), max(found))
 
     def _recorded_scale(self) -> RecordedScale:
-        return recorded_scale(self._tif)
+        return recorded_scale(self._tif, self._main)
 
     def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> np.ndarray:
         tiles = self._tiles[level]
@@ -157,6 +159,10 @@ class TiffSlide(Slide):
         self._tif.close()
         self._cache.clear()
         self._cached_bytes = 0
+
+
+def _area(series: tifffile.TiffPageSeries) -> int:
+    return series.keyframe.imagewidth * series.keyframe.imagelength
 
 
 def _next_page(tif: tifffile.TiffFile) -> int:
