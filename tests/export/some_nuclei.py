@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import shapely
 
 from karyoscope.nuclei import Nuclei
 from karyoscope.taxonomy import Taxonomy
@@ -75,3 +76,8 @@ def trace(labels: np.ndarray, classes: np.ndarray, taxonomy: Taxonomy, mpp: floa
         np.concatenate([np.zeros((0, 2)), *rings]),
         np.cumsum([0, *map(len, rings)]),
     )
+
+
+def polygons_of(nuclei: Nuclei) -> np.ndarray:
+    """Outlines as shapely polygons."""
+    return np.array([shapely.Polygon(nuclei.outline(row)) for row in range(len(nuclei))])

@@ -1,7 +1,7 @@
-"""Outlines set aside on disk by horizontal band, to be read back in order of position.
+"""Outlines set aside on disk by horizontal band, to be read back from top to bottom.
 
-Blocks arrive in any order, but an image is written from top to bottom. Keeping the outlines
-instead of the pixels takes a few hundred bytes a nucleus, whatever the size of the slide.
+Blocks arrive in any order, but an image is written row by row. Keeping the outlines instead of
+the pixels takes a few hundred bytes a nucleus, whatever the size of the slide.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from karyoscope.nuclei import Nuclei
 
 
 class OutlineSpool:
-    """Ids, classes and outlines of nuclei, kept in a folder by the bands that they touch.
+    """Ids and outlines of nuclei, kept in a folder by the bands that they touch.
 
     Parameters
     ----------
@@ -24,10 +24,13 @@ class OutlineSpool:
         Height of a band in pixels of level 0.
     bands : int
         Number of bands; what lies above or below goes to the first or last.
+    like : Nuclei
+        Gives the taxonomy and pixel size of what is read.
     """
 
-    def __init__(self, folder: Path, band_height: int, bands: int) -> None:
+    def __init__(self, folder: Path, band_height: int, bands: int, like: Nuclei) -> None:
         folder.mkdir()
+        self._like = like
         self._folder = folder
         self._height = band_height
         self._bands = bands
@@ -45,42 +48,44 @@ class OutlineSpool:
                 self._append(band, nuclei.take(rows))
 
     def _append(self, band: int, part: Nuclei) -> None:
+        lengths = np.diff(part.offsets).astype(np.uint32)
+        counts = np.array([len(part), len(part.vertices)], np.uint32)
         with self._path(band).open("ab") as file:
-            for array in (part.id, part.class_id, np.diff(part.offsets), part.vertices):
-                np.save(file, array)
+            file.write(b"".join(a.tobytes() for a in (counts, part.id, lengths, part.vertices)))
 
-    def read(self, band: int, like: Nuclei) -> Nuclei:
-        """Nuclei that touch a band, by ascending id.
+    def read(self, band: int) -> Nuclei:
+        """Nuclei that touch a band, by ascending id; 0 is the topmost band.
 
-        Parameters
-        ----------
-        band : int
-            0 is the topmost.
-        like : Nuclei
-            Gives taxonomy and pixel size.
-
-        Returns
-        -------
-        Nuclei
-            With ids, classes and outlines; the other columns are zero.
+        Only ids and outlines are kept; the other columns are zero.
         """
         path = self._path(band)
-        if not path.exists():
-            return like.take([])
-        parts: list[list[np.ndarray]] = [[], [], [], []]
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            while file.tell() < size:
-                for part in parts:
-                    part.append(np.load(file))
-        ids, classes, lengths, vertices = (np.concatenate(part) for part in parts)
-        zeros = np.zeros(len(ids))
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        nothing = np.zeros((len(ids), 0))
-        found = Nuclei(
-            like.taxonomy, like.mpp, ids, classes, zeros, zeros, zeros, nothing, vertices, offsets
+        # Every field is four bytes wide.
+        data = np.fromfile(path, np.uint32) if path.exists() else np.zeros(0, np.uint32)
+        ids, lengths, vertices = [data[:0]], [data[:0]], [data[:0]]
+        at = 0
+        while at < len(data):
+            count, points = data[at : at + 2].astype(int)
+            at += 2
+            ids.append(data[at : at + count])
+            lengths.append(data[at + count : at + 2 * count])
+            at += 2 * count
+            vertices.append(data[at : at + 2 * points])
+            at += 2 * points
+        found = _outlines(
+            self._like,
+            np.concatenate(ids),
+            np.concatenate(lengths),
+            np.concatenate(vertices).view(np.float32).reshape(-1, 2),
         )
-        return found.take(np.argsort(ids))
+        return found.take(np.argsort(found.id))
 
     def _path(self, band: int) -> Path:
-        return self._folder / f"{band}.npy"
+        return self._folder / f"{band}.outlines"
+
+
+def _outlines(like: Nuclei, ids: np.ndarray, lengths: np.ndarray, vertices: np.ndarray) -> Nuclei:
+    zeros, nothing = np.zeros(len(ids)), np.zeros((len(ids), 0))
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    return Nuclei(
+        like.taxonomy, like.mpp, ids, zeros, zeros, zeros, zeros, nothing, vertices, offsets
+    )

@@ -107,7 +107,7 @@ class GzippedGeoJSONWriter(GeoJSONWriter):
         # No name and no time stamp: the same nuclei give the same bytes.
         return cast(
             IO[bytes],
-            gzip.GzipFile("", "wb", compresslevel=4, fileobj=self._compressed, mtime=0),
+            gzip.GzipFile("", "wb", compresslevel=2, fileobj=self._compressed, mtime=0),
         )
 
     def _finish(self) -> None:

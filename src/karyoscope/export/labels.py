@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import tifffile
 
+from karyoscope.export._pyramid import TILE, ReducedLevel, compressed_tiles
 from karyoscope.export._spool import OutlineSpool
-from karyoscope.export.base import Writer, close_quietly
+from karyoscope.export.base import Writer, close_quietly, partial_name
 from karyoscope.nuclei import Nuclei
 
-_TILE = 256
 _SINGLE_LEVEL = 4096
 _SMALLEST_LEVEL = 1024
-# A band of the spool is one row of tiles, and must be one row of pixels or more at every level.
-_MOST_LEVELS = 1 + int(np.log2(_TILE))
+_WINDOW = 16 * TILE
 
 
 class LabelsWriter(Writer):
     """Tiled OME-TIFF of uint32 ids on level 0's grid, and ``.labels.csv`` with the class of each.
 
-    Images up to 4096 pixels have one level; larger ones have a pyramid in which each level halves
-    the one before. A pixel of any level holds the nucleus that its centre is in, so levels are
-    never mixtures of ids.
+    Images up to 4096 pixels have one level; larger ones have a pyramid in which each level keeps
+    every second pixel of the one before, so that levels are never mixtures of ids.
     """
 
     name = "labels"
@@ -37,10 +34,15 @@ class LabelsWriter(Writer):
     def _open(self) -> None:
         width, height = self.context.size
         self.partial.touch()
-        self._levels = _levels(max(width, height))
-        self._spool = OutlineSpool(self.scratch, _TILE, -(-height // _TILE))
-        companion = self.partial.with_name(f".{self.paths(self.path)[1].name}.partial")
-        self._table = companion.open("w", encoding="utf-8")
+        like = Nuclei.empty(self.context.taxonomy, self.context.mpp)
+        self._spool = OutlineSpool(self.scratch, TILE, -(-height // TILE), like)
+        further = _further_levels(max(width, height))
+        self._reduced = None
+        if further:
+            size = max(1, width // 2), max(1, height // 2)
+            self._reduced = ReducedLevel(self.scratch, *size, further - 1)
+        self._levels = 1 + further
+        self._table = partial_name(self.paths(self.path)[1]).open("w", encoding="utf-8")
         self._table.write("id,class\n")
 
     def _write(self, nuclei: Nuclei) -> None:
@@ -52,76 +54,81 @@ class LabelsWriter(Writer):
     def _finish(self) -> None:
         assert self._table is not None
         self._table.close()
+        width, height = self.context.size
         with tifffile.TiffWriter(self.partial, bigtiff=self._levels > 1, ome=True) as tif:
-            for level in range(self._levels):
-                self._write_level(tif, level)
+            main = {"subifds": self._levels - 1, "metadata": self._metadata()}
+            self._write_level(tif, self._full_tiles(), width, height, 1, **main)
+            level, step = self._reduced, 2
+            while level is not None:
+                reduced = {"subfiletype": 1, "metadata": None}
+                self._write_level(tif, level.tiles(), level.width, level.height, step, **reduced)
+                level, step = level.below, 2 * step
 
-    def _write_level(self, tif: tifffile.TiffWriter, level: int) -> None:
-        context = self.context
-        width, height = _size(context.size, level)
-        step = 2**level
-        main = {
-            "subifds": self._levels - 1,
-            "metadata": {
-                "axes": "YX",
-                "Name": context.slide,
-                "UUID": context.uuid(0),
-                "PhysicalSizeX": context.mpp_x,
-                "PhysicalSizeXUnit": "µm",
-                "PhysicalSizeY": context.mpp_y,
-                "PhysicalSizeYUnit": "µm",
-            },
+    def _metadata(self) -> dict[str, Any]:
+        return {
+            "axes": "YX",
+            "Name": self.context.slide,
+            "UUID": self.context.uuid(0),
+            "PhysicalSizeX": self.context.mpp_x,
+            "PhysicalSizeXUnit": "µm",
+            "PhysicalSizeY": self.context.mpp_y,
+            "PhysicalSizeYUnit": "µm",
         }
+
+    def _write_level(
+        self,
+        tif: tifffile.TiffWriter,
+        tiles: Iterator[bytes],
+        width: int,
+        height: int,
+        step: int,
+        **tags: Any,
+    ) -> None:
         tif.write(
-            self._tiles(level),
+            tiles,
             shape=(height, width),
             dtype=np.uint32,
-            tile=(_TILE, _TILE),
+            tile=(TILE, TILE),
             compression="zlib",
             photometric="minisblack",
-            resolution=(1e4 / (context.mpp_x * step), 1e4 / (context.mpp_y * step)),
+            resolution=(1e4 / (self.context.mpp_x * step), 1e4 / (self.context.mpp_y * step)),
             resolutionunit="CENTIMETER",
-            **(main if level == 0 else {"subfiletype": 1, "metadata": None}),
+            **tags,
         )
 
-    def _tiles(self, level: int) -> Iterator[bytes]:
-        """Compressed tiles of one level, row by row."""
-        width, height = _size(self.context.size, level)
-        blank = zlib.compress(bytes(4 * _TILE * _TILE), 1)
-        for top in range(0, height, _TILE):
-            strip = self._strip(level, top, width)
-            for left in range(0, width, _TILE):
-                tile = strip[:, left : left + _TILE]
-                if not tile.any():
-                    yield blank
-                    continue
-                tile = np.pad(tile, ((0, 0), (0, _TILE - tile.shape[1])))
-                yield zlib.compress(tile.astype("<u4").tobytes(), 1)
+    def _full_tiles(self) -> Iterator[bytes]:
+        """Compressed tiles of level 0, row by row; passes every second pixel on to level 1."""
+        width, height = self.context.size
+        for band, top in enumerate(range(0, height, TILE)):
+            rows = min(TILE, height - top)
+            half = np.zeros((-(-rows // 2), -(-width // 2)), np.uint32)
+            tiles: list[bytes] = []
+            for left, labels in self._windows(band, rows):
+                reduced = labels[::2, ::2]
+                half[:, left // 2 : left // 2 + reduced.shape[1]] = reduced
+                tiles += compressed_tiles(labels)
+            if self._reduced is not None:
+                # Before the tiles are handed on: nobody asks for more after the last one.
+                self._reduced.add(half)
+            yield from tiles
 
-    def _strip(self, level: int, top: int, width: int) -> np.ndarray:
-        """One row of tiles, uint32, rendered band by band."""
-        like = Nuclei.empty(self.context.taxonomy, self.context.mpp)
-        strip = np.zeros((_TILE, width), np.uint32)
-        rows = _TILE >> level
-        for i in range(2**level):
-            nuclei = self._spool.read(top // rows + i, like)
-            if len(nuclei):
-                scaled = nuclei.scale(like.mpp * 2**level)
-                strip[i * rows : (i + 1) * rows] = scaled.label_image(
-                    width, rows, 0, top + i * rows
-                )
-        return strip
+    def _windows(self, band: int, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Windows of one row of tiles from left to right: x of the first pixel, and ids."""
+        width = self.context.size[0]
+        nuclei = self._spool.read(band)
+        x, starts = nuclei.vertices[:, 0], nuclei.offsets[:-1]
+        low, high = (f.reduceat(x, starts) if len(x) else x for f in (np.minimum, np.maximum))
+        for left in range(0, width, _WINDOW):
+            columns = min(_WINDOW, width - left)
+            inside = nuclei.take((high >= left) & (low <= left + columns))
+            yield left, inside.label_image(columns, rows, left, band * TILE)
 
     def _release(self) -> None:
         if self._table is not None:
             close_quietly(self._table)
 
 
-def _levels(longest: int) -> int:
+def _further_levels(longest: int) -> int:
     if longest <= _SINGLE_LEVEL:
-        return 1
-    return min(_MOST_LEVELS, 1 + int(np.ceil(np.log2(longest / _SMALLEST_LEVEL))))
-
-
-def _size(size: tuple[int, int], level: int) -> tuple[int, int]:
-    return max(1, size[0] >> level), max(1, size[1] >> level)
+        return 0
+    return int(np.ceil(np.log2(longest / _SMALLEST_LEVEL)))

@@ -62,7 +62,7 @@ class ParquetWriter(Writer):
                 write_statistics=[n for n in batches[0].schema.names if n != "geometry"],
             )
         table = pa.Table.from_batches(batches, self._table.schema)
-        self._table.write_table(table.combine_chunks(), row_group_size=_ROW_GROUP)
+        self._table.write_table(table.combine_chunks(), row_group_size=max(1, len(table)))
 
     def _finish(self) -> None:
         assert self._file is not None
