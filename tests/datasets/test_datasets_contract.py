@@ -13,6 +13,9 @@ from karyoscope.taxonomy import NucleusClass, Taxonomy
 
 WITH_FILES = [name for name, case in CASES.items() if case.labels and name != "pannuke"]
 
+# Their files name classes instead of numbering them.
+NAMED = ("crchisto", "geojson", "folder", "monusac", "nucls")
+
 
 @pytest.fixture(params=CASES)
 def written(request, tmp_path):
@@ -85,12 +88,11 @@ def test_scale_is_published_or_asked_for(written):
         open_dataset(root, name, mpp=-1.0)
 
 
-def test_foreign_classes_are_named(written):
-    name, root, _ = written
-    if name in ("crchisto", "geojson", "folder", "monusac", "nucls"):
-        pytest.skip("its files name classes instead of numbering them")
+@pytest.mark.parametrize("name", [n for n in CASES if n not in NAMED])
+def test_foreign_classes_are_named(name, tmp_path):
+    CASES[name].write(tmp_path, pictures(CASES[name]))
     one = Taxonomy("one", (NucleusClass(77, "odd", (0, 0, 0)),))
-    dataset = open_dataset(root, name, taxonomy=one)
+    dataset = open_dataset(tmp_path, name, taxonomy=one)
     assert list(dataset) == []
     assert all("not in taxonomy 'one'" in problem for problem in dataset.problems)
     assert len(dataset.problems) == 2

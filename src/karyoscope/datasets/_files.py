@@ -18,6 +18,7 @@ import tifffile
 from karyoscope.errors import KaryoscopeError
 
 IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".bmp", ".svs")
+_TIFF_SUFFIXES = (".svs", ".tif", ".tiff")
 
 # What NumPy itself needs to rebuild arrays; everything else in a pickle could run code.
 _HARMLESS = {
@@ -99,30 +100,33 @@ def pair(
 
 def read_rgb(path: Path) -> np.ndarray:
     """Read an 8-bit image file as (h, w, 3) uint8 RGB."""
-    data = np.fromfile(path, np.uint8)
-    image = None
-    if data.size and path.suffix.lower() != ".svs":
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
-    if image is None and path.suffix.lower() in (".svs", ".tif", ".tiff"):
-        image = _read_tiff(path)  # JPEG 2000 and other compressions that OpenCV lacks
+    if path.suffix.lower() in _TIFF_SUFFIXES:
+        image = _read_tiff(path)
+    else:
+        data = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if data.size else None
     if image is None or image.ndim != 3 or image.shape[2] < 3 or image.dtype != np.uint8:
         raise KaryoscopeError(f"{path}: not a readable 8-bit colour image")
     return np.ascontiguousarray(image[:, :, :3])
 
 
 def _read_tiff(path: Path) -> np.ndarray | None:
+    """First page of a TIFF; OpenCV knows fewer compressions and answers some with black."""
     try:
-        return tifffile.imread(path, key=0)
+        image = tifffile.imread(path, key=0)
     except Exception:  # tifffile raises many kinds for a damaged file
         return None
+    planes_first = image.ndim == 3 and image.shape[0] in (3, 4) and image.shape[2] > 4
+    return np.moveaxis(image, 0, 2) if planes_first else image
 
 
 def read_plain(path: Path) -> np.ndarray:
     """Read an image file as stored: one or more channels, any bit depth."""
-    data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    if path.suffix.lower() in (".tif", ".tiff"):
-        image = _read_tiff(path)  # OpenCV reads 32-bit integers as if they were floats
+    if path.suffix.lower() in _TIFF_SUFFIXES:
+        image = _read_tiff(path)
+    else:
+        data = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if image is None:
         raise KaryoscopeError(f"{path}: not a readable image")
     return image

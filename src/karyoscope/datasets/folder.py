@@ -80,7 +80,7 @@ class Folder(DatasetOnDisk):
         for label, _ in self._files.values():
             for path in (_table(label), _points(label)):
                 try:
-                    values |= {row["class"].strip().lower() for row in read_table(path, "class")}
+                    values |= {_named(row) for row in read_table(path, "class")}
                 except KaryoscopeError:
                     continue  # named when the image is loaded
         names = {v for v in values if v and v != "0"}
@@ -120,7 +120,7 @@ class Folder(DatasetOnDisk):
         """Class of each row of a table, by number or by name; empty means not labelled."""
         ids = []
         for row in read_table(path, "class"):
-            value = (row["class"] or "0").strip().lower()
+            value = _named(row) or "0"
             try:
                 ids.append(int(value) if value.isdigit() else self.taxonomy.id_of(value))
             except KaryoscopeError as error:
@@ -151,6 +151,11 @@ def _table(label: Path) -> Path:
 
 def _points(label: Path) -> Path:
     return label.with_name(f"{label.stem}{_POINTS}.csv")
+
+
+def _named(row: dict[str, str]) -> str:
+    """Class in a row of a table, lower case; a short row has none."""
+    return (row["class"] or "").strip().lower()
 
 
 def _numbers(path: Path, column: str, rows: list[dict[str, str]]) -> np.ndarray:

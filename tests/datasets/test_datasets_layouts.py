@@ -1,0 +1,340 @@
+"""What is particular to single layouts."""
+
+import json
+
+import numpy as np
+import pytest
+import scipy.io
+from dataset_layouts import CASES, pictures
+
+from karyoscope.datasets import common_taxonomy, merge_classes, open_dataset
+from karyoscope.datasets._write import write_label_image, write_png
+from karyoscope.errors import KaryoscopeError
+from karyoscope.taxonomy import Taxonomy
+
+
+def written(name, root):
+    made = pictures(CASES[name])
+    CASES[name].write(root, made)
+    return made
+
+
+@pytest.fixture
+def image():
+    return np.full((40, 60, 3), 200, np.uint8)
+
+
+def test_lizard_sources_are_slides_where_the_table_names_them(tmp_path):
+    written("lizard", tmp_path)
+    info = tmp_path / "Lizard_Labels" / "info.csv"
+    info.write_text("Filename,Source,Split\ndpath_2,slide-7-lv1-10-20-30-40,2\nglas_1,None,3\n")
+    records = open_dataset(tmp_path).records
+    assert [(r.source, r.cohort, r.split) for r in records] == [
+        ("dpath:slide-7", "dpath", "2"),
+        ("glas:glas_1", "glas", "3"),
+    ]
+
+
+def test_consep_merges_to_the_four_classes_of_hovernet(tmp_path):
+    written("consep", tmp_path)
+    dataset = open_dataset(tmp_path)
+    four = Taxonomy.load("consep4")
+    merged = merge_classes(dataset, four)
+    table = np.array([0, 1, 2, 3, 3, 4, 4, 4])
+    assert len(merged) == 2
+    for before, after in zip(dataset, merged, strict=True):
+        assert after.taxonomy == four
+        np.testing.assert_array_equal(after.inst_map, before.inst_map)
+        np.testing.assert_array_equal(after.class_map, table[before.class_map])
+    assert merge_classes(merged, four) is merged
+    assert merged.whole().taxonomy == four
+
+
+def test_consep_with_too_few_classes_is_named(tmp_path):
+    written("consep", tmp_path)
+    path = next(tmp_path.glob("Train/Labels/*.mat"))
+    content = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("_")}
+    content["inst_type"] = content["inst_type"][:-1]
+    scipy.io.savemat(path, content)
+    dataset = open_dataset(tmp_path)
+    assert len(list(dataset)) == 1
+    assert "classes in inst_type" in dataset.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "common"),
+    [
+        ("lizard", "consep4", "consep4"),
+        ("lizard", "pannuke", "consep4"),
+        ("pannuke", "monusac", "consep4"),
+        ("consep", "pannuke", "consep4"),
+        ("lizard", "crchisto", "crchisto"),
+        ("lizard", "lizard", "lizard"),
+        ("lizard", "nucleus", "nucleus"),
+        ("qu", "nucls", "nucls"),
+    ],
+)
+def test_taxonomies_meet_in_the_finest_common_one(first, second, common):
+    found = common_taxonomy(Taxonomy.load(first), Taxonomy.load(second))
+    assert found.name == common
+
+
+def test_kumar_split_is_16_to_14():
+    from karyoscope.datasets.kumar import _PLACE
+
+    splits = [split for _, split in _PLACE.values()]
+    assert (splits.count("train"), splits.count("test")) == (16, 14)
+    assert len(_PLACE) == 30
+
+
+def test_monuseg_test_images_have_a_split_of_their_own(tmp_path):
+    made = pictures(CASES["kumar"])
+    made = [
+        type(p)(f"TCGA-2Z-A9J{i}-01A-01-TS1", "", *list(vars(p).values())[2:])
+        for i, p in enumerate(made)
+    ]
+    CASES["kumar"].write(tmp_path / "MoNuSegTestData", made)
+    records = open_dataset(tmp_path, "kumar").records
+    assert {r.split for r in records} == {"monuseg_test"}
+    assert {r.source for r in records} == {"TCGA-2Z-A9J0", "TCGA-2Z-A9J1"}
+
+
+def test_cpm15_knows_which_images_are_20x(tmp_path):
+    written("cpm15", tmp_path)
+    assert {s.record.name: s.mpp for s in open_dataset(tmp_path)} == {
+        "image01": 0.5,
+        "image09": 0.25,
+    }
+
+
+def test_crchisto_points_count_from_the_corner(tmp_path, image):
+    folder = tmp_path / "img1"
+    write_png(folder / "img1.png", image)
+    detection = np.array([[1.0, 1.0], [5.0, 9.0]])
+    scipy.io.savemat(folder / "img1_detection.mat", {"detection": detection})
+    scipy.io.savemat(folder / "img1_epithelial.mat", {"detection": detection[:1]})
+    scipy.io.savemat(folder / "img1_others.mat", {"detection": np.zeros((0, 0))})
+    sample = next(iter(open_dataset(tmp_path)))
+    assert sample.points.tolist() == [[0.5, 0.5, 1], [4.5, 8.5, 0]]
+    merged = merge_classes(open_dataset(tmp_path), Taxonomy.load("consep4"))
+    assert next(iter(merged)).points.tolist() == [[0.5, 0.5, 3], [4.5, 8.5, 0]]
+
+
+def test_monusac_ambiguous_regions_are_ignored_and_its_scale_is_its_own(tmp_path):
+    written("monusac", tmp_path)
+    path = sorted(tmp_path.rglob("*.xml"))[0]
+    path.write_text(path.read_text().replace('Name="Neutrophil"', 'Name="Ambiguous"'))
+    sample = next(s for s in open_dataset(tmp_path) if s.record.name == path.stem)
+    assert sample.ignore.dtype == bool
+    assert sample.ignore.any()
+    assert not (sample.ignore & (sample.inst_map > 0)).any()
+    assert sample.mpp == 0.252
+    assert sample.record.source == "TCGA-55-1594"
+
+
+def test_nucls_boxes_are_ignored_not_taken_for_outlines(tmp_path, image):
+    write_png(tmp_path / "rgb" / "a.png", image)
+    (tmp_path / "csv").mkdir()
+    (tmp_path / "csv" / "a.csv").write_text(
+        "raw_classification,super_classification,type,xmin,ymin,xmax,ymax,coords_x,coords_y\n"
+        'tumor,tumor_any,polyline,2,2,8,8,"2,8,8,2","2,2,8,8"\n'
+        "lymphocyte,sTIL,rectangle,5,5,20,20,,\n"
+        'unlabeled,AMBIGUOUS,polyline,30,2,34,8,"30,34,34,30","2,2,8,8"\n'
+    )
+    sample = next(iter(open_dataset(tmp_path)))
+    assert np.bincount(sample.inst_map.ravel())[1:].tolist() == [36, 24]
+    assert sample.classes.tolist() == [0, 1, 0]
+    assert sample.ignore.sum() == 15 * 15 - 9
+
+
+def test_nucls_with_an_unknown_class_is_named(tmp_path, image):
+    written("nucls", tmp_path)
+    path = sorted(tmp_path.glob("csv/*.csv"))[0]
+    path.write_text(path.read_text().replace("tumor_any", "martian"))
+    dataset = open_dataset(tmp_path)
+    assert len(list(dataset)) == 1
+    assert "unknown super-class 'martian'" in dataset.problems[0]
+
+
+def test_pannuke_in_flat_folders_and_with_overlaps(tmp_path):
+    folder = tmp_path / "fold2"
+    folder.mkdir()
+    masks = np.zeros((1, 256, 256, 6))
+    masks[0, 10:20, 10:20, 0] = 7
+    masks[0, 15:25, 15:25, 3] = 7  # the same id in another channel is another nucleus
+    np.save(folder / "images.npy", np.full((1, 256, 256, 3), 300.0))
+    np.save(folder / "masks.npy", masks)
+    dataset = open_dataset(tmp_path)
+    sample = next(iter(dataset))
+    assert sample.record.split == "2"
+    assert sample.image.max() == 255
+    assert np.bincount(sample.inst_map.ravel())[1:].tolist() == [75, 100]
+    assert sample.classes.tolist() == [0, 1, 4]
+
+
+def test_pannuke_cohorts_are_tissues(tmp_path):
+    written("pannuke", tmp_path)
+    assert {r.cohort for r in open_dataset(tmp_path).records} == {"Breast"}
+
+
+def test_qu_classes_are_ids_modulo_three(tmp_path, image):
+    inst_map = np.zeros((40, 60), np.int32)
+    for i in range(1, 7):
+        inst_map[4:8, 8 * i : 8 * i + 4] = i
+    write_png(tmp_path / "images" / "a.png", image)
+    write_label_image(tmp_path / "labels_instance", "a_label", inst_map)
+    sample = next(iter(open_dataset(tmp_path)))
+    names = [sample.taxonomy.by_id(c).name for c in sample.classes[1:]]
+    assert names == ["lymphocyte", "stroma", "tumor"] * 2
+
+
+def feature(geometry, **properties):
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def square(x, y, side=4):
+    ring = [[x, y], [x + side, y], [x + side, y + side], [x, y + side], [x, y]]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def qupath_features():
+    """What QuPath exports: with and without class, a cell, regions, points, derived classes."""
+    hole = square(10, 10, 8)
+    hole["coordinates"].append(square(12, 12, 2)["coordinates"][0])
+    return [
+        feature(
+            hole, objectType="annotation", classification={"name": "Tumor", "color": [1, 2, 3]}
+        ),
+        feature(square(30, 10), objectType="annotation"),
+        {
+            **feature(square(40, 20, 10), objectType="cell", classification={"name": "Stroma"}),
+            "nucleusGeometry": square(42, 22, 3),
+        },
+        feature(square(0, 0, 30), classification={"name": "Region*"}),
+        feature(square(20, 30), classification={"name": "Ignore*"}),
+        feature(
+            {"type": "Point", "coordinates": [50.5, 5.5]},
+            classification={"names": ["Tumor", "Positive"]},
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda f: f, lambda f: {"type": "FeatureCollection", "features": f}]
+)
+def test_geojson_as_qupath_writes_it(tmp_path, image, wrap):
+    write_png(tmp_path / "a.png", image)
+    (tmp_path / "a.geojson").write_text(json.dumps(wrap(qupath_features())))
+    dataset = open_dataset(tmp_path, mpp=0.25)
+    assert dataset.taxonomy.names == ("stroma", "tumor", "tumor: positive")
+    sample = next(iter(dataset))
+    assert np.bincount(sample.inst_map.ravel())[1:].tolist() == [60, 16, 9]
+    assert [sample.taxonomy.by_id(c).name for c in sample.classes[1:]] == [
+        "tumor",
+        "unclassified",
+        "stroma",
+    ]
+    assert sample.ignore.sum() == 16
+    assert sample.points.tolist() == [[50.5, 5.5, 3]]
+
+
+def test_geojson_class_outside_the_taxonomy_is_named(tmp_path, image):
+    write_png(tmp_path / "a.png", image)
+    (tmp_path / "a.geojson").write_text(json.dumps(qupath_features()))
+    dataset = open_dataset(tmp_path, taxonomy=Taxonomy.load("lizard"), mpp=0.25)
+    assert list(dataset) == []
+    assert "no class 'tumor'" in dataset.problems[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "3",
+        '{"type": "FeatureCollection"}',
+        '[{"geometry": null}]',
+        '[{"geometry": {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}}]',
+        "[[1]]",
+    ],
+)
+def test_geojson_that_cannot_be_read_is_named(tmp_path, image, text):
+    for name in "ab":
+        write_png(tmp_path / f"{name}.png", image)
+        (tmp_path / f"{name}.geojson").write_text(json.dumps([feature(square(1, 1))]))
+    (tmp_path / "a.geojson").write_text(text)
+    dataset = open_dataset(tmp_path, mpp=0.25)
+    assert [s.record.name for s in dataset] == ["b"]
+    assert "a.geojson" in dataset.problems[0]
+
+
+def test_folder_without_tables_has_one_class(tmp_path, image):
+    inst_map = np.zeros((40, 60), np.int32)
+    inst_map[3:9, 3:9], inst_map[20:30, 20:30] = 4, 9
+    write_png(tmp_path / "a.png", image)
+    write_label_image(tmp_path, "a_mask", inst_map)
+    dataset = open_dataset(tmp_path, mpp=0.5)
+    sample = next(iter(dataset))
+    assert dataset.taxonomy.names == ("nucleus",)
+    assert sample.class_map.max() == 1
+    np.testing.assert_array_equal(sample.inst_map, inst_map)
+    # With a taxonomy of several classes, none of them can be meant.
+    sample = next(iter(open_dataset(tmp_path, taxonomy=Taxonomy.load("lizard"))))
+    assert sample.class_map.max() == 0
+
+
+def test_folder_classes_by_name_and_splits_by_folder(tmp_path, image):
+    inst_map = np.zeros((40, 60), np.int32)
+    inst_map[3:9, 3:9], inst_map[20:30, 20:30], inst_map[30:35, 3:9] = 4, 9, 11
+    for split in ("train", "test"):
+        write_png(tmp_path / split / "images" / f"{split}_a.jpg.png", image)
+        np.save(tmp_path / "x.npy", inst_map)
+        (tmp_path / split / "labels").mkdir()
+        (tmp_path / "x.npy").rename(tmp_path / split / "labels" / f"{split}_a.jpg.npy")
+        table = tmp_path / split / "labels" / f"{split}_a.jpg.csv"
+        table.write_text("id,class\n4,Tumour\n9,Stroma\n11,\n")
+    dataset = open_dataset(tmp_path, "folder", mpp=0.5)
+    assert {r.split for r in dataset.records} == {"train", "test"}
+    assert dataset.taxonomy.names == ("stroma", "tumour")
+    assert [next(iter(dataset)).classes[i] for i in (4, 9, 11)] == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("id,class\n99,a\n", "id 99 is not in the label image"),
+        ("id,class\nfour,a\n", "is not a number"),
+        ("id,kind\n4,a\n", "lacks the column class"),
+    ],
+)
+def test_folder_with_a_bad_table_is_named(tmp_path, image, table, message):
+    inst_map = np.zeros((40, 60), np.int32)
+    inst_map[3:9, 3:9] = 4
+    for name in "ab":
+        write_png(tmp_path / "images" / f"{name}.png", image)
+        write_label_image(tmp_path / "labels", name, inst_map)
+        (tmp_path / "labels" / f"{name}.csv").write_text("id,class\n4,a\n")
+    (tmp_path / "labels" / "a.csv").write_text(table)
+    dataset = open_dataset(tmp_path, mpp=0.5)
+    assert [s.record.name for s in dataset] == ["b"]
+    assert "a.csv" in dataset.problems[0]
+    assert message in dataset.problems[0]
+
+
+def test_numbered_classes_need_names(tmp_path, image):
+    written("folder", tmp_path)
+    (tmp_path / "dataset.yaml").unlink()
+    table = sorted(tmp_path.glob("labels/*.csv"))[0]
+    table.write_text("id,class\n1,3\n")
+    with pytest.raises(KaryoscopeError, match="--classes"):
+        open_dataset(tmp_path)
+    sample = next(iter(open_dataset(tmp_path, taxonomy=Taxonomy.load("lizard"))))
+    assert sample.classes[1] == 3
+
+
+def test_records_table_overrides_and_names_what_is_missing(tmp_path):
+    written("folder", tmp_path)
+    (tmp_path / "records.csv").write_text("name,source,split\na_1,slide 1,train\nzz,s,test\n")
+    dataset = open_dataset(tmp_path)
+    assert [(r.source, r.split) for r in dataset.records] == [("slide 1", "train"), ("b_2", "")]
+    assert dataset.problems == ["records.csv: no readable image called zz"]
