@@ -75,9 +75,15 @@ def test_perfect_maps_of_lizard(shared, stride):
 
 
 def test_perfect_maps_of_consep(shared):
-    labels = read_mat(shared / "data" / "consep" / "Train" / "Labels" / "train_5.mat")[:500, :500]
-    found = METHOD(perfect_maps(labels), None, THREE, 0.25)
-    assert panoptic_quality(labels, found) > 0.97
+    """No lower limit on area, since the annotators outlined debris of a few pixels as well."""
+    folder = shared / "data" / "consep" / "Train" / "Labels"
+    params = {"min_seed_um2": 0, "min_area_um2": 0}
+    scores = []
+    for name in ("train_1", "train_13", "train_20"):
+        labels = tidy(read_mat(folder / f"{name}.mat")[:500, :500])
+        found = METHOD(perfect_maps(labels), params, THREE, 0.25)
+        scores.append(panoptic_quality(labels, found))
+    assert np.mean(scores) > 0.97
 
 
 def test_touching_nuclei_part_where_the_interior_is_least_sure():

@@ -10,6 +10,8 @@ import numpy as np
 from karyoscope.errors import KaryoscopeError
 from karyoscope.nuclei import Nuclei
 from karyoscope.postprocessing.base import PostProcessing
+from karyoscope.postprocessing.contour import CONTOUR
+from karyoscope.postprocessing.hover import HOVER
 from karyoscope.postprocessing.outlines import trace_outlines
 from karyoscope.postprocessing.parameters import Parameters
 from karyoscope.postprocessing.tabulate import nuclei_from_labels
@@ -18,6 +20,8 @@ from karyoscope.taxonomy import Taxonomy
 
 POSTPROCESSINGS: dict[str, PostProcessing] = {
     "three_label": THREE_LABEL,
+    "hover": HOVER,
+    "contour": CONTOUR,
 }
 
 __all__ = [

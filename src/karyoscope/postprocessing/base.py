@@ -93,7 +93,7 @@ class PostProcessing:
                 f"post-processing {self.name!r} needs the map {missing[0]!r};"
                 f" there are {', '.join(maps) or 'none'}"
             )
-        shapes = {maps[name].shape[:2] for name in self.maps}
+        shapes = {maps[name].shape[:2] for name in self.maps if name != "tp"}
         if len(shapes) > 1:
             raise KaryoscopeError(
                 f"post-processing {self.name!r}: the maps differ in shape: {sorted(shapes)}"

@@ -48,6 +48,46 @@ def label_larger(image, area):
 
 
 @numba.njit(cache=True)
+def drop_smaller(mask, area):
+    """Empty the 4-connected regions of a mask that have fewer than ``area`` pixels, in place."""
+    runs = find_runs(mask)
+    region, count = connect(runs)
+    size = np.zeros(count + 1, np.int64)
+    for i in range(len(region)):
+        size[region[i]] += runs.stop[i] - runs.start[i]
+    values = runs.value.copy()
+    for i in range(len(region)):
+        if size[region[i]] < area:
+            values[i] = 0
+    repaint(mask, runs, values)
+
+
+@numba.njit(cache=True)
+def fill_mask(mask):
+    """Fill the holes of a mask, in place.
+
+    Here, as in :func:`scipy.ndimage.binary_fill_holes`, the mask is 8-connected and a hole is a
+    4-connected region around it that does not reach the border.
+
+    Parameters
+    ----------
+    mask : ndarray of uint8, shape (h, w)
+        Zero or one.
+    """
+    height, width = mask.shape
+    runs = find_runs((mask == 0).astype(np.uint8))
+    region, count = connect(runs)
+    hole = np.ones(count + 1, np.bool_)
+    for i in range(len(region)):
+        y = runs.row[i]
+        if y == 0 or y == height - 1 or runs.start[i] == 0 or runs.stop[i] == width:
+            hole[region[i]] = False
+    for i in range(len(region)):
+        if hole[region[i]]:
+            mask[runs.row[i], runs.start[i] : runs.stop[i]] = 1
+
+
+@numba.njit(cache=True)
 def largest_parts(labels):
     """Keep, of each label, the largest 4-connected part, the first of equals; in place.
 

@@ -1,0 +1,124 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from label_map_cases import (
+    THREE,
+    dsb2018,
+    noisy,
+    panoptic_quality,
+    perfect_maps,
+    read_mat,
+    tidy,
+)
+from scipy.optimize import linear_sum_assignment
+
+from karyoscope.postprocessing import POSTPROCESSINGS
+from karyoscope.postprocessing.hover import _step_response
+
+METHOD = POSTPROCESSINGS["hover"]
+
+
+def differing_pixels(a: np.ndarray, b: np.ndarray) -> int:
+    """Pixels that differ under the best pairing of the labels."""
+    columns = int(b.max()) + 1
+    table = np.bincount((a * columns + b).ravel(), minlength=(a.max() + 1) * columns)
+    table = table.reshape(-1, columns)
+    return int(a.size - table[linear_sum_assignment(-table)].sum())
+
+
+@pytest.mark.parametrize("name", ["consep_train_3", "consep_train_8", "glas_12", "glas_12_x2"])
+def test_tile_scale_equals_the_published_program(shared, name):
+    """The program's constants are pixels whatever the scan, hence 0.25 for the 20x case too."""
+    golden = np.load(shared / "golden" / "hover_maps.npz")
+    expected = json.loads((shared / "golden" / "hover_maps_expected.json").read_text())[name]
+    maps = {"np": golden[f"{name}_maps"][..., 1], "hv": golden[f"{name}_maps"][..., 2:]}
+    labels = METHOD(maps, {"scale": "tile"}, THREE, 0.25)
+    assert labels.max() == expected["n"]
+    assert differing_pixels(labels, golden[f"{name}_post"]) <= 0.001 * labels.size
+
+
+def lizard_maps(shared):
+    folder = shared / "data" / "lizard" / "Lizard_Labels" / "Labels"
+    for path in sorted(folder.glob("*.mat"))[::20]:
+        labels = read_mat(path)[:500, :500]
+        yield labels, perfect_maps(labels)
+
+
+def test_perfect_and_noisy_maps_of_lizard(shared):
+    perfect, fixed, tile = [], [], []
+    for labels, maps in lizard_maps(shared):
+        perfect.append(panoptic_quality(labels, METHOD(maps, None, THREE, 0.5)))
+        maps = noisy(maps)
+        fixed.append(panoptic_quality(labels, METHOD(maps, None, THREE, 0.5)))
+        tile.append(panoptic_quality(labels, METHOD(maps, {"scale": "tile"}, THREE, 0.5)))
+    assert np.mean(perfect) > 0.97
+    assert np.mean(fixed) > np.mean(tile) - 0.005
+
+
+def test_perfect_maps_of_consep(shared):
+    """The published opening loses small nuclei; with a smaller one the maps are used in full."""
+    folder = shared / "data" / "consep" / "Train" / "Labels"
+    published, finer = [], []
+    for name in ("train_1", "train_13", "train_20"):
+        labels = tidy(read_mat(folder / f"{name}.mat")[:500, :500])
+        maps = perfect_maps(labels)
+        published.append(panoptic_quality(labels, METHOD(maps, None, THREE, 0.25)))
+        params = {"opening_um": 0.75, "kernel_um": 2.75, "edge": 0.45}
+        finer.append(panoptic_quality(labels, METHOD(maps, params, THREE, 0.25)))
+    assert np.mean(published) > 0.9
+    assert np.mean(finer) > 0.97
+
+
+@pytest.mark.parametrize("energy", ["gradient", "distance"])
+@pytest.mark.parametrize("markers", ["gradient", "distance", "coordinates"])
+@pytest.mark.parametrize("upsample", [1, 2])
+def test_alternatives_find_most_nuclei(energy, markers, upsample):
+    labels = dsb2018()[1]
+    params = {"energy": energy, "markers": markers, "upsample": upsample}
+    found = METHOD(perfect_maps(labels), params, THREE, 0.25)
+    np.testing.assert_array_equal(tidy(found), found)
+    assert panoptic_quality(labels, found) > 0.8
+
+
+LABELS = tidy(np.hstack([dsb2018()[2], np.where(dsb2018()[1] > 0, dsb2018()[1] + 200, 0)]))
+MAPS = noisy(perfect_maps(LABELS))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 96), st.integers(0, 300), st.integers(150, 256), st.integers(150, 640))
+def test_fixed_scale_does_not_depend_on_the_tile(top, left, height, width):
+    """Whatever touches no nucleus that the crop cuts comes out of it as from the whole."""
+    whole = METHOD(MAPS, None, THREE, 0.25)
+    part = (slice(top, top + height), slice(left, left + width))
+    found = METHOD({k: v[part] for k, v in MAPS.items()}, None, THREE, 0.25)
+    context = 64
+    inner = np.zeros_like(whole, bool)
+    inner[top + context : top + height - context, left + context : left + width - context] = True
+    a, b = np.where(inner, whole, 0)[part], np.where(inner[part], found, 0)
+    assert differing_pixels(a, b) == 0
+
+
+def test_two_halves_part_where_the_distance_falls():
+    probability = np.zeros((40, 80), np.float32)
+    probability[8:32, 10:70] = 1
+    hv = np.zeros((40, 80, 2), np.float32)
+    hv[8:32, 10:40, 0] = np.linspace(-1, 1, 30)
+    hv[8:32, 40:70, 0] = np.linspace(-1, 1, 30)
+    hv[8:32, 10:70, 1] = np.linspace(-1, 1, 24)[:, None]
+    labels = METHOD({"np": probability, "hv": hv}, None, THREE, 0.25)
+    assert labels.max() == 2
+    np.testing.assert_array_equal(labels > 0, probability > 0)
+    assert set(np.unique(labels[20, 10:38])) == {1}
+    assert set(np.unique(labels[20, 42:70])) == {2}
+
+
+@pytest.mark.parametrize("size", [3, 11, 21, 31])
+def test_step_response(size):
+    cv2 = pytest.importorskip("cv2")
+    step = np.ones((101, 101), np.float32)
+    step[:, 50:] = -1
+    fall = cv2.Sobel(step, cv2.CV_64F, 1, 0, ksize=size)
+    assert np.isclose(-fall.min(), _step_response(size))
