@@ -12,6 +12,7 @@ from some_nuclei import make_nuclei, read_plain
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export import ExportContext
+from karyoscope.export._insets import Insets
 from karyoscope.export._legend import fit_text, legend, round_length, text_width
 from karyoscope.export._pyramid import TILE
 from karyoscope.export.labels import LabelsWriter
@@ -106,8 +107,38 @@ def test_large_slides_are_reduced_and_nuclei_filled(tmp_path):
 
     context = ExportContext("s", (40_001, 20_000), 0.25, nuclei.taxonomy, read=read)
     path = write(OverlayWriter, tmp_path / "a.overlay.png", context, nuclei.scale(0.25))
-    assert asked == [(0, 0, 3637, 1819, 0.25 * 11)]
+    # The whole slide, then the square that holds the only nucleus at full resolution.
+    corner = (480 * int(2 * nuclei.x[0] // 480), 480 * int(2 * nuclei.y[0] // 480))
+    assert asked == [(0, 0, 3637, 1819, 0.25 * 11), (*corner, 480, 480, None)]
     assert cv2.imread(str(path)).shape[0] == 1819
+
+
+def test_insets_show_where_nuclei_are_many_and_mixed(tmp_path):
+    crowd = make_nuclei(100, width=200, height=200).shift(2600, 1500)
+    uniform = make_nuclei(100, width=200, height=200, seed=1).shift(300, 300)
+    uniform = replace(uniform, class_id=np.full(100, 2))
+    lone = make_nuclei(1).shift(2900, 100)
+    context = ExportContext("s", (3600, 2400), 0.5, crowd.taxonomy, read=read_plain)
+    insets = Insets(context, read_plain, tmp_path / "scratch")
+    for block in (uniform, crowd, lone):
+        insets.add(block)
+    assert insets.side == 240
+    assert insets.choose(1) == [(2640, 1440)]
+    first, second = insets.choose(2)
+    assert first == (240, 240)
+    assert second == (2640, 1440)
+    picture = insets.picture(second, 480)
+    assert picture.shape == (480, 480, 3)
+    drawn = (picture != read_plain(0, 0, 480, 480, None)).any(-1)
+    assert 0.05 < drawn.mean() < 0.6
+    empty = insets.choose(50)
+    assert 3 <= len(empty) <= 16
+
+
+def test_a_large_image_without_nuclei_has_no_insets(tmp_path, context):
+    context = replace(context, size=(3600, 2400))
+    path = write(OverlayWriter, tmp_path / "a.overlay.png", context)
+    assert cv2.imread(str(path)).shape[0] == 2400
 
 
 def test_pixels_that_are_not_square(tmp_path, nuclei, context):
@@ -134,7 +165,7 @@ def test_overlay_without_pixels_is_refused(tmp_path, context):
 
 def test_legend_grows_with_its_classes(context):
     counts = [(c, 12_345) for c in context.taxonomy.classes]
-    panel = legend("a" * 200, "model", counts, 10, 20)
+    panel = legend("a" * 200, "model", counts, 20)
     assert panel.shape[0] > 20 * len(counts)
     assert (panel[:, 0] == 255).all()
     assert (panel[:, -1] == 255).all()

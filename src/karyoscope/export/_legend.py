@@ -17,7 +17,6 @@ def legend(
     title: str,
     subtitle: str,
     counts: list[tuple[NucleusClass, int]],
-    height: int,
     size: int,
 ) -> np.ndarray:
     """Panel with a line a class: colour, name, count, share.
@@ -28,15 +27,13 @@ def legend(
         Above the classes; cut to the width of the panel.
     counts : list of (NucleusClass, int)
         In the order shown.
-    height : int
-        Least height of the panel in pixels.
     size : int
         Height of the text in pixels.
 
     Returns
     -------
     ndarray of uint8, shape (h, w, 3)
-        RGB on white; h is greater than ``height`` where the lines need more room.
+        RGB on white.
     """
     total = sum(count for _, count in counts)
     rows = [(c, f"{n:,}", f"{100 * n / total:.1f} %" if total else "") for c, n in counts]
@@ -48,7 +45,7 @@ def legend(
     right_of_counts = left + names + size + numbers
     right_of_shares = right_of_counts + size + text_width("100.0 %", size)
     width = right_of_shares + margin
-    panel = np.full((max(height, margin + line * (len(rows) + 5)), width, 3), 255, np.uint8)
+    panel = np.full((margin + line * (len(rows) + 5), width, 3), 255, np.uint8)
 
     y = margin + size
     put_text(panel, fit_text(title, width - 2 * margin, size, _BOLD), (margin, y), size, INK, _BOLD)
@@ -97,6 +94,20 @@ def draw_scale_bar(image: np.ndarray, mpp: float, size: int) -> None:
     start = (plate_width - length) // 2
     plate[plate_height - pad - thick : plate_height - pad, start : start + length] = INK
     put_text(plate, label, ((plate_width - text_width(label, size)) // 2, pad + size), size, INK)
+
+
+def draw_box(image: np.ndarray, corner: tuple[int, int], side: int, number: str, size: int) -> None:
+    """Frame a square of the image, with a number at its upper left corner, in place."""
+    x, y = corner
+    thin = max(2, size // 12)
+    for inset, color in ((0, INK), (thin, (255, 255, 255))):
+        low, high = (x + inset, y + inset), (x + side - 1 - inset, y + side - 1 - inset)
+        cv2.rectangle(image, low, high, color, thin)
+    tag = round(1.3 * size)
+    top = y - tag if y >= tag else y
+    image[top : top + tag, x : x + tag] = INK
+    left = x + (tag - text_width(number, size, _BOLD)) // 2
+    put_text(image, number, (left, top + size), size, (255, 255, 255), _BOLD)
 
 
 def round_length(about: float) -> float:

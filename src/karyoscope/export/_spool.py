@@ -14,7 +14,7 @@ from karyoscope.nuclei import Nuclei
 
 
 class OutlineSpool:
-    """Ids and outlines of nuclei, kept in a folder by the bands that they touch.
+    """Ids, classes and outlines of nuclei, kept in a folder by the bands that they touch.
 
     Parameters
     ----------
@@ -48,44 +48,41 @@ class OutlineSpool:
                 self._append(band, nuclei.take(rows))
 
     def _append(self, band: int, part: Nuclei) -> None:
-        lengths = np.diff(part.offsets).astype(np.uint32)
+        lengths, classes = (a.astype(np.uint32) for a in (np.diff(part.offsets), part.class_id))
         counts = np.array([len(part), len(part.vertices)], np.uint32)
         with self._path(band).open("ab") as file:
-            file.write(b"".join(a.tobytes() for a in (counts, part.id, lengths, part.vertices)))
+            arrays = (counts, part.id, classes, lengths, part.vertices)
+            file.write(b"".join(array.tobytes() for array in arrays))
 
     def read(self, band: int) -> Nuclei:
         """Nuclei that touch a band, by ascending id; 0 is the topmost band.
 
-        Only ids and outlines are kept; the other columns are zero.
+        Only ids, classes and outlines are kept; the other columns are zero.
         """
         path = self._path(band)
         # Every field is four bytes wide.
         data = np.fromfile(path, np.uint32) if path.exists() else np.zeros(0, np.uint32)
-        ids, lengths, vertices = [data[:0]], [data[:0]], [data[:0]]
+        rows, points = [np.zeros((3, 0), np.uint32)], [data[:0]]
         at = 0
         while at < len(data):
-            count, points = data[at : at + 2].astype(int)
+            count, vertices = data[at : at + 2].astype(int)
             at += 2
-            ids.append(data[at : at + count])
-            lengths.append(data[at + count : at + 2 * count])
-            at += 2 * count
-            vertices.append(data[at : at + 2 * points])
-            at += 2 * points
-        found = _outlines(
-            self._like,
-            np.concatenate(ids),
-            np.concatenate(lengths),
-            np.concatenate(vertices).view(np.float32).reshape(-1, 2),
-        )
+            rows.append(data[at : at + 3 * count].reshape(3, count))
+            at += 3 * count
+            points.append(data[at : at + 2 * vertices])
+            at += 2 * vertices
+        found = _outlines(self._like, np.concatenate(rows, 1), np.concatenate(points))
         return found.take(np.argsort(found.id))
 
     def _path(self, band: int) -> Path:
         return self._folder / f"{band}.outlines"
 
 
-def _outlines(like: Nuclei, ids: np.ndarray, lengths: np.ndarray, vertices: np.ndarray) -> Nuclei:
+def _outlines(like: Nuclei, rows: np.ndarray, points: np.ndarray) -> Nuclei:
+    ids, classes, lengths = rows
     zeros, nothing = np.zeros(len(ids)), np.zeros((len(ids), 0))
+    vertices = points.view(np.float32).reshape(-1, 2)
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     return Nuclei(
-        like.taxonomy, like.mpp, ids, zeros, zeros, zeros, zeros, nothing, vertices, offsets
+        like.taxonomy, like.mpp, ids, classes, zeros, zeros, zeros, nothing, vertices, offsets
     )

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export._legend import draw_scale_bar, legend
+from karyoscope.export._drawing import draw_nuclei
+from karyoscope.export._insets import Insets
+from karyoscope.export._legend import draw_box, draw_scale_bar, legend
 from karyoscope.export.base import ExportContext, Reader, Writer
 from karyoscope.nuclei import Nuclei
 from karyoscope.taxonomy import UNCLASSIFIED
@@ -14,19 +16,16 @@ from karyoscope.taxonomy import UNCLASSIFIED
 _LONGEST = 4000
 _COMFORTABLE = 1600
 _MOST_ENLARGED = 4
+_MOST_INSETS = 3
 _STRIP = 64
-# Fixed-point bits of the coordinates that OpenCV draws.
-_BITS = 4
-# Nuclei are drawn as outlines where a typical one is this many pixels wide, else as dots.
-_OUTLINED = 7.0
-_TYPICAL_UM = 8.0
 
 
 class OverlayWriter(Writer):
-    """PNG of at most 4000 pixels: outlines in the colours of the classes.
+    """PNG: the image of at most 4000 pixels, outlines in the colours of the classes, a legend.
 
     Larger images are reduced; small ones are enlarged, so that outlines stay thin beside the
-    nuclei. Where a nucleus is only a few pixels wide it is filled instead of outlined.
+    nuclei. Where a nucleus is only a few pixels wide it is filled instead of outlined. Images that
+    do not fit on a screen have up to three details at full resolution below the legend.
     """
 
     name = "overlay"
@@ -34,56 +33,85 @@ class OverlayWriter(Writer):
 
     def _open(self) -> None:
         self.partial.touch()
-        self._canvas, self._scale = _picture(self.context)
+        read = self.context.read
+        if read is None:
+            raise KaryoscopeError("an overlay needs the pixels of the slide, and none are at hand")
+        self._insets = None
+        if max(self.context.size) > _COMFORTABLE:
+            self._insets = Insets(self.context, read, self.scratch)
+        self._canvas, self._scale = _picture(self.context, read)
         self._counts = np.zeros(256, np.int64)
 
     def _write(self, nuclei: Nuclei) -> None:
         self._counts += np.bincount(nuclei.class_id, minlength=256)
-        # Centres of pixels have whole coordinates in OpenCV.
-        points = (nuclei.vertices * self._scale - 0.5) * 2**_BITS
-        rings = np.split(np.round(points).astype(np.int32), nuclei.offsets[1:-1])
-        width = _TYPICAL_UM / self.context.mpp * self._scale
-        for class_id in np.unique(nuclei.class_id):
-            color = self.context.taxonomy.by_id(int(class_id)).color
-            chosen = [rings[row] for row in np.flatnonzero(nuclei.class_id == class_id)]
-            if width < _OUTLINED:
-                for ring in chosen:
-                    cv2.fillPoly(self._canvas, [ring], color, cv2.LINE_AA, _BITS)
-            else:
-                thickness = max(1, round(width / 14))
-                cv2.polylines(self._canvas, chosen, True, color, thickness, cv2.LINE_AA, _BITS)
+        draw_nuclei(self._canvas, nuclei, self._scale)
+        if self._insets is not None:
+            self._insets.add(nuclei)
 
     def _finish(self) -> None:
         height, width = self._canvas.shape[:2]
         size = int(np.clip(np.sqrt(height * width) / 55, 14, 44))
         draw_scale_bar(self._canvas, self.context.mpp_x / self._scale, size)
-        classes = list(self.context.taxonomy.classes)
-        if self._counts[UNCLASSIFIED.id]:
-            classes.append(UNCLASSIFIED)
-        counts = [(c, int(self._counts[c.id])) for c in classes]
-        context = self.context
-        model = f"{context.model} {context.model_version}".strip()
-        panel = legend(context.slide, model, counts, height, size)
-        picture = np.full((len(panel), width + panel.shape[1], 3), 255, np.uint8)
+        panel = self._panel(size)
+        picture = np.full((max(height, len(panel)), width + panel.shape[1], 3), 255, np.uint8)
+        picture[: len(panel), width:] = panel
+        # After the panel, which marks on the canvas what its details show.
         picture[:height, :width] = self._canvas
-        picture[:, width:] = panel
         ok, png = cv2.imencode(".png", picture[:, :, ::-1])
         if not ok:
             raise OSError("the picture cannot be encoded as PNG")
         self.partial.write_bytes(png.tobytes())
 
+    def _panel(self, size: int) -> np.ndarray:
+        """Legend and, where there is room, details below it."""
+        context = self.context
+        classes = list(context.taxonomy.classes)
+        if self._counts[UNCLASSIFIED.id]:
+            classes.append(UNCLASSIFIED)
+        counts = [(c, int(self._counts[c.id])) for c in classes]
+        head = legend(context.slide, f"{context.model} {context.model_version}", counts, size)
+        margin = round(1.5 * size)
+        number, pixels = _fit(len(self._canvas) - len(head), head.shape[1] - 2 * margin, margin)
+        if self._insets is None:
+            return head
+        parts = [head]
+        for corner in self._insets.choose(number):
+            detail = self._insets.picture(corner, pixels)
+            draw_scale_bar(detail, context.mpp_x * self._insets.side / pixels, round(0.8 * size))
+            framed = np.full((pixels + margin, head.shape[1], 3), 255, np.uint8)
+            framed[:pixels, margin : margin + pixels] = detail
+            self._mark(corner, str(len(parts)), framed, margin, size)
+            parts.append(framed)
+        return np.concatenate(parts)
 
-def _picture(context: ExportContext) -> tuple[np.ndarray, float]:
+    def _mark(
+        self, corner: tuple[int, int], number: str, framed: np.ndarray, margin: int, size: int
+    ) -> None:
+        """Number a detail, and its place on the canvas."""
+        assert self._insets is not None
+        x, y = (round(value * self._scale) for value in corner)
+        draw_box(self._canvas, (x, y), round(self._insets.side * self._scale), number, size)
+        draw_box(framed, (margin, 0), len(framed) - margin, number, size)
+
+
+def _fit(height: int, width: int, margin: int) -> tuple[int, int]:
+    """Number and edge of the square details that fit below one another, none of them small."""
+    for number in range(_MOST_INSETS, 0, -1):
+        pixels = min(width, height // number - margin)
+        if pixels >= 0.7 * width:
+            return number, pixels
+    return 0, 0
+
+
+def _picture(context: ExportContext, read: Reader) -> tuple[np.ndarray, float]:
     """Read the whole image at a size that can be shown; pixels of it for one of level 0."""
-    if context.read is None:
-        raise KaryoscopeError("an overlay needs the pixels of the slide, and none are at hand")
     width, height = context.size
     longest = max(width, height)
     if longest > _LONGEST:
         step = -(-longest // _LONGEST)
-        return _reduced(context, context.read, step), 1 / step
+        return _reduced(context, read, step), 1 / step
     factor = int(np.clip(round(_COMFORTABLE / longest), 1, _MOST_ENLARGED))
-    picture = context.read(0, 0, width, height, None)
+    picture = read(0, 0, width, height, None)
     if factor > 1:
         shape = (width * factor, height * factor)
         picture = cv2.resize(picture, shape, interpolation=cv2.INTER_CUBIC)
@@ -91,7 +119,7 @@ def _picture(context: ExportContext) -> tuple[np.ndarray, float]:
 
 
 def _reduced(context: ExportContext, read: Reader, step: int) -> np.ndarray:
-    """The whole image with each ``step`` by ``step`` pixels made one."""
+    """Read the whole image with each ``step`` by ``step`` pixels made one."""
     width, height = context.size
     columns, rows = -(-width // step), -(-height // step)
     if context.mpp_x == context.mpp_y:

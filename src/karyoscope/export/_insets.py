@@ -1,0 +1,82 @@
+"""Small regions of a large image that are worth showing at full resolution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from karyoscope.export._drawing import draw_nuclei
+from karyoscope.export._spool import OutlineSpool
+from karyoscope.export.base import ExportContext, Reader
+from karyoscope.nuclei import Nuclei
+
+_SIDE_UM = 120.0
+
+
+class Insets:
+    """Squares of 120 µm with many nuclei of many classes.
+
+    Parameters
+    ----------
+    context : ExportContext
+        Slide, scale, classes.
+    read : callable
+        As ``context.read``.
+    folder : Path
+        Created, for outlines that may be needed; the caller removes it.
+
+    Attributes
+    ----------
+    side : int
+        Of a square, in pixels of level 0.
+    """
+
+    def __init__(self, context: ExportContext, read: Reader, folder: Path) -> None:
+        self.side = min(round(_SIDE_UM / context.mpp), *context.size)
+        self._read = read
+        self._columns, self._rows = (length // self.side for length in context.size)
+        bands = -(-context.size[1] // self.side)
+        like = Nuclei.empty(context.taxonomy, context.mpp)
+        self._spool = OutlineSpool(folder, self.side, bands, like)
+        self._ids = (0, *context.taxonomy.ids)
+        self._counts = np.zeros((self._rows, self._columns, len(self._ids)), np.int32)
+
+    def add(self, nuclei: Nuclei) -> None:
+        """Count a block of nuclei and set its outlines aside."""
+        self._spool.add(nuclei)
+        row, column = (nuclei.y // self.side).astype(int), (nuclei.x // self.side).astype(int)
+        inside = (row >= 0) & (row < self._rows) & (column >= 0) & (column < self._columns)
+        k = np.searchsorted(self._ids, nuclei.class_id)
+        np.add.at(self._counts, (row[inside], column[inside], k[inside]), 1)
+
+    def choose(self, count: int) -> list[tuple[int, int]]:
+        """Upper left corners of up to ``count`` squares, well apart, from top to bottom.
+
+        The best is where the sum over the classes of the square root of the number of nuclei is
+        greatest: nuclei are many there, and mixed.
+        """
+        score = np.sqrt(self._counts).sum(2)
+        apart = max(self._rows, self._columns) // 4
+        corners: list[tuple[int, int]] = []
+        while len(corners) < count and score.max(initial=0) > 0:
+            row, column = np.unravel_index(np.argmax(score), score.shape)
+            corners.append((int(column) * self.side, int(row) * self.side))
+            rows, columns = np.ogrid[: self._rows, : self._columns]
+            score[(abs(rows - row) <= apart) & (abs(columns - column) <= apart)] = 0
+        return sorted(corners, key=lambda corner: corner[1])
+
+    def picture(self, corner: tuple[int, int], pixels: int) -> np.ndarray:
+        """One square with its outlines, (pixels, pixels, 3) uint8."""
+        x, y = corner
+        image = self._read(x, y, self.side, self.side, None)
+        method = cv2.INTER_AREA if self.side > pixels else cv2.INTER_CUBIC
+        image = cv2.resize(image, (pixels, pixels), interpolation=method)
+        nuclei = self._spool.read(y // self.side)
+        starts = nuclei.offsets[:-1]
+        low = np.minimum.reduceat(nuclei.vertices[:, 0], starts)
+        high = np.maximum.reduceat(nuclei.vertices[:, 0], starts)
+        inside = nuclei.take((high >= x) & (low <= x + self.side))
+        draw_nuclei(image, inside, pixels / self.side, x, y)
+        return image
