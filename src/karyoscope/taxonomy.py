@@ -193,4 +193,4 @@ def _color(value: Any) -> tuple[int, int, int]:
     return red, green, blue
 
 
-UNCLASSIFIED = NucleusClass(0, "unclassified", (128, 128, 128))
+UNCLASSIFIED = NucleusClass(0, "unclassified", (64, 64, 64))
