@@ -7,6 +7,7 @@ it is visibly darker or more coloured than the glass, and the mask is widened by
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -36,23 +37,25 @@ def tissue_mask(rgb: np.ndarray, mpp: float) -> np.ndarray:
     -------
     ndarray of bool, shape (h, w)
     """
-    darkness = (_glass(rgb).astype(np.int16) - rgb).max(axis=2)
-    chroma = rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)
-    mask = ((darkness > _DARKER) | (chroma > _NEUTRAL)).astype(np.uint8)
+    channels = cv2.split(rgb)
+    low = np.minimum.reduce(channels)
+    chroma = np.maximum.reduce(channels) - low
+    tissue = chroma > _NEUTRAL
+    for channel, glass in zip(channels, _glass(channels, low, chroma), strict=True):
+        tissue |= channel < glass - _DARKER
     radius = math.ceil(_MARGIN_UM / mpp)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    return cv2.dilate(mask, disc).astype(bool)
+    return cv2.dilate(tissue.astype(np.uint8), disc).astype(bool)
 
 
-def _glass(rgb: np.ndarray) -> np.ndarray:
-    """Colour of the empty glass, (3,); white where the picture shows none."""
-    low, high = rgb.min(axis=2), rgb.max(axis=2)
+def _glass(channels: Sequence[np.ndarray], low: np.ndarray, chroma: np.ndarray) -> list[float]:
+    """Colour of the empty glass; white where the picture shows none."""
     # Pure white is padding more often than glass, and would hide a glass that is less bright.
-    neutral = (low > _BRIGHT) & (high - low <= _NEUTRAL) & (low < 255)
-    if neutral.sum() < 0.001 * neutral.size:
-        return np.full(3, 255, np.uint8)
+    neutral = (low > _BRIGHT) & (chroma <= _NEUTRAL) & (low < 255)
+    if np.count_nonzero(neutral) < 0.001 * neutral.size:
+        return [255.0] * 3
     # Above the median, since some of these pixels are pale tissue.
-    return np.percentile(rgb[neutral], 75, axis=0).astype(np.uint8)
+    return [float(np.percentile(channel[neutral], 75)) for channel in channels]
 
 
 @dataclass(frozen=True)
