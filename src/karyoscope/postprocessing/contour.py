@@ -77,9 +77,11 @@ def _inner(tp, contour, stride):
     """Mask of the pixels whose most probable label is a class: uint8, shape (h, w)."""
     height, width = contour.shape
     mask = np.empty((height, width), np.uint8)
+    column = np.arange(width) // stride
     for y in range(height):
+        line = tp[y // stride]
         for x in range(width):
-            p = tp[y // stride, x // stride]
+            p = line[column[x]]
             best = np.float32(-1)
             for c in range(1, len(p)):
                 best = max(best, p[c])

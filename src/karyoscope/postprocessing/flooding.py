@@ -40,13 +40,14 @@ def _watershed(labels, bits, mask):
     first = np.full(count + 1, -1, np.int32)
     last = np.full(count + 1, -1, np.int32)
     following = np.full(len(region), -1, np.int32)
+    height, width = labels.shape
     done_row, done_column = 0, 0
     for i in range(len(region)):
         r, y = region[i], runs.row[i]
         while done_row < y:
-            labels[done_row, done_column:] = 0
+            _clear(labels[done_row], done_column, width)
             done_row, done_column = done_row + 1, 0
-        labels[y, done_column : runs.start[i]] = 0
+        _clear(labels[y], done_column, runs.start[i])
         done_column = runs.stop[i]
         for x in range(runs.start[i], runs.stop[i]):
             if sole[r] >= 0:
@@ -59,14 +60,20 @@ def _watershed(labels, bits, mask):
             else:
                 following[last[r]] = i
             last[r] = i
-    labels[done_row, done_column:] = 0
-    labels[done_row + 1 :] = 0
+    for y in range(done_row, height):
+        _clear(labels[y], done_column if y == done_row else 0, width)
 
     heap = np.empty(largest, np.uint64)
     place = np.empty((largest, 2), np.int32)
     for r in range(1, count + 1):
         if sole[r] == SEVERAL:
             _flood(labels, bits, runs, first[r], following, heap, place)
+
+
+@numba.njit(cache=True)
+def _clear(line, start, stop):
+    for x in range(start, stop):
+        line[x] = 0
 
 
 @numba.njit(cache=True)

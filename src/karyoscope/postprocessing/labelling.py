@@ -2,7 +2,7 @@
 
 Label maps are int32 of shape (h, w), 0 background. Regions are 4-connected, so holes are
 8-connected. Every function takes time linear in the area. Those that label make a new map; those
-that put a label map in order change it in place, since fresh memory costs more than the work.
+that put a map in order change it in place, since fresh memory costs more than the work.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from karyoscope.postprocessing.runs import connect, find_runs, paint, repaint
+from karyoscope.postprocessing.runs import Runs, connect, find_runs, paint, repaint
 from karyoscope.postprocessing.shape import measure
 
 
-@numba.njit(cache=True)
-def label(image):
+def label(image: np.ndarray) -> np.ndarray:
     """Give each 4-connected region of equal non-zero value a label of its own.
 
     On a mask this is connected-component labelling; on a label map it splits the parts of a
@@ -33,37 +32,68 @@ def label(image):
     """
     runs = find_runs(image)
     region, _ = connect(runs)
-    return paint(runs, region, image.shape[0], image.shape[1])
+    return paint(runs, region, *image.shape)
 
 
-@numba.njit(cache=True)
-def label_larger(image, area):
+def label_larger(image: np.ndarray, area: int) -> np.ndarray:
     """Label regions as :func:`label` does, leaving out those of fewer than ``area`` pixels."""
     runs = find_runs(image)
-    region, count = connect(runs)
-    size = np.zeros(count + 1, np.int64)
-    for i in range(len(region)):
-        size[region[i]] += runs.stop[i] - runs.start[i]
-    return paint(runs, _renumbered(region, size >= area), image.shape[0], image.shape[1])
+    region, size = _sizes(runs)
+    return paint(runs, _renumbered(region, size >= area), *image.shape)
 
 
-@numba.njit(cache=True)
-def drop_smaller(mask, area):
+def drop_smaller(mask: np.ndarray, area: int) -> None:
     """Empty the 4-connected regions of a mask that have fewer than ``area`` pixels, in place."""
     runs = find_runs(mask)
-    region, count = connect(runs)
-    size = np.zeros(count + 1, np.int64)
-    for i in range(len(region)):
-        size[region[i]] += runs.stop[i] - runs.start[i]
-    values = runs.value.copy()
-    for i in range(len(region)):
-        if size[region[i]] < area:
-            values[i] = 0
-    repaint(mask, runs, values)
+    region, size = _sizes(runs)
+    repaint(mask, runs, np.where(size[region] < area, 0, runs.value).astype(np.int32))
 
 
-@numba.njit(cache=True)
-def fill_mask(mask):
+def largest_parts(labels: np.ndarray) -> None:
+    """Keep, of each label, the largest 4-connected part, the first of equals; in place.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+        Any label map; the smaller parts become background.
+    """
+    runs = find_runs(labels)
+    region, size = _sizes(runs)
+    best = np.zeros(runs.value.max(initial=0) + 1, np.int32)
+    order = np.argsort(-size[region], kind="stable")[::-1]
+    best[runs.value[order]] = region[order]
+    repaint(labels, runs, np.where(best[runs.value] == region, runs.value, 0).astype(np.int32))
+
+
+def select(labels: np.ndarray, keep: np.ndarray) -> None:
+    """Keep some labels and number them 1, 2, ... in raster order of first pixels; in place.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+        Any label map.
+    keep : ndarray of bool, shape (largest label + 1,)
+        Whether each label stays.
+    """
+    runs = find_runs(labels)
+    repaint(labels, runs, _renumbered(runs.value, keep))
+
+
+def fill_holes(labels: np.ndarray) -> None:
+    """Fill the holes of every label, in place; a label inside a hole is taken over as well.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (h, w)
+        Any label map.
+    """
+    runs = find_runs(labels)
+    box = measure(runs, int(runs.value.max(initial=0)))
+    # One run in each row leaves no room for a hole; few nuclei have more.
+    _fill_boxes(labels, np.flatnonzero(box.runs > box.bottom - box.top), box)
+
+
+def fill_mask(mask: np.ndarray) -> None:
     """Fill the holes of a mask, in place.
 
     Here, as in :func:`scipy.ndimage.binary_fill_holes`, the mask is 8-connected and a hole is a
@@ -75,43 +105,21 @@ def fill_mask(mask):
         Zero or one.
     """
     height, width = mask.shape
-    runs = find_runs((mask == 0).astype(np.uint8))
+    runs = find_runs((mask == 0).view(np.uint8))
     region, count = connect(runs)
-    hole = np.ones(count + 1, np.bool_)
-    for i in range(len(region)):
-        y = runs.row[i]
-        if y == 0 or y == height - 1 or runs.start[i] == 0 or runs.stop[i] == width:
-            hole[region[i]] = False
-    for i in range(len(region)):
-        if hole[region[i]]:
-            mask[runs.row[i], runs.start[i] : runs.stop[i]] = 1
+    at_border = (runs.row == 0) | (runs.row == height - 1)
+    at_border |= (runs.start == 0) | (runs.stop == width)
+    hole = np.ones(count + 1, bool)
+    hole[region[at_border]] = False
+    background = runs._replace(value=np.zeros_like(runs.value))
+    repaint(mask, background, hole[region].astype(np.int32))
 
 
-@numba.njit(cache=True)
-def largest_parts(labels):
-    """Keep, of each label, the largest 4-connected part, the first of equals; in place.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, shape (h, w)
-        Any label map; the smaller parts become background.
-    """
-    runs = find_runs(labels)
+def _sizes(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
+    """Region of each run, and pixels of each region."""
     region, count = connect(runs)
-    size = np.zeros(count + 1, np.int64)
-    largest_label = 0
-    for i in range(len(region)):
-        size[region[i]] += runs.stop[i] - runs.start[i]
-        largest_label = max(largest_label, runs.value[i])
-    best = np.zeros(largest_label + 1, np.int64)
-    for i in range(len(region)):
-        if best[runs.value[i]] == 0 or size[region[i]] > size[best[runs.value[i]]]:
-            best[runs.value[i]] = region[i]
-    values = runs.value.copy()
-    for i in range(len(region)):
-        if best[values[i]] != region[i]:
-            values[i] = 0
-    repaint(labels, runs, values)
+    size = np.bincount(region, runs.stop - runs.start, minlength=count + 1)
+    return region, size.astype(np.int64)
 
 
 @numba.njit(cache=True)
@@ -131,18 +139,9 @@ def _renumbered(values, keep):
 
 
 @numba.njit(cache=True)
-def select(labels, keep):
-    """Keep some labels and number them 1, 2, ... in raster order of first pixels; in place.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, shape (h, w)
-        Any label map.
-    keep : ndarray of bool, shape (largest label + 1,)
-        Whether each label stays.
-    """
-    runs = find_runs(labels)
-    repaint(labels, runs, _renumbered(runs.value, keep))
+def _fill_boxes(labels, values, box):
+    for v in values:
+        _fill_box(labels, v, box.top[v], box.bottom[v], box.left[v], box.right[v])
 
 
 @numba.njit(cache=True)
@@ -169,23 +168,3 @@ def _fill_box(labels, value, top, bottom, left, right):
         for x in range(1, width - 1):
             if not outside[y, x]:
                 labels[top + y - 1, left + x - 1] = value
-
-
-@numba.njit(cache=True)
-def fill_holes(labels):
-    """Fill the holes of every label, in place; a label inside a hole is taken over as well.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, shape (h, w)
-        Any label map.
-    """
-    runs = find_runs(labels)
-    count = 0
-    for i in range(len(runs.value)):
-        count = max(count, runs.value[i])
-    box = measure(runs, count)
-    for v in range(1, count + 1):
-        # One run in each row leaves no room for a hole; few nuclei have more.
-        if box.runs[v] > box.bottom[v] - box.top[v]:
-            _fill_box(labels, v, box.top[v], box.bottom[v], box.left[v], box.right[v])

@@ -48,11 +48,11 @@ def trace_from(labels, top, first_x):
     count = len(top) - 1
     offsets = np.zeros(count + 1, np.int64)
     vertices = np.empty((64 * count + 1024, 2), np.float32)
-    used = 0
+    used = np.int64(0)
     for v in range(1, count + 1):
         used, vertices = _trace(labels, v, top[v], first_x[v], vertices, used)
         offsets[v] = used
-    return vertices[:used].copy(), offsets
+    return vertices[:used], offsets
 
 
 @numba.njit(cache=True)
@@ -87,7 +87,8 @@ def _trace(labels, value, top, first_x, vertices, used):
         if step_y != before_y or step_x != before_x:
             if used == len(vertices):
                 larger = np.empty((2 * used, 2), np.float32)
-                larger[:used] = vertices
+                for i in range(used):
+                    larger[i, 0], larger[i, 1] = vertices[i, 0], vertices[i, 1]
                 vertices = larger
             vertices[used, 0], vertices[used, 1] = x + 0.5 * dx, y + 0.5 * dy
             used += 1

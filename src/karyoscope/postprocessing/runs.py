@@ -19,7 +19,7 @@ class Runs(NamedTuple):
     ----------
     row, start, stop : ndarray of int32, shape (r,)
         A run covers the columns ``start`` to ``stop - 1`` of ``row``.
-    value : ndarray, shape (r,)
+    value : ndarray of int32, shape (r,)
         The non-zero value of its pixels.
     """
 
@@ -31,8 +31,9 @@ class Runs(NamedTuple):
 
 @numba.njit(cache=True)
 def _grown(array, capacity):
-    larger = np.empty(capacity, array.dtype)
-    larger[: len(array)] = array
+    larger = np.empty(capacity, np.int32)
+    for i in range(len(array)):
+        larger[i] = array[i]
     return larger
 
 
@@ -48,14 +49,13 @@ def find_runs(image):
     Returns
     -------
     Runs
-        With ``value`` of the dtype of the image.
     """
     height, width = image.shape
     capacity = 1024 + width
     row = np.empty(capacity, np.int32)
     start = np.empty(capacity, np.int32)
     stop = np.empty(capacity, np.int32)
-    value = np.empty(capacity, image.dtype)
+    value = np.empty(capacity, np.int32)
     count = 0
     for y in range(height):
         if count + width > capacity:
