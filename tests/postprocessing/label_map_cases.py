@@ -7,6 +7,7 @@ import numpy as np
 import scipy.io
 import scipy.ndimage as ndi
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from karyoscope.postprocessing.labelling import fill_holes, label, largest_parts, select
 from karyoscope.taxonomy import NucleusClass, Taxonomy
@@ -104,6 +105,14 @@ def panoptic_quality(true: np.ndarray, pred: np.ndarray) -> float:
     both = table[1:, 1:]
     iou = both / (table.sum(1)[1:, None] + table.sum(0)[None, 1:] - both)
     return float(iou[iou > 0.5].sum() / (0.5 * (shape[0] + shape[1] - 2)))
+
+
+def differing_pixels(a: np.ndarray, b: np.ndarray) -> int:
+    """Pixels that differ under the best pairing of the labels."""
+    columns = int(b.max()) + 1
+    table = np.bincount((a * columns + b).ravel(), minlength=(a.max() + 1) * columns)
+    table = table.reshape(-1, columns)
+    return int(a.size - table[linear_sum_assignment(-table)].sum())
 
 
 @st.composite

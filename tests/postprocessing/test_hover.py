@@ -2,10 +2,9 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from label_map_cases import (
     THREE,
+    differing_pixels,
     dsb2018,
     noisy,
     panoptic_quality,
@@ -13,20 +12,11 @@ from label_map_cases import (
     read_mat,
     tidy,
 )
-from scipy.optimize import linear_sum_assignment
 
 from karyoscope.postprocessing import POSTPROCESSINGS
 from karyoscope.postprocessing.hover import _step_response
 
 METHOD = POSTPROCESSINGS["hover"]
-
-
-def differing_pixels(a: np.ndarray, b: np.ndarray) -> int:
-    """Pixels that differ under the best pairing of the labels."""
-    columns = int(b.max()) + 1
-    table = np.bincount((a * columns + b).ravel(), minlength=(a.max() + 1) * columns)
-    table = table.reshape(-1, columns)
-    return int(a.size - table[linear_sum_assignment(-table)].sum())
 
 
 @pytest.mark.parametrize("name", ["consep_train_3", "consep_train_8", "glas_12", "glas_12_x2"])
@@ -81,24 +71,6 @@ def test_alternatives_find_most_nuclei(energy, markers, upsample):
     found = METHOD(perfect_maps(labels), params, THREE, 0.25)
     np.testing.assert_array_equal(tidy(found), found)
     assert panoptic_quality(labels, found) > 0.8
-
-
-LABELS = tidy(np.hstack([dsb2018()[2], np.where(dsb2018()[1] > 0, dsb2018()[1] + 200, 0)]))
-MAPS = noisy(perfect_maps(LABELS))
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 96), st.integers(0, 300), st.integers(150, 256), st.integers(150, 640))
-def test_fixed_scale_does_not_depend_on_the_tile(top, left, height, width):
-    """Whatever touches no nucleus that the crop cuts comes out of it as from the whole."""
-    whole = METHOD(MAPS, None, THREE, 0.25)
-    part = (slice(top, top + height), slice(left, left + width))
-    found = METHOD({k: v[part] for k, v in MAPS.items()}, None, THREE, 0.25)
-    context = 64
-    inner = np.zeros_like(whole, bool)
-    inner[top + context : top + height - context, left + context : left + width - context] = True
-    a, b = np.where(inner, whole, 0)[part], np.where(inner[part], found, 0)
-    assert differing_pixels(a, b) == 0
 
 
 def test_two_halves_part_where_the_distance_falls():

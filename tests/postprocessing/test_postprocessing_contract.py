@@ -2,7 +2,18 @@
 
 import numpy as np
 import pytest
-from label_map_cases import THREE, assert_tidy, dsb2018, noisy, panoptic_quality, perfect_maps
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from label_map_cases import (
+    THREE,
+    assert_tidy,
+    differing_pixels,
+    dsb2018,
+    noisy,
+    panoptic_quality,
+    perfect_maps,
+    tidy,
+)
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.nuclei import Nuclei
@@ -42,6 +53,25 @@ def test_noisy_maps_give_tidy_labels_and_a_table(name, seed):
     np.testing.assert_array_equal(nuclei.label_image(*labels.shape[::-1]), labels)
     assert nuclei.mpp == 0.25
     assert nuclei.class_id.all()
+
+
+CROWD = tidy(np.hstack([dsb2018()[2], np.where(dsb2018()[1] > 0, dsb2018()[1] + 200, 0)]))
+CROWD_MAPS = noisy(perfect_maps(CROWD))
+
+
+@every
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 96), st.integers(0, 300), st.integers(150, 256), st.integers(150, 640))
+def test_a_crop_with_context_gives_the_same_labels(name, top, left, height, width):
+    """As the pipeline cuts: within 64 pixels of context, nothing differs from the whole."""
+    context = 64
+    whole = POSTPROCESSINGS[name](CROWD_MAPS, None, THREE, 0.25)
+    part = (slice(top, top + height), slice(left, left + width))
+    found = POSTPROCESSINGS[name]({k: v[part] for k, v in CROWD_MAPS.items()}, None, THREE, 0.25)
+    inner = np.zeros_like(whole, bool)
+    inner[top + context : top + height - context, left + context : left + width - context] = True
+    a, b = np.where(inner, whole, 0)[part], np.where(inner[part], found, 0)
+    assert differing_pixels(a, b) == 0
 
 
 def noise(shape: tuple[int, int]) -> dict[str, np.ndarray]:
@@ -102,9 +132,9 @@ def test_user_errors_are_one_line(name):
     ]
     if len(set(method.maps) - {"tp"}) > 1:
         cases.append((maps | {first: maps[first][:7]}, None, "differ in shape"))
-    for given, params, message in cases:
+    for bad, params, message in cases:
         with pytest.raises(KaryoscopeError, match=message) as error:
-            postprocess(name, given, params, THREE, 0.5)
+            postprocess(name, bad, params, THREE, 0.5)
         assert "\n" not in str(error.value)
 
 
