@@ -14,7 +14,6 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.export import ExportContext
 from karyoscope.export._insets import Insets
 from karyoscope.export._legend import fit_text, legend, round_length, text_width
-from karyoscope.export._pyramid import TILE
 from karyoscope.export.labels import LabelsWriter
 from karyoscope.export.overlay import OverlayWriter
 
@@ -43,7 +42,7 @@ def test_large_images_have_a_pyramid(tmp_path):
     full = nuclei.label_image(4501, 1303)
     with tifffile.TiffFile(path) as tif:
         levels = [level.asarray() for level in tif.series[0].levels]
-        assert tif.pages[0].tile == (TILE, TILE)
+        assert tif.pages[0].tile == (256, 256)
         assert tif.is_bigtiff
     assert [level.shape for level in levels] == [(1303, 4501), (651, 2250), (325, 1125), (162, 562)]
     for level in levels:

@@ -37,9 +37,7 @@ class Insets:
         self.side = min(round(_SIDE_UM / context.mpp), *context.size)
         self._read = read
         self._columns, self._rows = (length // self.side for length in context.size)
-        bands = -(-context.size[1] // self.side)
-        like = Nuclei.empty(context.taxonomy, context.mpp)
-        self._spool = OutlineSpool(folder, self.side, bands, like)
+        self._spool = OutlineSpool(folder, self.side, context)
         self._ids = (0, *context.taxonomy.ids)
         self._counts = np.zeros((self._rows, self._columns, len(self._ids)), np.int32)
 

@@ -1,78 +1,101 @@
-"""Reduced levels of a label image, built while the full one is written."""
+"""A label image rendered from outlines, with its reduced levels, in order and in little memory."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-TILE = 256
-_BLANK = zlib.compress(bytes(4 * TILE * TILE), 1)
+from karyoscope.export._spool import OutlineSpool
+
+_SINGLE_LEVEL = 4096
+_SMALLEST_LEVEL = 1024
+_WINDOW = 4096
+
+Sink = Callable[[int, int, int, np.ndarray], None]
 
 
-def compressed_tiles(strip: np.ndarray) -> Iterator[bytes]:
-    """Cut a row of tiles, (h, w) uint32 with ``h`` up to 256, into zlib-compressed tiles.
+def level_sizes(size: tuple[int, int]) -> list[tuple[int, int]]:
+    """Width and height of every level of a label image.
 
-    Tiles at the right and lower edge are completed with 0.
+    Images up to 4096 pixels have one level; larger ones are halved down to 1024 pixels or less.
+
+    Examples
+    --------
+    >>> level_sizes((5000, 3000))
+    [(5000, 3000), (2500, 1500), (1250, 750), (625, 375)]
     """
-    for left in range(0, strip.shape[1], TILE):
-        tile = strip[:, left : left + TILE]
-        if tile.any():
-            missing = [(0, TILE - n) for n in tile.shape]
-            yield zlib.compress(np.pad(tile, missing).astype("<u4").tobytes(), 1)
-        else:
-            yield _BLANK
+    longest = max(size)
+    further = int(np.ceil(np.log2(longest / _SMALLEST_LEVEL))) if longest > _SINGLE_LEVEL else 0
+    return [(max(1, size[0] >> k), max(1, size[1] >> k)) for k in range(1 + further)]
 
 
-class ReducedLevel:
-    """Every second pixel of the level above, as compressed tiles on disk until they are asked for.
+def render(spool: OutlineSpool, sizes: list[tuple[int, int]], tile: int, put: Sink) -> None:
+    """Render all levels from top to bottom.
 
-    Ids cannot be averaged, so a pixel keeps the id of one of the four that it stands for.
+    Each level keeps every second pixel of the one before, so that levels are never mixtures of
+    ids. Memory depends on the width of the slide alone.
 
     Parameters
     ----------
-    folder : Path
-        Where the tiles are kept.
-    width, height : int
-        Size of this level in pixels.
-    further : int
-        Number of levels below this one.
+    spool : OutlineSpool
+        Outlines, in bands of ``tile`` pixels.
+    sizes : list of (width, height)
+        From :func:`level_sizes`.
+    tile : int
+        Edge of the tiles that ``put`` writes; it divides 4096.
+    put : callable
+        ``put(level, top, left, labels)`` takes a window, (h, w) uint32, that starts at tile
+        borders and ends there or at the border of the image. Those of one level come row by row,
+        from left to right.
     """
+    reduced = _Reduced(sizes, 1, tile, put) if len(sizes) > 1 else None
+    width, height = sizes[0]
+    for band, top in enumerate(range(0, height, tile)):
+        rows = min(tile, height - top)
+        half = np.zeros((-(-rows // 2), -(-width // 2)), np.uint32)
+        for left, labels in _windows(spool, band, tile, width, rows):
+            put(0, top, left, labels)
+            step = labels[::2, ::2]
+            half[:, left // 2 : left // 2 + step.shape[1]] = step
+        if reduced is not None:
+            reduced.add(half)
 
-    def __init__(self, folder: Path, width: int, height: int, further: int) -> None:
-        self.width, self.height = width, height
-        self._path = folder / f"{width}x{height}-{further}.tiles"
-        self._sizes: list[int] = []
-        self._strip = np.zeros((TILE, width), np.uint32)
+
+def _windows(
+    spool: OutlineSpool, band: int, tile: int, width: int, rows: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Windows of one band from left to right: x of the first pixel, and ids."""
+    nuclei = spool.read(band)
+    x, starts = nuclei.vertices[:, 0], nuclei.offsets[:-1]
+    low, high = (f.reduceat(x, starts) if len(x) else x for f in (np.minimum, np.maximum))
+    for left in range(0, width, _WINDOW):
+        columns = min(_WINDOW, width - left)
+        inside = nuclei.take((high >= left) & (low <= left + columns))
+        yield left, inside.label_image(columns, rows, left, band * tile)
+
+
+class _Reduced:
+    """One reduced level, gathered until a row of tiles is complete, and those below it."""
+
+    def __init__(self, sizes: list[tuple[int, int]], level: int, tile: int, put: Sink) -> None:
+        self._level, self._put = level, put
+        self._width, self._height = sizes[level]
+        self._strip = np.zeros((tile, self._width), np.uint32)
         self._filled = 0
         self._done = 0
-        self.below: ReducedLevel | None = None
-        if further:
-            size = max(1, width // 2), max(1, height // 2)
-            self.below = ReducedLevel(folder, *size, further - 1)
+        self._below = _Reduced(sizes, level + 1, tile, put) if level + 1 < len(sizes) else None
 
     def add(self, rows: np.ndarray) -> None:
-        """Take the next rows of this level, (h, w) uint32 with ``h`` up to 128, top to bottom."""
-        rows = rows[: self.height - self._done - self._filled, : self.width]
+        """Take the next rows, at most half a tile of them."""
+        rows = rows[: self._height - self._done - self._filled, : self._width]
         self._strip[self._filled : self._filled + len(rows)] = rows
         self._filled += len(rows)
-        if self._filled and (self._filled == TILE or self._done + self._filled == self.height):
-            self._flush()
-
-    def _flush(self) -> None:
-        strip = self._strip[: self._filled]
-        with self._path.open("ab") as file:
-            for tile in compressed_tiles(strip):
-                self._sizes.append(file.write(tile))
-        if self.below is not None:
-            self.below.add(strip[::2, ::2])
-        self._done += self._filled
-        self._filled = 0
-
-    def tiles(self) -> Iterator[bytes]:
-        """Compressed tiles, row by row; after the last row was added."""
-        with self._path.open("rb") as file:
-            for size in self._sizes:
-                yield file.read(size)
+        complete = self._filled == len(self._strip) or self._done + self._filled == self._height
+        if self._filled and complete:
+            strip = self._strip[: self._filled]
+            self._put(self._level, self._done, 0, strip)
+            if self._below is not None:
+                self._below.add(strip[::2, ::2])
+            self._done += self._filled
+            self._filled = 0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from karyoscope.export.base import ExportContext
 from karyoscope.nuclei import Nuclei
 
 
@@ -22,26 +23,27 @@ class OutlineSpool:
         Created; the caller removes it.
     band_height : int
         Height of a band in pixels of level 0.
-    bands : int
-        Number of bands; what lies above or below goes to the first or last.
-    like : Nuclei
-        Gives the taxonomy and pixel size of what is read.
+    context : ExportContext
+        Gives the height of the slide, and the taxonomy and pixel size of what is read. What lies
+        above or below the slide goes to the first or last band.
     """
 
-    def __init__(self, folder: Path, band_height: int, bands: int, like: Nuclei) -> None:
+    def __init__(self, folder: Path, band_height: int, context: ExportContext) -> None:
         folder.mkdir()
-        self._like = like
+        self._like = Nuclei.empty(context.taxonomy, context.mpp)
         self._folder = folder
         self._height = band_height
-        self._bands = bands
+        self._last = (context.size[1] - 1) // band_height
 
     def add(self, nuclei: Nuclei) -> None:
         """Set a block of nuclei aside."""
         y = nuclei.vertices[:, 1]
-        last = self._bands - 1
         top = np.minimum.reduceat(y, nuclei.offsets[:-1]) // self._height
         bottom = np.maximum.reduceat(y, nuclei.offsets[:-1]) // self._height
-        top, bottom = np.clip(top, 0, last).astype(int), np.clip(bottom, 0, last).astype(int)
+        top, bottom = (
+            np.clip(top, 0, self._last).astype(int),
+            np.clip(bottom, 0, self._last).astype(int),
+        )
         for band in range(top.min(), bottom.max() + 1):
             rows = np.flatnonzero((top <= band) & (band <= bottom))
             if len(rows):
