@@ -7,30 +7,47 @@ import numpy as np
 
 
 @numba.njit(cache=True)
+def _run_starts(first, second):
+    """Where either of two flat maps differs from the pixel before; ends with their size."""
+    size = first.size
+    # Whole words, so that eight pixels without a change are passed over at once.
+    change = np.zeros(size // 8 * 8 + 8, np.uint8)
+    for i in range(1, size):
+        change[i] = (first[i] != first[i - 1]) | (second[i] != second[i - 1])
+    starts = np.empty(size + 1, np.int32)
+    starts[0] = 0
+    count = min(size, 1)
+    words = change.view(np.uint64)
+    for word in range(words.size):
+        if words[word] != 0:
+            for i in range(8 * word, 8 * word + 8):
+                starts[count] = i
+                count += change[i]
+    starts[count] = size
+    return starts[: count + 1]
+
+
+@numba.njit(cache=True)
 def _runs(true, pred, true_area, pred_area):
     """Cut two flat label maps into runs of equal (true, pred); count areas on the way.
 
     Only runs inside a nucleus of both maps are returned, as three arrays: true, pred, length.
     """
-    size = true.size
-    run_true = np.empty(size, np.int32)
-    run_pred = np.empty(size, np.int32)
-    run_length = np.empty(size, np.int32)
+    starts = _run_starts(true, pred)
+    run_true = np.empty(starts.size, np.int32)
+    run_pred = np.empty(starts.size, np.int32)
+    run_length = np.empty(starts.size, np.int32)
     runs = 0
-    start = 0
-    while start < size:
+    for i in range(starts.size - 1):
+        start, length = starts[i], starts[i + 1] - starts[i]
         t, p = true[start], pred[start]
-        stop = start + 1
-        while stop < size and true[stop] == t and pred[stop] == p:
-            stop += 1
-        true_area[t] += stop - start
-        pred_area[p] += stop - start
+        true_area[t] += length
+        pred_area[p] += length
         if t > 0 and p > 0:
             run_true[runs] = t
             run_pred[runs] = p
-            run_length[runs] = stop - start
+            run_length[runs] = length
             runs += 1
-        start = stop
     return run_true[:runs], run_pred[:runs], run_length[:runs]
 
 
@@ -114,20 +131,47 @@ def cross_tabulate(true, pred, true_size, pred_size):
 
 
 @numba.njit(cache=True)
+def best_pairs(rows, scores, size):
+    """For each row the first pair of highest score above 0, -1 where it has none."""
+    best = np.full(size, -1, np.int64)
+    highest = np.zeros(size, np.float64)
+    for pair in range(rows.size):
+        if scores[pair] > highest[rows[pair]]:
+            highest[rows[pair]] = scores[pair]
+            best[rows[pair]] = pair
+    return best
+
+
+@numba.njit(cache=True)
 def class_by_id(inst_map, class_map, size):
-    """Class at the first pixel of each id, and whether any id has pixels of two classes."""
-    classes = np.full(size, -1, np.int32)
+    """Class at the first pixel of each id, and whether any id has pixels of two classes.
+
+    Flat int32 and uint8 maps; the class of an id without pixels is 0.
+    """
+    classes = np.zeros(size, np.uint8)
+    seen = np.zeros(size, np.bool_)
     mixed = False
-    for i in range(inst_map.size):
-        label = inst_map[i]
-        if label > 0:
-            if classes[label] < 0:
-                classes[label] = class_map[i]
-            elif classes[label] != class_map[i]:
-                mixed = True
-    for label in range(size):
-        classes[label] = max(classes[label], 0)
+    for start in _run_starts(inst_map, class_map)[:-1]:
+        label, of_pixel = inst_map[start], class_map[start]
+        if not seen[label]:
+            seen[label] = True
+            classes[label] = of_pixel
+        elif label > 0 and classes[label] != of_pixel:
+            mixed = True
+    classes[0] = 0
     return classes, mixed
+
+
+@numba.njit(cache=True)
+def present_ids(inst_map, size):
+    """Whether each id has a pixel; 2-D int32, which may be a view of a larger map."""
+    present = np.zeros(size, np.bool_)
+    height, width = inst_map.shape
+    for row in range(height):
+        for column in range(width):
+            present[inst_map[row, column]] = True
+    present[0] = False
+    return present
 
 
 @numba.njit(cache=True)

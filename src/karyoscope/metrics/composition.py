@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.metrics._kernels import present_ids
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_over, ratio
 from karyoscope.metrics.labels import as_label_map, parts_by_class
 from karyoscope.metrics.pair import Pair
@@ -53,19 +54,21 @@ def count_nuclei(
     >>> count_nuclei([[4, 4, 0], [0, 9, 9]], [0, 0, 0, 0, 1, 0, 0, 0, 0, 1], [1, 2])
     array([2, 0])
     """
-    labels = as_label_map(inst_map)
-    table = np.asarray(classes)
+    parts, table = parts_by_class(as_label_map(inst_map), classes)
+    return _count_present(parts, np.arange(len(table)), table, class_ids, crop)
+
+
+def _count_present(
+    labels: np.ndarray, ids: np.ndarray, classes: np.ndarray, class_ids: ArrayLike, crop: int | None
+) -> np.ndarray:
+    """Count by class the ids with a pixel in the crop; ``classes`` is that of each of ``ids``."""
     if crop is not None:
         top, left = ((side - crop) // 2 for side in labels.shape)
         if top < 0 or left < 0:
             raise KaryoscopeError(f"an image of {labels.shape} has no central {crop} px to count")
-        window = slice(top, top + crop), slice(left, left + crop)
-        labels = np.ascontiguousarray(labels[window])
-        table = table[window] if table.ndim == 2 else table
-    parts, table = parts_by_class(labels, table)
-    present = np.bincount(parts.ravel(), minlength=1) > 0
-    present[0] = False
-    counts = np.bincount(table[np.flatnonzero(present)], minlength=int(np.max(class_ids)) + 1)
+        labels = labels[top : top + crop, left : left + crop]
+    present = present_ids(labels, int(ids[-1]) + 1 if len(ids) else 1)[ids]
+    counts = np.bincount(classes[present], minlength=int(np.max(class_ids)) + 1)
     return counts[np.asarray(class_ids)]
 
 
@@ -135,11 +138,10 @@ class CompositionAccumulator(Accumulator):
 
     def count(self, pair: Pair) -> np.ndarray:
         """Nuclei of each class, true and predicted, shape (2, k)."""
-        if pair.true_classes is None or pair.pred_classes is None:
-            raise KaryoscopeError(f"{pair.name or 'an image'} came without classes to count")
         crop = self.crop if pair.true.shape == (self.patch, self.patch) else None
-        labelled = (pair.true, pair.true_classes), (pair.pred, pair.pred_classes)
-        return np.stack([count_nuclei(*of_one, self.class_ids, crop) for of_one in labelled])
+        true, pred, table, of_true, of_pred = pair.classed("cut")
+        nuclei = (true, table.true_ids, of_true), (pred, table.pred_ids, of_pred)
+        return np.stack([_count_present(*of_one, self.class_ids, crop) for of_one in nuclei])
 
     def update_counts(
         self,

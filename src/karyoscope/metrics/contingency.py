@@ -88,9 +88,13 @@ def contingency(true: ArrayLike, pred: ArrayLike, ignore: ArrayLike | None = Non
     >>> table.true_ids, table.true_areas, table.pair_area, table.pair_iou
     (array([7], dtype=int32), array([4]), array([2]), array([0.5]))
     """
-    true_map, pred_map = label_maps(true, pred, ignore)
-    true_map, true_names = compact(true_map)
-    pred_map, pred_names = compact(pred_map)
+    return tabulate(*label_maps(true, pred, ignore))
+
+
+def tabulate(true: np.ndarray, pred: np.ndarray) -> Contingency:
+    """Do the work of :func:`contingency` on maps that :func:`label_maps` has prepared."""
+    true_map, true_names = compact(true)
+    pred_map, pred_names = compact(pred)
     true_ids, true_areas, pred_ids, pred_areas, *pairs = cross_tabulate(
         true_map.ravel(),
         pred_map.ravel(),
@@ -151,9 +155,9 @@ def mask_ignored(
     mask = np.asarray(ignore, bool)
     if mask.shape != true.shape:
         raise KaryoscopeError(f"ignore mask is {mask.shape}, label maps are {true.shape}")
-    whole = contingency(true, pred)
+    whole = tabulate(true, pred)
     true, pred = np.where(mask, 0, true), np.where(mask, 0, pred)
-    rest = contingency(true, pred)
+    rest = tabulate(true, pred)
     before = whole.pred_areas[np.searchsorted(whole.pred_ids, rest.pred_ids)]
     drop = 2 * rest.pred_areas < before
     drop[rest.pair_pred[rest.pair_iou > 0.5]] = False

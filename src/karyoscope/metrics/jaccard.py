@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
+from karyoscope.metrics._assignment import assign
+from karyoscope.metrics._kernels import best_pairs
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
 from karyoscope.metrics.contingency import Contingency
 from karyoscope.metrics.pair import Pair
@@ -33,10 +33,9 @@ def aji_counts(table: Contingency) -> np.ndarray:
     array([4., 8.])
     """
     iou = table.pair_area / (table.pair_union + _EPSILON)
-    # Stable: among equal IoU the pair of the smaller predicted id comes first.
-    order = np.lexsort((-iou, table.pair_true))
-    _, first = np.unique(table.pair_true[order], return_index=True)
-    return _sum_pairs(table, order[first])
+    # Pairs are in order of ids: among equal IoU the smaller predicted id comes first.
+    best = best_pairs(table.pair_true, iou, len(table.true_ids))
+    return _sum_pairs(table, best[best >= 0])
 
 
 def aji_plus_counts(table: Contingency) -> np.ndarray:
@@ -66,30 +65,8 @@ def assign_by_iou(table: Contingency) -> np.ndarray:
     ndarray of int64
         Which pairs of the table are taken, ascending.
     """
-    true_degree = np.bincount(table.pair_true, minlength=len(table.true_ids))
-    pred_degree = np.bincount(table.pair_pred, minlength=len(table.pred_ids))
-    alone = (true_degree[table.pair_true] == 1) & (pred_degree[table.pair_pred] == 1)
-    contested = np.flatnonzero(~alone)
-    if not len(contested):
-        return np.flatnonzero(alone)
-    iou = table.pair_area[contested] / (table.pair_union[contested] + _EPSILON)
-    rows, true = np.unique(table.pair_true[contested], return_inverse=True)
-    columns, pred = np.unique(table.pair_pred[contested], return_inverse=True)
-    n, m = len(rows), len(columns)
-    # A column of its own for each row lets the row stay unpaired, at the cost of IoU 0. The
-    # solver is sparse, so groups of nuclei that do not touch do not slow each other down.
-    cost = csr_array(
-        (
-            np.append(2.0 - iou, np.full(n, 2.0)),
-            (np.append(true, np.arange(n)), np.append(pred, m + np.arange(n))),
-        ),
-        shape=(n, n + m),
-    )
-    matched_rows, matched_columns = min_weight_full_bipartite_matching(cost)
-    real = matched_columns < m
-    key = true * m + pred
-    taken = np.searchsorted(key, matched_rows[real].astype(np.int64) * m + matched_columns[real])
-    return np.sort(np.append(np.flatnonzero(alone), contested[taken]))
+    iou = table.pair_area / (table.pair_union + _EPSILON)
+    return assign(table.pair_true, table.pair_pred, 2.0 - iou, unpaired=2.0)
 
 
 def _sum_pairs(table: Contingency, pairs: np.ndarray) -> np.ndarray:

@@ -48,9 +48,12 @@ def as_label_map(labels: ArrayLike, what: str = "label map") -> np.ndarray:
         raise KaryoscopeError(
             f"{what} holds fractions; it must hold the id of a nucleus at each pixel"
         )
-    if array.size and array.dtype.kind != "b" and (array.min() < 0 or array.max() >= _INT32_MAX):
+    array = np.ascontiguousarray(array)
+    below = array.dtype.kind in "if" and array.min(initial=0) < 0
+    beyond = array.dtype.itemsize >= 4 and array.max(initial=0) >= _INT32_MAX
+    if below or beyond:
         raise KaryoscopeError(f"{what} holds ids outside 0..{_INT32_MAX - 1}; renumber it")
-    return np.ascontiguousarray(array, np.int32)
+    return array.astype(np.int32, copy=False)
 
 
 def compact(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -77,22 +80,23 @@ def class_of_ids(classes: ArrayLike, ids: np.ndarray, what: str = "classes") -> 
     return table[ids]
 
 
-def as_classes(classes: ArrayLike | None, what: str = "classes") -> np.ndarray | None:
-    """Return classes by id or by pixel as integers in 0..255; None stays None.
+def as_classes(classes: ArrayLike, what: str = "classes") -> np.ndarray:
+    """Return classes by id or by pixel as uint8.
 
     Raises
     ------
     KaryoscopeError
         If they are of no such form.
     """
-    if classes is None:
-        return None
     array = np.asarray(classes)
     if array.ndim not in (1, 2) or array.dtype.kind not in "biuf":
         raise KaryoscopeError(f"{what} must be a table by id or a map of class ids")
-    if array.size and not (array.min() >= 0 and array.max() <= _LARGEST_CLASS):
+    array = np.ascontiguousarray(array)
+    if array.dtype == np.uint8:
+        return array
+    if not (array.min(initial=0) >= 0 and array.max(initial=0) <= _LARGEST_CLASS):
         raise KaryoscopeError(f"{what} must lie in 0..{_LARGEST_CLASS}; 0 is 'not labelled'")
-    return array if array.dtype == np.uint8 else array.astype(np.uint8)
+    return array.astype(np.uint8)
 
 
 def parts_by_class(
@@ -115,29 +119,29 @@ def parts_by_class(
     -------
     parts : ndarray of int32, shape (h, w)
         ``inst_map`` itself where no nucleus had to be cut.
-    table : ndarray of int, shape (largest id of ``parts`` + 1,)
+    table : ndarray of uint8, shape (largest id of ``parts`` + 1,)
         Class of each part.
 
     Examples
     --------
     >>> parts, table = parts_by_class(np.array([[5, 5, 5]], np.int32), [[2, 2, 4]])
     >>> table[parts]
-    array([[2, 2, 4]])
+    array([[2, 2, 4]], dtype=uint8)
     >>> parts_by_class(np.array([[5, 5, 5]], np.int32), [[2, 2, 4]], mixed="majority")[1][5]
-    np.int64(2)
+    np.uint8(2)
     """
-    table = np.asarray(classes)
+    table = as_classes(classes)
     if table.ndim == 1:
         class_of_ids(table, inst_map.max(initial=0, keepdims=True).ravel())
         return inst_map, table
-    class_map = as_label_map(table, "class map")
+    class_map = table
     if class_map.shape != inst_map.shape:
         raise KaryoscopeError(f"class map is {class_map.shape}, label map is {inst_map.shape}")
     dense, _ = compact(inst_map)
     size = int(dense.max(initial=0)) + 1
     by_id, is_mixed = class_by_id(dense.ravel(), class_map.ravel(), size)
     if not is_mixed:
-        return dense, by_id.astype(np.int64)
+        return dense, by_id
     inside = dense > 0
     width = int(class_map.max()) + 1
     keys, inverse, counts = np.unique(
@@ -149,10 +153,10 @@ def parts_by_class(
         best = np.lexsort((keys % width, -counts, keys // width))
         ids, first = np.unique(keys[best] // width, return_index=True)
         by_id[ids] = (keys % width)[best][first]
-        return dense, by_id.astype(np.int64)
+        return dense, by_id
     parts = np.zeros_like(inst_map)
     parts[inside] = inverse + 1
-    return parts, np.append(0, keys % width)
+    return parts, np.append(0, keys % width).astype(np.uint8)
 
 
 def centroids(inst_map: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics._geometry import connected_parts, hausdorff_to_partners
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms
-from karyoscope.metrics.contingency import Contingency, contingency, label_maps
+from karyoscope.metrics.contingency import Contingency, label_maps, tabulate
 from karyoscope.metrics.labels import compact
 from karyoscope.metrics.overlap import best_overlap
 from karyoscope.metrics.pair import Pair
@@ -59,7 +59,7 @@ def object_scores(true: ArrayLike, pred: ArrayLike, by: ObjectBy = "id") -> np.n
     true_map, pred_map = (compact(labels)[0] for labels in label_maps(true, pred))
     if by == "component":
         true_map, pred_map = connected_parts(true_map), connected_parts(pred_map)
-    table = contingency(true_map, pred_map)
+    table = tabulate(true_map, pred_map)
     if not len(table.true_ids) or not len(table.pred_ids):
         both = len(table.true_ids) == len(table.pred_ids)
         return np.full(3, np.nan) if both else np.array([0.0, 0.0, np.inf])

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.metrics._kernels import best_pairs
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
 from karyoscope.metrics.contingency import Contingency
 from karyoscope.metrics.pair import Pair
@@ -35,17 +36,11 @@ def best_overlap(table: Contingency, of: Literal["true", "pred"]) -> np.ndarray:
     ndarray of int64, shape (n,)
         Place among the pairs of the table, -1 without overlap; the smallest id on ties.
     """
-    rows, size = (
-        (table.pair_true, len(table.true_ids))
-        if of == "true"
-        else (table.pair_pred, len(table.pred_ids))
-    )
-    best = np.full(size, -1, np.int64)
-    # Stable, and pairs are in order of both ids: the smallest id comes first among equals.
-    order = np.lexsort((-table.pair_area, rows))
-    present, first = np.unique(rows[order], return_index=True)
-    best[present] = order[first]
-    return best
+    # Pairs are in order of both ids: among equal overlaps the smaller id comes first.
+    scores = table.pair_area.astype(np.float64)
+    if of == "true":
+        return best_pairs(table.pair_true, scores, len(table.true_ids))
+    return best_pairs(table.pair_pred, scores, len(table.pred_ids))
 
 
 def hits_by_overlap(table: Contingency, rule: OverlapRule) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.metrics.contingency import Contingency, contingency, label_maps
+from karyoscope.metrics.contingency import Contingency, label_maps, tabulate
 from karyoscope.metrics.labels import as_classes, centroids, class_of_ids, parts_by_class
 
 Mixed = Literal["cut", "majority"]
@@ -79,8 +79,10 @@ class Pair:
             self.true, self.pred = label_maps(true, pred, ignore)
         except KaryoscopeError as error:
             raise KaryoscopeError(f"{name}: {error}" if name else str(error)) from error
-        self.true_classes = as_classes(true_classes, f"{name}: true classes")
-        self.pred_classes = as_classes(pred_classes, f"{name}: predicted classes")
+        self.true_classes, self.pred_classes = (
+            None if classes is None else as_classes(classes, f"{name}: classes of the {of}")
+            for classes, of in ((true_classes, "truth"), (pred_classes, "prediction"))
+        )
         self.name, self.source, self.cohort = name, source, cohort
         self.points = None if points is None else np.asarray(points, np.float64).reshape(-1, 3)
         self._classed: dict[Mixed, Classed] = {}
@@ -88,7 +90,7 @@ class Pair:
     @cached_property
     def table(self) -> Contingency:
         """Contingency table of the two label maps."""
-        return contingency(self.true, self.pred)
+        return tabulate(self.true, self.pred)
 
     def classed(self, mixed: Mixed) -> Classed:
         """Nuclei with one class each.
@@ -154,7 +156,7 @@ class Pair:
         true, of_true = parts_by_class(self.true, self.true_classes, mixed)
         pred, of_pred = parts_by_class(self.pred, self.pred_classes, mixed)
         same = true is self.true and pred is self.pred
-        table = self.table if same else contingency(true, pred)
+        table = self.table if same else tabulate(true, pred)
         return Classed(
             true,
             pred,

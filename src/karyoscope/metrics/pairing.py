@@ -7,12 +7,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.metrics._assignment import assign
 
 PairingOrder = Literal["assignment_first", "radius_first"]
 ORDERS = {
@@ -68,32 +67,17 @@ def pair_points(
 def _pair_within(
     true: np.ndarray, pred: np.ndarray, radius: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Assign within each group of points that are linked by distances up to the radius."""
+    """Make the most pairs up to the radius, and of these the least total distance."""
     # The tree compares squared distances: ask for a little more, then cut by the distance itself.
     near = KDTree(true).sparse_distance_matrix(
         KDTree(pred), radius * (1 + 1e-9) + 1e-9, output_type="ndarray"
     )
-    i, j = near["i"], near["j"]
-    distance = np.sqrt(((true[i] - pred[j]) ** 2).sum(axis=1))
+    order = np.lexsort((near["j"], near["i"]))
+    rows, columns = near["i"][order], near["j"][order]
+    distance = np.sqrt(((true[rows] - pred[columns]) ** 2).sum(axis=1))
     keep = distance <= radius
-    i, j, distance = i[keep], j[keep], distance[keep]
-    nodes = len(true) + len(pred)
-    links = coo_array((np.ones(len(i)), (i, len(true) + j)), shape=(nodes, nodes))
-    _, group = connected_components(links, directed=False)
-    order = np.argsort(group[i], kind="stable")
-    cuts = np.flatnonzero(np.diff(group[i][order])) + 1
-    pairs = []
-    for members in np.split(order, cuts):
-        near_true, a = np.unique(i[members], return_inverse=True)
-        near_pred, b = np.unique(j[members], return_inverse=True)
-        # Dearer than all pairs of the group together, so that no pair is given up for distance.
-        cost = np.full((len(near_true), len(near_pred)), distance[members].sum() + 1.0)
-        cost[a, b] = distance[members]
-        allowed = np.zeros(cost.shape, bool)
-        allowed[a, b] = True
-        r, c = linear_sum_assignment(cost)
-        taken = allowed[r, c]
-        pairs.append(np.stack([near_true[r[taken]], near_pred[c[taken]]]))
-    found = np.concatenate([np.zeros((2, 0), np.int64), *pairs], axis=1)
-    rows, columns = found[:, np.argsort(found[0], kind="stable")]
-    return rows, columns
+    rows, columns, distance = rows[keep], columns[keep], distance[keep]
+    # A cost of 0 would be no edge at all to the solver: every edge costs 1 more than its length,
+    # and a row without one costs more than all edges together.
+    taken = assign(rows, columns, 1.0 + distance, unpaired=1.0 + (1.0 + distance).sum())
+    return rows[taken], columns[taken]
