@@ -178,12 +178,20 @@ class Nuclei:
     def scale(self, mpp: float) -> Nuclei:
         """Express the coordinates in pixels of another size; areas in µm² do not change."""
         factor = self.mpp / mpp
+        return self.onto(factor, factor, mpp)
+
+    def onto(self, scale_x: float, scale_y: float, mpp: float) -> Nuclei:
+        """Move to another grid, of which one pixel here spans ``scale_x`` by ``scale_y`` pixels.
+
+        Areas in µm² do not change; ``mpp`` is the pixel size of the other grid.
+        """
+        scale = np.array([scale_x, scale_y])
         return replace(
             self,
             mpp=mpp,
-            x=self.x * factor,
-            y=self.y * factor,
-            vertices=(self.vertices.astype(np.float64) * factor).astype(np.float32),
+            x=self.x * scale_x,
+            y=self.y * scale_y,
+            vertices=(self.vertices.astype(np.float64) * scale).astype(np.float32),
         )
 
     def renumber(self, first: int = 1) -> Nuclei:

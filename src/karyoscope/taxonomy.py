@@ -75,7 +75,8 @@ class Taxonomy:
             raise KaryoscopeError(f"taxonomy {self.name!r} has no classes")
         if ids != sorted(set(ids)) or ids[0] < 1 or ids[-1] > 255:
             raise KaryoscopeError(
-                f"taxonomy {self.name!r}: class ids must be distinct, ascending, in 1..255; got {ids}"
+                f"taxonomy {self.name!r}: class ids must be distinct, ascending and in 1..255,"
+                f" not {ids}"
             )
         if len(set(self.names)) != len(ids):
             raise KaryoscopeError(f"taxonomy {self.name!r}: two classes have the same name")
@@ -178,7 +179,9 @@ class Taxonomy:
         try:
             return cls.from_dict(yaml.safe_load(path.read_text(encoding="utf-8")))
         except yaml.YAMLError as error:
-            raise KaryoscopeError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+            raise KaryoscopeError(
+                f"{path} is not valid YAML: {' '.join(str(error).split())}"
+            ) from error
 
     @staticmethod
     def shipped() -> tuple[str, ...]:

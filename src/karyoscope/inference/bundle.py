@@ -56,14 +56,12 @@ class InputSpec(BaseModel):
 
 
 class PostprocessingSpec(BaseModel):
-    """Which post-processing, its tuned parameters, and what each class counts."""
+    """Which post-processing, and its tuned parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     params: dict[str, Any] = {}
-    class_weights: dict[str, float] = {}
-    """Factor on the summed probability of a class when a nucleus is named; 1 where absent."""
 
 
 class ModelCard(BaseModel):
@@ -137,11 +135,6 @@ class Bundle:
     def taxonomy(self) -> Taxonomy:
         """The classes that the model tells apart."""
         return Taxonomy.from_dict(self.card.taxonomy)
-
-    def class_weights(self) -> list[float]:
-        """Factor of each class of the taxonomy, in its order."""
-        given = self.card.postprocessing.class_weights
-        return [given.get(name, 1.0) for name in self.taxonomy.names]
 
     def _read_card(self) -> ModelCard:
         text = self.read(CARD)

@@ -9,7 +9,16 @@ import numpy as np
 from karyoscope.inference.engine import Maps
 
 # (quarter turns, mirrored left-right), in the order in which they are added.
-_VIEWS = [(0, False), (0, True), (2, False), (2, True), (1, False), (1, True), (3, False), (3, True)]
+_VIEWS = [
+    (0, False),
+    (0, True),
+    (2, False),
+    (2, True),
+    (1, False),
+    (1, True),
+    (3, False),
+    (3, True),
+]
 #: Maps that hold vectors (x, y) in pixels: turning the image turns them too.
 _VECTORS = ("hv", "centre")
 

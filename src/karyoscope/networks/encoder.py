@@ -79,5 +79,3 @@ def keep_depthwise_in_float32(module: nn.Module) -> None:
     for child in module.modules():
         if isinstance(child, nn.Conv2d) and child.groups > 1:
             child.forward = float32_forward(child)  # type: ignore[method-assign]
-
-

@@ -45,7 +45,9 @@ def validation_sources(records: list[Record], fraction: float, seed: int) -> set
     return kept
 
 
-def split_records(recipe: Recipe) -> tuple[list[tuple[Dataset, Record, float]], list[tuple[Dataset, Record]]]:
+def split_records(
+    recipe: Recipe,
+) -> tuple[list[tuple[Dataset, Record, float]], list[tuple[Dataset, Record]]]:
     """Training images with their weights, and validation images (first dataset only)."""
     datasets = [open_source(source, recipe.mpp) for source in recipe.data]
     kept = validation_sources(

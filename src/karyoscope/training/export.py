@@ -46,7 +46,8 @@ def deployed(recipe: Recipe, checkpoint: Path) -> Deployed:
     network = load_network(recipe, checkpoint)
     with torch.no_grad():
         names = list(network(torch.zeros(1, 3, 64, 64)))
-    return Deployed(network, recipe.mean, recipe.std, [n for n in names if n not in _AUXILIARY])
+    kept = [name for name in names if name not in _AUXILIARY]
+    return Deployed(network, recipe.mean, recipe.std, kept).eval()
 
 
 def write_onnx(module: Deployed) -> tuple[bytes, dict[str, int]]:
@@ -105,7 +106,9 @@ def _check(graph: bytes, module: Deployed) -> None:
     import openvino as ov
 
     core = ov.Core()
-    compiled = core.compile_model(core.read_model(graph), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core.compile_model(
+        core.read_model(graph), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
     images = np.random.default_rng(0).integers(0, 256, (1, 160, 96, 3), np.uint8)
     with torch.no_grad():
         expected = module(torch.from_numpy(images))
@@ -140,8 +143,12 @@ def export_bundle(
     recipe = load_recipe(run / "recipe.yaml")
     module = deployed(recipe, run / "last.ckpt")
     graph, strides = write_onnx(module)
-    weights = save({k: v.half().contiguous() if v.is_floating_point() else v.contiguous()
-                    for k, v in module.network.state_dict().items()})
+    weights = save(
+        {
+            k: v.half().contiguous() if v.is_floating_point() else v.contiguous()
+            for k, v in module.network.state_dict().items()
+        }
+    )
     default = {"name": recipe.postprocessing.name, "params": recipe.postprocessing.options}
     taxonomy = Taxonomy.load(recipe.taxonomy)
     readme = readme or f"# {recipe.name}\n\n{recipe.description}\n\nLicence: {recipe.licence}\n"

@@ -29,7 +29,9 @@ class Geometry(BaseModel):
     elastic_spacing: int = 32
     """Distance of the nodes of the elastic field, px."""
 
-    def positions(self, x: Tensor, y: Tensor, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    def positions(
+        self, x: Tensor, y: Tensor, size: int, rng: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         """Positions to read, for tiles around centres.
 
         Parameters
@@ -62,7 +64,9 @@ class Geometry(BaseModel):
         cos, sin = ((f(angle) / zoom)[:, None, None] for f in (torch.cos, torch.sin))
         px, py = cos * u - sin * v, sin * u + cos * v
         if self.elastic:
-            px, py = (p + bend for p, bend in zip((px, py), self._bend(b, size, rng, device), strict=True))
+            px, py = (
+                p + bend for p, bend in zip((px, py), self._bend(b, size, rng, device), strict=True)
+            )
         return px + x[:, None, None] - 0.5, py + y[:, None, None] - 0.5
 
     def _bend(self, b: int, size: int, rng: torch.Generator, device: torch.device) -> Tensor:

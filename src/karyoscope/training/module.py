@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from karyoscope.losses import build_loss
 from karyoscope.networks import build_network
 from karyoscope.networks.encoder import keep_depthwise_in_float32
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.batches import Batch
 from karyoscope.training.recipe import Optimiser, Recipe
 

@@ -129,7 +129,9 @@ def load_recipe(path: str | Path, changes: list[str] | None = None) -> Recipe:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise KaryoscopeError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise KaryoscopeError(
+            f"{path} is not valid YAML: {' '.join(str(error).split())}"
+        ) from error
     for change in changes or []:
         _apply(data, change)
     try:

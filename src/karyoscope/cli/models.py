@@ -1,0 +1,33 @@
+"""``karyoscope models``: what is shipped."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from karyoscope.inference import find_bundle, shipped_models
+
+app = typer.Typer()
+
+
+@app.command()
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+) -> None:
+    """List the models that come with the package."""
+    cards = [find_bundle(name).card for name in shipped_models()]
+    if as_json:
+        keys = {"name", "version", "description", "licence", "mpp", "taxonomy", "scores"}
+        print(json.dumps([card.model_dump(include=keys) for card in cards], indent=2))
+        return
+    table = Table("model", "version", "classes", "µm/px", "licence", "description")
+    for card in cards:
+        classes = ", ".join(c["name"] for c in card.taxonomy["classes"])
+        table.add_row(
+            card.name, card.version, classes, f"{card.mpp:g}", card.licence, card.description
+        )
+    Console().print(table)

@@ -1,0 +1,1 @@
+"""Predictions and models against annotated images: scores, figures, tuned parameters."""

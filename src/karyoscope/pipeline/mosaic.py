@@ -1,0 +1,67 @@
+"""Maps of the windows that are still needed, and the maps of a block pieced together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from karyoscope.inference import Maps
+from karyoscope.pipeline.blocks import Box, Window
+
+
+class Mosaic:
+    """Holds the cores of windows in half precision until they are dropped.
+
+    Parameters
+    ----------
+    strides : dict of str to int
+        Maps to hold, and the stride of each. A map with stride s has one value for each s x s
+        pixels, counted from the top left pixel of the slide: every box starts at a multiple of s.
+    """
+
+    def __init__(self, strides: dict[str, int]) -> None:
+        self._strides = strides
+        self._cores: dict[Window, Maps] = {}
+
+    def put(self, window: Window, maps: Maps) -> None:
+        """Keep the core of a window's maps."""
+        kept = {}
+        for name, stride in self._strides.items():
+            inner = _inside(window.core, window.read, stride)
+            kept[name] = maps[name][inner].astype(np.float16)
+        self._cores[window] = kept
+
+    def drop(self, windows: Iterable[Window]) -> None:
+        """Forget windows."""
+        for window in windows:
+            del self._cores[window]
+
+    def assemble(self, box: Box) -> Maps:
+        """Maps of a box, float32; every window that covers it must be held."""
+        pieces = [item for item in self._cores.items() if item[0].core.meets(box)]
+        return {name: self._assemble(name, box, pieces) for name in self._strides}
+
+    def _assemble(self, name: str, box: Box, pieces: list[tuple[Window, Maps]]) -> np.ndarray:
+        stride = self._strides[name]
+        rows, columns = -(-box.height // stride), -(-box.width // stride)
+        channels = pieces[0][1][name].shape[2:]
+        out = np.empty((rows, columns, *channels), np.float32)
+        for window, maps in pieces:
+            core = window.core
+            shared = Box(
+                max(box.left, core.left),
+                max(box.top, core.top),
+                min(box.right, core.right),
+                min(box.bottom, core.bottom),
+            )
+            out[_inside(shared, box, stride)] = maps[name][_inside(shared, core, stride)]
+        return out
+
+
+def _inside(inner: Box, outer: Box, stride: int) -> tuple[slice, slice]:
+    """Slices of an outer box's map that hold an inner box."""
+    return (
+        slice((inner.top - outer.top) // stride, -(-(inner.bottom - outer.top) // stride)),
+        slice((inner.left - outer.left) // stride, -(-(inner.right - outer.left) // stride)),
+    )

@@ -1,0 +1,1 @@
+"""Colour of H&E: separation into stains, normalisation, colour stacks."""
