@@ -3,9 +3,12 @@
 import gzip
 import json
 import resource
+import sqlite3
+import sys
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -17,6 +20,7 @@ from some_nuclei import make_nuclei
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export import WRITERS, open_writers
 from karyoscope.nuclei import Nuclei
+from karyoscope.taxonomy import Taxonomy
 
 
 def read_geojson(path):
@@ -58,6 +62,66 @@ def read_summary(path):
     return {c["name"]: c["count"] for c in json.loads(path.read_text())["classes"]}
 
 
+def read_sqlite(path):
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT id, properties FROM annotations").fetchall()
+    return {row[0]: json.loads(row[1])["type"] for row in rows}
+
+
+def read_hovernet(path):
+    data = json.loads(path.read_text())
+    names = {int(k): v[0] for k, v in data["type_info"].items()}
+    return {int(k): names[v["type"]] for k, v in data["nuc"].items()}
+
+
+def read_conic(path):
+    instances, classes = np.load(path)[0].transpose(2, 0, 1)
+    names = {0: "unclassified"} | {c.id: c.name for c in Taxonomy.load("lizard").classes}
+    ids, first = np.unique(instances, return_index=True)
+    found = zip(ids.tolist(), classes.ravel()[first].tolist(), strict=True)
+    return {i: names[c] for i, c in found if i}
+
+
+def texts(array):
+    return [v.decode() if isinstance(v, bytes) else str(v) for v in array[:]]
+
+
+def read_anndata_group(root):
+    names = texts(root["obs/class/categories"])
+    ids = list(map(int, texts(root["obs/_index"])))
+    codes = root["obs/class/codes"][:].tolist()
+    assert len(ids) == root["X"].shape[0] == root["obsm/spatial"].shape[0]
+    return {i: names[c] for i, c in zip(ids, codes, strict=True)}
+
+
+def read_h5ad(path):
+    import h5py
+
+    with h5py.File(path) as file:
+        return read_anndata_group(file)
+
+
+def read_spatialdata(path):
+    import zarr
+
+    root = zarr.open_group(str(path), mode="r")
+    if "tables" not in root:
+        return {}
+    shapes = pq.read_table(path / "shapes" / "nuclei" / "shapes.parquet")
+    found = read_anndata_group(root["tables/nuclei_table"])
+    assert list(found) == shapes["id"].to_pylist()
+    return found
+
+
+def read_ome_zarr(path):
+    import zarr
+
+    table = read_csv(path.with_name("slide.labels.ome.csv"))
+    seen = np.unique(zarr.open_array(str(path / "0"), mode="r")[:])
+    assert set(seen[seen > 0].tolist()) == set(table)
+    return table
+
+
 READERS = {
     "geojson": read_geojson,
     "geojson.gz": read_geojson_gz,
@@ -66,10 +130,58 @@ READERS = {
     "labels": read_labels,
     "overlay": read_overlay,
     "summary": read_summary,
+    "spatialdata": read_spatialdata,
+    "h5ad": read_h5ad,
+    "annotationstore": read_sqlite,
+    "ome-zarr": read_ome_zarr,
+    "hovernet": read_hovernet,
+    "conic": read_conic,
 }
+OPTIONAL = {"spatialdata": "zarr", "ome-zarr": "zarr", "h5ad": "h5py"}
 AGGREGATED = {"overlay", "summary"}
 
-every_format = pytest.mark.parametrize("name", WRITERS)
+every_format = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name,
+            marks=pytest.mark.skipif(
+                name in OPTIONAL and find_spec(OPTIONAL[name]) is None,
+                reason=f"{name} needs {OPTIONAL.get(name)}",
+            ),
+        )
+        for name in WRITERS
+    ],
+)
+
+
+def files(folder):
+    """Names and bytes of everything in a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def content(path):
+    """What a file holds, for the containers whose bytes tell how it was written."""
+    if path.suffix == ".db":
+        with closing(sqlite3.connect(path)) as connection:
+            tables = ("metadata", "annotations", "rtree")
+            return [connection.execute(f"SELECT * FROM {t}").fetchall() for t in tables]
+    if path.suffix == ".h5ad":
+        import h5py
+
+        with h5py.File(path) as file:
+            found = {}
+            file.visititems(
+                lambda name, item: found.setdefault(
+                    name, str(item[()]) if isinstance(item, h5py.Dataset) else None
+                )
+            )
+            return found
+    return path.read_bytes() if path.is_file() else files(path)
 
 
 def test_every_format_has_a_reader():
@@ -120,7 +232,7 @@ def test_many_blocks_equal_one(tmp_path, name, nuclei, context):
     first, second = halves(nuclei)
     many = export(tmp_path / "many", name, context, empty, first, empty, second)
     assert READERS[name](one) == READERS[name](many)
-    assert one.read_bytes() == many.read_bytes()
+    assert content(one) == content(many)
 
 
 @every_format
@@ -141,14 +253,14 @@ def test_nothing_appears_before_close_and_only_outputs_after(tmp_path, name, nuc
 @pytest.mark.parametrize("when", ["opened", "written", "finished"])
 def test_abort_leaves_what_was_there(tmp_path, name, when, nuclei, context):
     path = export(tmp_path, name, context, nuclei)
-    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    before = files(tmp_path)
     writer = WRITERS[name](path, context)
     if when != "opened":
         writer.write(nuclei.take([0]))
     if when == "finished":
         writer.finish()
     writer.abort()
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    assert files(tmp_path) == before
 
 
 @every_format
@@ -165,13 +277,13 @@ def test_an_exception_aborts(tmp_path, name, nuclei, context):
 @every_format
 def test_existing_output_is_refused_without_overwrite(tmp_path, name, nuclei, context):
     path = export(tmp_path, name, context, nuclei)
-    before = path.read_bytes()
+    before = content(path)
     with pytest.raises(KaryoscopeError, match="--overwrite"):
         open_writers(tmp_path, "slide", [name], context)
-    assert path.read_bytes() == before
+    assert content(path) == before
     with open_writers(tmp_path, "slide", [name], context, overwrite=True) as writers:
         writers.write(nuclei.take([0, 1, 2]))
-    assert path.read_bytes() != before
+    assert content(path) != before
 
 
 @every_format
@@ -199,12 +311,12 @@ def files_of_at_most(size):
 def test_a_full_disk_is_one_line_and_no_file(tmp_path, name, context):
     nuclei = make_nuclei(300)
     export(tmp_path, name, context, nuclei)  # compiled code is cached outside the limit
-    for path in list(tmp_path.iterdir()):
-        path.unlink()
+    full = tmp_path / "full"
+    full.mkdir()
     with files_of_at_most(600), pytest.raises(KaryoscopeError, match="cannot write") as info:
-        export(tmp_path, name, context, nuclei)
+        export(full, name, context, nuclei)
     assert "\n" not in str(info.value)
-    assert list(tmp_path.iterdir()) == []
+    assert list(full.iterdir()) == []
 
 
 @every_format
@@ -215,6 +327,14 @@ def test_leftovers_of_a_killed_run_are_replaced(tmp_path, name, nuclei, context)
     # Never closed, as if killed.
     assert READERS[name](export(tmp_path, name, context, nuclei)) == expected
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_a_missing_library_names_the_extra(tmp_path, name, context, monkeypatch):
+    monkeypatch.setitem(sys.modules, OPTIONAL[name], None)
+    with pytest.raises(KaryoscopeError, match=r"needs \w+: pip install 'karyoscope\[\w+\]'"):
+        open_writers(tmp_path, "slide", ["csv", name], context)
+    assert list(tmp_path.iterdir()) == []
 
 
 @every_format

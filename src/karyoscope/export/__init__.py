@@ -8,12 +8,18 @@ from types import TracebackType
 from typing import Self
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.export.annotationstore import AnnotationStoreWriter
 from karyoscope.export.base import ExportContext, Writer, cannot_write
+from karyoscope.export.conic import ConicWriter
 from karyoscope.export.csv import CSVWriter
 from karyoscope.export.geojson import GeoJSONWriter, GzippedGeoJSONWriter
+from karyoscope.export.h5ad import H5ADWriter
+from karyoscope.export.hovernet import HoverNetWriter
 from karyoscope.export.labels import LabelsWriter
+from karyoscope.export.omezarr import OMEZarrWriter
 from karyoscope.export.overlay import OverlayWriter
 from karyoscope.export.parquet import ParquetWriter, iterate_parquet, read_parquet
+from karyoscope.export.spatialdata import SpatialDataWriter
 from karyoscope.export.summary import SummaryWriter, summary_table
 from karyoscope.nuclei import Nuclei
 
@@ -37,6 +43,12 @@ WRITERS: dict[str, type[Writer]] = {
         CSVWriter,
         LabelsWriter,
         OverlayWriter,
+        SpatialDataWriter,
+        H5ADWriter,
+        AnnotationStoreWriter,
+        OMEZarrWriter,
+        HoverNetWriter,
+        ConicWriter,
         SummaryWriter,
     )
 }

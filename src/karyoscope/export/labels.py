@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import tifffile
 
+from karyoscope.export._idtable import IdTable
 from karyoscope.export._pyramid import level_sizes, render
 from karyoscope.export._spool import OutlineSpool
 from karyoscope.export._tiles import TileStore
-from karyoscope.export.base import Writer, close_quietly, partial_name
+from karyoscope.export.base import Writer, partial_name
 from karyoscope.nuclei import Nuclei
 
 _TILE = 256
@@ -26,19 +27,17 @@ class LabelsWriter(Writer):
     suffix = ".labels.tif"
     companions = (".labels.csv",)
 
-    _table: IO[str] | None = None
+    _table: IdTable | None = None
 
     def _open(self) -> None:
         self.partial.touch()
         self._spool = OutlineSpool(self.scratch, _TILE, self.context)
-        self._table = partial_name(self.paths(self.path)[1]).open("w", encoding="utf-8")
-        self._table.write("id,class\n")
+        self._table = IdTable(partial_name(self.paths(self.path)[1]))
 
     def _write(self, nuclei: Nuclei) -> None:
         assert self._table is not None
         self._spool.add(nuclei)
-        rows = zip(nuclei.id.tolist(), nuclei.class_names().tolist(), strict=True)
-        self._table.writelines(f"{nucleus},{name}\n" for nucleus, name in rows)
+        self._table.write(nuclei)
 
     def _finish(self) -> None:
         assert self._table is not None
@@ -75,4 +74,4 @@ class LabelsWriter(Writer):
 
     def _release(self) -> None:
         if self._table is not None:
-            close_quietly(self._table)
+            self._table.release()

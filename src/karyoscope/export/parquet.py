@@ -7,20 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export._columns import columns
-from karyoscope.export.base import ExportContext, Writer, close_quietly
+from karyoscope.export._wkb import from_wkb, to_wkb
+from karyoscope.export.base import Writer, close_quietly
 from karyoscope.nuclei import Nuclei
 from karyoscope.taxonomy import Taxonomy
 
 _ROW_GROUP = 65536
-_HEADER = 13
-_POINT = 16
 
 
 class ParquetWriter(Writer):
@@ -53,7 +51,7 @@ class ParquetWriter(Writer):
         if self._table is None:
             self._table = pq.ParquetWriter(
                 self._file,
-                batches[0].schema.with_metadata(_metadata(self.context)),
+                batches[0].schema.with_metadata(self._metadata()),
                 compression="zstd",
                 compression_level=1,
                 # The outlines never repeat: a dictionary of them is work for nothing, and so are
@@ -63,6 +61,12 @@ class ParquetWriter(Writer):
             )
         table = pa.Table.from_batches(batches, self._table.schema)
         self._table.write_table(table.combine_chunks(), row_group_size=max(1, len(table)))
+
+    def _metadata(self) -> dict[str, str]:
+        geometry = {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}
+        geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": geometry}}
+        ours = {**self.context.provenance(), "taxonomy": self.context.taxonomy.to_dict()}
+        return {"geo": json.dumps(geo), "karyoscope": json.dumps(ours, ensure_ascii=False)}
 
     def _finish(self) -> None:
         assert self._file is not None
@@ -80,13 +84,6 @@ class ParquetWriter(Writer):
                 # Else it would be completed when it is collected, into a file that is gone.
                 self._table.is_open = False
             close_quietly(self._file)
-
-
-def _metadata(context: ExportContext) -> dict[str, str]:
-    geometry = {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}
-    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": geometry}}
-    ours = {**context.provenance(), "taxonomy": context.taxonomy.to_dict()}
-    return {"geo": json.dumps(geo), "karyoscope": json.dumps(ours, ensure_ascii=False)}
 
 
 def read_parquet(path: str | Path) -> Nuclei:
@@ -129,7 +126,7 @@ def iterate_parquet(path: str | Path) -> Iterator[Nuclei]:
 
 
 def _nuclei(batch: pa.RecordBatch, taxonomy: Taxonomy, mpp: float) -> Nuclei:
-    vertices, offsets = _from_wkb(batch.column("geometry"))
+    vertices, offsets = from_wkb(batch.column("geometry"))
     classes = batch.column("class")
     ids = dict(zip(taxonomy.names, taxonomy.ids, strict=True))
     table = np.array([ids.get(name, 0) for name in classes.dictionary.to_pylist()], np.uint8)
@@ -158,66 +155,3 @@ def _nuclei(batch: pa.RecordBatch, taxonomy: Taxonomy, mpp: float) -> Nuclei:
 def _batch(nuclei: Nuclei) -> pa.RecordBatch:
     outlines = to_wkb(nuclei.vertices, nuclei.offsets)
     return pa.RecordBatch.from_pydict({**columns(nuclei), "geometry": outlines})
-
-
-def to_wkb(vertices: np.ndarray, offsets: np.ndarray) -> pa.BinaryArray:
-    """Outlines as well-known binary (OGC 06-103r4, section 8): little-endian polygons of one ring.
-
-    Parameters
-    ----------
-    vertices : ndarray of float32, shape (v, 2)
-        x, y, rings not closed.
-    offsets : ndarray of int64, shape (n + 1,)
-        Where each ring starts and ends.
-
-    Returns
-    -------
-    pyarrow.BinaryArray of length n
-    """
-    ends = offsets * _POINT + np.arange(len(offsets)) * (_HEADER + _POINT)
-    points = vertices.astype("<f8").view(np.uint8).reshape(-1, _POINT)
-    data = np.empty(ends[-1], np.uint8)
-    _put_polygons(data, ends, points, offsets)
-    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(data)]
-    return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
-
-
-@numba.njit(cache=True)
-def _put_polygons(data, ends, points, offsets):
-    for row in range(len(offsets) - 1):
-        at = ends[row]
-        start, stop = offsets[row], offsets[row + 1]
-        count = stop - start + 1
-        # Byte order, geometry type 3 (polygon), one ring, number of points.
-        data[at : at + _HEADER] = 0
-        data[at] = 1
-        data[at + 1] = 3
-        data[at + 5] = 1
-        for byte in range(4):
-            data[at + 9 + byte] = (count >> (8 * byte)) & 255
-        at += _HEADER
-        for i in range(count):
-            source = points[start + i % (count - 1)]
-            for byte in range(_POINT):
-                data[at + byte] = source[byte]
-            at += _POINT
-
-
-def _from_wkb(outlines: pa.BinaryArray) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices and offsets of polygons that :func:`to_wkb` wrote."""
-    if len(outlines) == 0:
-        return np.zeros((0, 2), np.float32), np.zeros(1, np.int64)
-    _, ends_buffer, data_buffer = outlines.buffers()
-    ends = np.frombuffer(ends_buffer, np.int32)[outlines.offset :][: len(outlines) + 1]
-    ends = ends.astype(np.int64)
-    data = np.frombuffer(data_buffer, np.uint8)
-    points = (np.diff(ends) - _HEADER) // _POINT
-    heads = data[ends[:-1, None] + np.arange(_HEADER)]
-    counts = np.ascontiguousarray(heads[:, 9:]).view("<u4").ravel()
-    if (heads[:, :9] != [1, 3, 0, 0, 0, 1, 0, 0, 0]).any() or (counts != points).any():
-        raise ValueError("its outlines are not polygons of one ring")
-    offsets = np.concatenate([[0], np.cumsum(points - 1)])
-    starts = np.repeat(ends[:-1] + _HEADER - offsets[:-1] * _POINT, points - 1)
-    where = starts + np.arange(offsets[-1]) * _POINT
-    coordinates = data[where[:, None] + np.arange(_POINT)].view("<f8")
-    return coordinates.astype(np.float32), offsets
