@@ -246,6 +246,20 @@ def test_protocol_and_scale_must_be_given():
         metrics.evaluate([], "conic")
 
 
+def test_images_of_one_name_are_refused():
+    pair, other = pairs_of([1]), pairs_of([1])
+    with pytest.raises(KaryoscopeError, match="two images are named '1'"):
+        evaluated(pair + other, "conic")
+    with pytest.raises(KaryoscopeError, match="'1' is in both"):
+        evaluated(pair, "conic").merge(evaluated(other, "conic"))
+
+
+def test_public_name():
+    import karyoscope
+
+    assert karyoscope.evaluate is metrics.evaluate
+
+
 def test_differing_sizes_name_the_image():
     with pytest.raises(KaryoscopeError, match="tile 3: true label map is"):
         metrics.Pair(np.zeros((4, 4), int), np.zeros((4, 5), int), name="tile 3")

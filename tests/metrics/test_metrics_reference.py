@@ -1,6 +1,9 @@
 """Each metric against its definition written out with masks."""
 
+from pathlib import Path
+
 import brute_force
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,7 +31,7 @@ def noise(largest=4, side=8):
     )
 
 
-def test_metrics_of_overlap(maps):
+def assert_equal_to_definitions(maps):
     table = metrics.contingency(*maps)
     assert metrics.panoptic_counts(table) == pytest.approx(brute_force.panoptic(*maps))
     assert metrics.aji(table) == pytest.approx(brute_force.aji(*maps))
@@ -37,10 +40,19 @@ def test_metrics_of_overlap(maps):
     assert tuple(metrics.overlap_counts(table, "literal")) == brute_force.overlap_literal(*maps)
     found = tuple(metrics.overlap_counts(table, "one_to_one"))
     assert found == brute_force.overlap_one_to_one(*maps)
-
-
-def test_object_scores(maps):
     assert metrics.object_scores(*maps) == pytest.approx(brute_force.objects(*maps), abs=1e-12)
+
+
+def test_drawn_nuclei(maps):
+    assert_equal_to_definitions(maps)
+
+
+def test_real_nuclei():
+    folder = Path(__file__).parents[1] / "data" / "dsb2018" / "labels"
+    file = min(folder.glob("*.png"))
+    true = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[:160, :160].astype(np.int32)
+    assert len(np.unique(true)) > 10
+    assert_equal_to_definitions((true, brute_force.imperfect(true)))
 
 
 @given(noise())

@@ -129,7 +129,7 @@ class Accumulator(ABC):
         Raises
         ------
         KaryoscopeError
-            If the other one has other classes or other conventions.
+            If the other one has other classes or other conventions, or an image of the same name.
         """
         if type(self) is not type(other) or self.class_names != other.class_names:
             raise KaryoscopeError("cannot merge accumulators of different metrics or classes")
@@ -137,6 +137,11 @@ class Accumulator(ABC):
             raise KaryoscopeError(
                 f"cannot merge scores of different conventions: {self.conventions} and"
                 f" {other.conventions}"
+            )
+        both = set(self.names) & set(other.names)
+        if both:
+            raise KaryoscopeError(
+                f"image {min(both)!r} is in both sets; give images distinct names"
             )
         self.names += other.names
         self.sources += other.sources

@@ -215,7 +215,7 @@ def evaluate(
     Raises
     ------
     KaryoscopeError
-        If there is no image, or one is damaged or lacks classes.
+        If there is no image, one is damaged or lacks classes, or two have the same name.
 
     Examples
     --------
@@ -226,7 +226,11 @@ def evaluate(
     (0.667, 1.0)
     """
     evaluation = Evaluation(protocol, taxonomy, mpp)
+    names: set[str] = set()
     for pair in _in_taxonomy(pairs, taxonomy, true_taxonomy, pred_taxonomy):
+        if pair.name in names:
+            raise KaryoscopeError(f"two images are named {pair.name!r}; names must be distinct")
+        names |= {pair.name} - {""}
         evaluation.add(pair)
     if not len(evaluation):
         raise KaryoscopeError("there are no images to score")
