@@ -207,6 +207,32 @@ def test_run_less_itself_is_nothing(protocol):
             assert value == pytest.approx({"difference": 0, "low": 0, "high": 0}, abs=1e-12)
 
 
+def test_pannuke_by_hand():
+    """Mean of classes that the image's truth has, of images, of tissues; 1e-6 in SQ alone."""
+
+    def pq_of(true, pred):
+        tp, fp, fn, sum_iou = brute_force.panoptic(true, pred)
+        return tp / (tp + fp / 2 + fn / 2) * sum_iou / (tp + 1e-6) if tp + fn else np.nan
+
+    by_tissue = {"0": [], "1": []}
+    for seed in range(6):
+        true, pred, of_true, of_pred = labels_of(seed)
+        of_classes = [
+            pq_of(np.where(of_true[true] == c, true, 0), np.where(of_pred[pred] == c, pred, 0))
+            for c in LIZARD.ids
+        ]
+        by_tissue[str(seed % 2)].append((pq_of(true, pred), np.nanmean(of_classes), of_classes))
+    result = evaluated(pairs_of(range(6)), "pannuke")
+    images = [image for tissue in by_tissue.values() for image in tissue]
+    for k, name in enumerate(("bpq", "mpq")):
+        tissues = [np.mean([image[k] for image in tissue]) for tissue in by_tissue.values()]
+        assert result[name] == pytest.approx(np.mean(tissues))
+        assert result[f"{name}_images"] == pytest.approx(np.mean([image[k] for image in images]))
+    of_classes = np.nanmean([image[2] for image in images], axis=0)
+    found = [result["classes"][name]["pq"] for name in LIZARD.names]
+    assert found == pytest.approx(of_classes)
+
+
 def test_pq_is_dq_times_sq():
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 9, (50, 4)).astype(float)
