@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -65,15 +66,21 @@ class Model:
             ``(h, w)`` or ``(h, w, channels)``; maps with stride s have ``ceil(h / s)`` rows and
             ``ceil(w / s)`` columns.
         """
-        height, width = rgb.shape[:2]
-        step = self.bundle.card.input.multiple_of
-        padded = _mirror_to(rgb, -(-height // step) * step, -(-width // step) * step)
-        maps = average_over_views(self.engine.run, padded, self.tta)
-        strides = self.bundle.card.maps
-        return {
-            name: maps[name][: -(-height // stride), : -(-width // stride)]
-            for name, stride in strides.items()
-        }
+        return predict_padded(self.engine.run, rgb, self.bundle.card.input.multiple_of, self.tta)
+
+
+def predict_padded(
+    run: Callable[[np.ndarray], Maps], rgb: np.ndarray, multiple_of: int, tta: int = 1
+) -> Maps:
+    """Run a network on an image of any size: mirror it up to a multiple, run, crop the maps."""
+    height, width = rgb.shape[:2]
+    rows, columns = (-(-edge // multiple_of) * multiple_of for edge in (height, width))
+    maps = average_over_views(run, _mirror_to(rgb, rows, columns), tta)
+    cropped = {}
+    for name, values in maps.items():
+        stride = rows // values.shape[0]
+        cropped[name] = values[: -(-height // stride), : -(-width // stride)]
+    return cropped
 
 
 def _mirror_to(image: np.ndarray, height: int, width: int) -> np.ndarray:

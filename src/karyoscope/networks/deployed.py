@@ -69,3 +69,11 @@ class Deployed(nn.Module):
         for name in self.outputs:
             maps |= ACTIVATIONS[name](raw[name])
         return maps
+
+    @torch.no_grad()
+    def strides(self, multiple_of: int = 32) -> dict[str, int]:
+        """Maps by name, and how many pixels one of their values spans along each axis."""
+        edge = 2 * multiple_of
+        device = self.mean.device
+        maps = self(torch.zeros(1, edge, edge, 3, dtype=torch.uint8, device=device))
+        return {name: edge // values.shape[1] for name, values in maps.items()}

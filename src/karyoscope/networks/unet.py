@@ -29,7 +29,17 @@ class SharedUNet(nn.Module):
         See :class:`Encoder`.
     channels : sequence of int
         Decoder channels, coarsest first.
+
+    Attributes
+    ----------
+    outputs : tuple of str
+        Names of what :meth:`forward` returns.
+    auxiliary : tuple of str
+        Those that only help training; they are not run at inference.
     """
+
+    outputs = ("three_label", "centre", "types")
+    auxiliary = ("centre",)
 
     def __init__(
         self,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict
-from dataclasses import replace
+from torch.utils.data import Dataset as TorchDataset
 
-from karyoscope.datasets import DATASETS
-from karyoscope.datasets.base import Dataset, Record, Sample
+from karyoscope.datasets import DATASETS, Dataset, Record, Sample, merge_classes
+from karyoscope.datasets.split import apply_split, read_split
 from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.recipe import DataSource, Recipe
+
+Weighted = tuple[Dataset, Record, float]
 
 
 def open_source(source: DataSource, mpp: float) -> Dataset:
@@ -28,52 +28,42 @@ def open_source(source: DataSource, mpp: float) -> Dataset:
     return dataset
 
 
-def validation_sources(records: list[Record], fraction: float, seed: int) -> set[str]:
-    """Choose sources for validation: a like share of every cohort, at least one each.
-
-    Deterministic for a seed; cohorts with a single source stay in training.
-    """
-    by_cohort: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        by_cohort[record.cohort].add(record.source)
-    kept: set[str] = set()
-    for cohort in sorted(by_cohort):
-        sources = sorted(by_cohort[cohort])
-        random.Random(f"{seed}:{cohort}").shuffle(sources)
-        if len(sources) > 1:
-            kept.update(sources[: max(1, round(fraction * len(sources)))])
-    return kept
-
-
-def split_records(
-    recipe: Recipe,
-) -> tuple[list[tuple[Dataset, Record, float]], list[tuple[Dataset, Record]]]:
-    """Training images with their weights, and validation images (first dataset only)."""
+def split_records(recipe: Recipe) -> tuple[list[Weighted], list[tuple[Dataset, Record]]]:
+    """Training images with their weights, and validation images (of the first dataset)."""
     datasets = [open_source(source, recipe.mpp) for source in recipe.data]
-    kept = validation_sources(
-        datasets[0].records, recipe.validation.fraction, recipe.validation.seed
-    )
+    part = recipe.validation.part
+    parts = apply_split(datasets[0], read_split(recipe.validation.split))
+    if part not in parts:
+        raise KaryoscopeError(f"{recipe.validation.split} has no part {part!r}")
+    kept = {record.source for record in parts[part]}
     train = [
         (dataset, record, source.weight)
         for dataset, source in zip(datasets, recipe.data, strict=True)
         for record in dataset.records
         if record.source not in kept
     ]
-    validation = [(datasets[0], r) for r in datasets[0].records if r.source in kept]
-    return train, validation
-
-
-def in_taxonomy(sample: Sample, taxonomy: Taxonomy) -> Sample:
-    """The sample with its classes named by another taxonomy."""
-    if sample.taxonomy == taxonomy:
-        return sample
-    table = sample.taxonomy.lookup_to(taxonomy)
-    return replace(sample, classes=table[sample.classes], taxonomy=taxonomy)
+    return train, [(datasets[0], record) for record in parts[part]]
 
 
 def load_training_bank(recipe: Recipe) -> PixelBank:
     """Read all training images of a recipe into one bank, on the CPU."""
     taxonomy = Taxonomy.load(recipe.taxonomy)
     train, _ = split_records(recipe)
-    samples = (in_taxonomy(dataset.load(record), taxonomy) for dataset, record, _ in train)
+    samples = (merge_classes(d, taxonomy).load(record) for d, record, _ in train)
     return PixelBank.from_samples(samples, [weight for *_, weight in train], len(taxonomy))
+
+
+class ValidationImages(TorchDataset):
+    """The validation images of a recipe, whole, classes named by the recipe's taxonomy."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        taxonomy = Taxonomy.load(recipe.taxonomy)
+        _, records = split_records(recipe)
+        self._images = [(merge_classes(d, taxonomy), record) for d, record in records]
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> Sample:
+        dataset, record = self._images[index]
+        return dataset.load(record)

@@ -20,10 +20,8 @@ from karyoscope.inference.bundle import CARD, FORMAT, ONNX, README, WEIGHTS
 from karyoscope.networks import build_network
 from karyoscope.networks.deployed import Deployed
 from karyoscope.taxonomy import Taxonomy
+from karyoscope.training.data import split_records
 from karyoscope.training.recipe import Recipe, load_recipe
-
-#: Raw outputs that only help training and are not run at inference.
-_AUXILIARY = ("centre",)
 
 
 def load_network(recipe: Recipe, checkpoint: Path) -> nn.Module:
@@ -41,12 +39,9 @@ def load_network(recipe: Recipe, checkpoint: Path) -> nn.Module:
     return network.eval()
 
 
-def deployed(recipe: Recipe, checkpoint: Path) -> Deployed:
-    """The network of a checkpoint from pixels to maps, without auxiliary outputs."""
-    network = load_network(recipe, checkpoint)
-    with torch.no_grad():
-        names = list(network(torch.zeros(1, 3, 64, 64)))
-    kept = [name for name in names if name not in _AUXILIARY]
+def deployed(recipe: Recipe, network: nn.Module) -> Deployed:
+    """A recipe's network from pixels to maps, without auxiliary outputs."""
+    kept = [name for name in network.outputs if name not in network.auxiliary]
     return Deployed(network, recipe.mean, recipe.std, kept).eval()
 
 
@@ -61,9 +56,7 @@ def write_onnx(module: Deployed) -> tuple[bytes, dict[str, int]]:
         If OpenVINO's result in fp32 differs from torch's by more than 1e-2.
     """
     example = torch.randint(0, 256, (2, 128, 192, 3), dtype=torch.uint8)
-    with torch.no_grad():
-        maps = module(example)
-    strides = {name: example.shape[1] // m.shape[1] for name, m in maps.items()}
+    strides = module.strides()
     buffer = io.BytesIO()
     # The tracing exporter: the sizes of asymmetric paddings become constants, which is right for
     # multiples of the input's step, and it takes a second where the other takes many minutes.
@@ -74,8 +67,8 @@ def write_onnx(module: Deployed) -> tuple[bytes, dict[str, int]]:
         dynamo=False,
         opset_version=17,
         input_names=["image"],
-        output_names=list(maps),
-        dynamic_axes={name: {0: "n", 1: "h", 2: "w"} for name in ["image", *maps]},
+        output_names=list(strides),
+        dynamic_axes={name: {0: "n", 1: "h", 2: "w"} for name in ["image", *strides]},
     )
     graph = _with_half_weights(buffer.getvalue())
     _check(graph, module)
@@ -141,7 +134,7 @@ def export_bundle(
         Text of the model card for people; a short one is written where not given.
     """
     recipe = load_recipe(run / "recipe.yaml")
-    module = deployed(recipe, run / "last.ckpt")
+    module = deployed(recipe, load_network(recipe, run / "last.ckpt"))
     graph, strides = write_onnx(module)
     weights = save(
         {
@@ -168,7 +161,7 @@ def export_bundle(
         "postprocessing": postprocessing or default,
         "training": {
             "data": [f"{d.dataset}, weight {d.weight:g}" for d in recipe.data],
-            "validation": recipe.validation.model_dump(),
+            "validation": [record.name for _, record in split_records(recipe)[1]],
             "steps": recipe.training.steps,
             "batch_size": recipe.training.batch_size,
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import torch
@@ -10,9 +10,15 @@ from torch import Tensor, nn
 
 from karyoscope.losses import build_loss
 from karyoscope.networks import build_network
+from karyoscope.networks.deployed import Deployed
 from karyoscope.networks.encoder import keep_depthwise_in_float32
 from karyoscope.training.batches import Batch
+from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.recipe import Optimiser, Recipe
+
+if TYPE_CHECKING:
+    from karyoscope.datasets import Sample
+    from karyoscope.training.validation import Validator
 
 
 def rate_at(step: int, steps: int, optimiser: Optimiser) -> float:
@@ -69,6 +75,32 @@ class NucleusModule(L.LightningModule):
             total = total + self.loss_weights[name] * value
         self.log("train/loss", total, prog_bar=True, batch_size=len(image))
         return total
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
+        """Leave batches where they are: they were made on the device."""
+        return batch
+
+    def validation_step(self, sample: Sample, index: int) -> None:
+        """Segment and score one image."""
+        self._validator().add(self._deployed(), sample)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores over all images."""
+        self.log_dict(self._validator().result(), prog_bar=False, batch_size=1)
+
+    def _deployed(self) -> Deployed:
+        network = self.network
+        kept = [name for name in network.outputs if name not in network.auxiliary]
+        module = Deployed(network, self.recipe.mean, self.recipe.std, kept).to(self.device)
+        return module.eval()
+
+    def _validator(self) -> Validator:
+        if self.__dict__.get("validator") is None:
+            # Imported late: it needs the analyst's packages, which a bare GPU machine may lack.
+            from karyoscope.training.validation import Validator
+
+            self.validator = Validator(self.recipe, Taxonomy.load(self.recipe.taxonomy))
+        return self.validator
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW in two groups (encoder, rest) with the recipe's schedule."""

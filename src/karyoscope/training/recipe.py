@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from karyoscope.errors import KaryoscopeError
 from karyoscope.training.colour import Colour
 from karyoscope.training.geometry import Geometry
+
+
+_SHIPPED = resources.files("karyoscope") / "recipes"
 
 
 class _Strict(BaseModel):
@@ -31,12 +35,14 @@ class DataSource(_Strict):
 class Validation(_Strict):
     """Which images of the first dataset are kept for validation.
 
-    Whole sources are kept, so that no slide is on both sides; images of the other datasets
-    whose source is kept are left out of training.
+    The sources of these images are kept out of training in every dataset of the recipe, so that
+    no slide is on both sides.
     """
 
-    fraction: float = Field(0.17, gt=0, lt=1)
-    seed: int = 0
+    split: Path
+    """Split file, as ``karyoscope data split`` writes it; a bare name is looked for beside the
+    recipe."""
+    part: str = "validation"
     every: int = Field(2500, gt=0)
     """Steps between validations."""
 
@@ -82,7 +88,9 @@ class Training(_Strict):
 
     steps: int = Field(gt=0)
     batch_size: int = Field(4, gt=0)
-    tile: int = Field(256, gt=0, multiple_of=32)
+    tile: int = Field(256, gt=0)
+    multiple_of: int = Field(32, gt=0)
+    """Edges that the network takes are multiples of this."""
     balanced: float = Field(1.0, ge=0, le=1)
     """Share of tiles drawn by importance (bern, eq. 1-2)."""
     ema: float = Field(0.998, ge=0, lt=1)
@@ -103,7 +111,7 @@ class Recipe(_Strict):
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     data: list[DataSource] = Field(min_length=1)
-    validation: Validation = Validation()
+    validation: Validation
     network: Named
     losses: list[WeightedLoss] = Field(min_length=1)
     geometry: Geometry = Geometry()
@@ -116,14 +124,21 @@ class Recipe(_Strict):
 def load_recipe(path: str | Path, changes: list[str] | None = None) -> Recipe:
     """Read a recipe and apply ``key.path=value`` changes.
 
-    Relative paths inside are relative to the working directory.
+    Parameters
+    ----------
+    path : path
+        A YAML file, or the name of a recipe that comes with the package. Relative paths inside
+        are relative to the working directory.
+    changes : list of str, optional
+        Such as ``"training.steps=1000"``.
 
     Raises
     ------
     KaryoscopeError
         If the file is missing, is not YAML, or holds an unknown key or a bad value; each is named.
     """
-    path = Path(path)
+    shipped = Path(str(_SHIPPED)) / f"{path}.yaml"
+    path = shipped if shipped.is_file() else Path(path)
     if not path.is_file():
         raise KaryoscopeError(f"recipe {path} does not exist")
     try:
@@ -134,6 +149,9 @@ def load_recipe(path: str | Path, changes: list[str] | None = None) -> Recipe:
         ) from error
     for change in changes or []:
         _apply(data, change)
+    split = (data.get("validation") or {}).get("split")
+    if split and not Path(split).exists() and (path.parent / split).is_file():
+        data["validation"]["split"] = str(path.parent / split)
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:

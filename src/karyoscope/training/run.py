@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.training.batches import TileBatches
-from karyoscope.training.data import load_training_bank
+from karyoscope.training.data import ValidationImages, load_training_bank
 from karyoscope.training.module import NucleusModule
 from karyoscope.training.recipe import Recipe
 
@@ -78,9 +79,35 @@ def train(recipe: Recipe, out: Path, resume: bool = False, device: str = "auto")
         logger=CSVLogger(out, "log", f"from-{batches.first_step:07d}", flush_logs_every_n_steps=50),
         log_every_n_steps=50,
         enable_model_summary=False,
+        # Batches have no end, so that validation goes by steps.
+        val_check_interval=min(recipe.validation.every, recipe.training.steps),
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
     )
-    trainer.fit(module, DataLoader(batches, batch_size=None), ckpt_path=last if resume else None)
+    trainer.fit(
+        module,
+        DataLoader(batches, batch_size=None),
+        DataLoader(ValidationImages(recipe), batch_size=None) if _can_validate() else None,
+        ckpt_path=last if resume else None,
+        weights_only=True,
+    )
     return last
+
+
+def _can_validate() -> bool:
+    """Whether the packages of the post-processing are here; a bare GPU machine trains without."""
+    return all(importlib.util.find_spec(name) for name in ("numba", "cv2", "scipy"))
+
+
+class _KeepLastStep(Callback):
+    """Write the last checkpoint at the last step too, whatever the interval."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
+        if trainer.global_step >= trainer.max_steps:
+            trainer.save_checkpoint(self._path)
 
 
 def _callbacks(recipe: Recipe, out: Path) -> list[Callback]:
@@ -94,7 +121,5 @@ def _callbacks(recipe: Recipe, out: Path) -> list[Callback]:
         mode="max",
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [checkpoint]
-    if recipe.training.ema:
-        callbacks.append(EMAWeightAveraging(decay=recipe.training.ema))
-    return callbacks
+    average = [EMAWeightAveraging(decay=recipe.training.ema)] if recipe.training.ema else []
+    return [*average, _KeepLastStep(out / "last.ckpt"), checkpoint]

@@ -1,0 +1,56 @@
+"""torch: the engine for GPUs where torch is installed, and for networks in training."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from safetensors.torch import load
+from torch import nn
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.inference.bundle import WEIGHTS, Bundle
+from karyoscope.inference.engine import Engine, Maps
+from karyoscope.networks import build_network
+from karyoscope.networks.deployed import Deployed
+
+
+class TorchEngine(Engine):
+    """Run a module that maps (n, h, w, 3) uint8 images to named maps.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Such as :class:`~karyoscope.networks.deployed.Deployed`, on its device, in evaluation mode.
+    autocast : bool
+        Compute in bf16.
+    """
+
+    def __init__(self, module: nn.Module, autocast: bool = True) -> None:
+        self._module = module
+        self._device = next(module.parameters()).device
+        self._autocast = autocast
+        self.device = f"{self._device}, torch {'bf16' if autocast else 'fp32'}"
+
+    @classmethod
+    def of_bundle(cls, bundle: Bundle, device: str = "cuda") -> TorchEngine:
+        """Build a bundle's network and load its ``weights.safetensors``."""
+        card = bundle.card
+        network = build_network(card.network.name, len(bundle.taxonomy), **card.network.options)
+        try:
+            network.load_state_dict(load(bundle.read(WEIGHTS)))
+        except RuntimeError as error:
+            raise KaryoscopeError(
+                f"model bundle {bundle.path}: {WEIGHTS} does not fit the network it names"
+            ) from error
+        outputs = [name for name in network.outputs if name not in network.auxiliary]
+        module = Deployed(network, card.input.mean, card.input.std, outputs)
+        module = module.eval().to(device, memory_format=torch.channels_last)
+        return cls(module, autocast=device != "cpu")
+
+    @torch.inference_mode()
+    def run(self, images: np.ndarray) -> Maps:
+        """Run a batch; see :meth:`Engine.run`."""
+        batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+            maps = self._module(batch)
+        return {name: values.float().cpu().numpy() for name, values in maps.items()}

@@ -1,0 +1,46 @@
+"""Maps of a whole image at once, for images that are small: tuning and validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from karyoscope.inference import Maps
+from karyoscope.pipeline.blocks import Layout
+from karyoscope.pipeline.mosaic import Mosaic
+
+
+def image_maps(
+    predict: Callable[[np.ndarray], Maps],
+    rgb: np.ndarray,
+    strides: dict[str, int],
+    context: int = 32,
+    largest: int = 1600,
+) -> Maps:
+    """Run a model over an image, window by window as :func:`stream_nuclei` does.
+
+    Parameters
+    ----------
+    predict : callable
+        Such as :meth:`karyoscope.inference.Model.predict`.
+    rgb : ndarray of uint8, shape (h, w, 3)
+        At the model's scale.
+    strides : dict of str to int
+        Maps wanted, and their strides.
+    context, largest : int
+        See :class:`~karyoscope.pipeline.blocks.Layout`.
+
+    Returns
+    -------
+    dict of str to ndarray of float32
+    """
+    height, width = rgb.shape[:2]
+    layout = Layout(width, height, context, largest=largest)
+    mosaic = Mosaic(strides)
+    for window in layout.windows(layout.bounds):
+        box = window.read
+        pixels = rgb[box.top : box.bottom, box.left : box.right]
+        beyond = ((0, box.height - pixels.shape[0]), (0, box.width - pixels.shape[1]), (0, 0))
+        mosaic.put(window, predict(np.pad(pixels, beyond, constant_values=255)))
+    return mosaic.assemble(layout.bounds)
