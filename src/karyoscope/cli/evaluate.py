@@ -1,0 +1,146 @@
+"""``karyoscope evaluate``: predictions or a model against annotated images."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from karyoscope.datasets import Sample, open_dataset
+from karyoscope.datasets.split import read_split
+from karyoscope.errors import KaryoscopeError
+from karyoscope.evaluation import (
+    FORMATS,
+    GROUPINGS,
+    Outcome,
+    Prediction,
+    Rules,
+    evaluate_model,
+    evaluate_predictions,
+    open_predictions,
+)
+from karyoscope.evaluation.report import write_report
+from karyoscope.evaluation.table import evaluation_table
+from karyoscope.inference import load_model
+from karyoscope.metrics import PROTOCOLS
+from karyoscope.taxonomy import Taxonomy
+
+app = typer.Typer()
+
+
+@app.command()
+def evaluate(
+    truth: Annotated[Path, typer.Option(help="Folder of annotated images.")],
+    predictions: Annotated[
+        Path | None, typer.Argument(help="Predictions: a folder, or a CoNIC array.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Segment the images with this model instead.")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help=f"One of {', '.join(PROTOCOLS)}.")] = "conic",
+    by: Annotated[str | None, typer.Option(help="Also score each cohort or each source.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for evaluation.json, images.csv and evaluation.html."),
+    ] = None,
+    split: Annotated[
+        Path | None, typer.Option(help="Score one part of this split (`karyoscope data split`).")
+    ] = None,
+    part: Annotated[str, typer.Option(help="Name of that part.")] = "validation",
+    records: Annotated[
+        str | None,
+        typer.Option(help="Images to score: a file with a name a line, or names and commas."),
+    ] = None,
+    patches: Annotated[
+        int | None,
+        typer.Option(help="256: score patches as CoNIC's, its default; 0: whole images."),
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="Layout of the truth, where it is not recognised.")
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help=f"Of the predictions: {', '.join(FORMATS)}.")
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Taxonomy of the predictions, where it is not that of the truth."),
+    ] = None,
+    mpp: Annotated[float | None, typer.Option(help="Micrometres per pixel of the images.")] = None,
+    tta: Annotated[
+        int, typer.Option(help="Views the model averages (flips, quarter turns): 1, 2, 4 or 8.")
+    ] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Score predicted nuclei against annotated images.
+
+    PREDICTIONS are matched to the images by name; --model segments the images instead. Images
+    that cannot be scored are named, the others go on, and the exit code is then 1.
+    """
+    if (predictions is None) == (model is None):
+        raise typer.BadParameter("give either predictions or --model")
+    if by not in (None, *GROUPINGS):
+        raise typer.BadParameter(f"--by takes {' or '.join(GROUPINGS)}, not {by!r}")
+    dataset = open_dataset(truth, layout, mpp=mpp)
+    runner = None if model is None else load_model(model, device, workers, tta)
+    names = _wanted(split, part, records)
+    rules = Rules(protocol, names, patches)
+    total = len(dataset) if names is None else len(names)
+    with _progress(total) as advance:
+
+        def seen(sample: Sample, prediction: Prediction) -> None:
+            advance()
+
+        if runner is not None:
+            outcome = evaluate_model(dataset, runner, rules, seen)
+        else:
+            assert predictions is not None
+            meaning = None if classes is None else Taxonomy.load(classes)
+            found = open_predictions(predictions, dataset, form, taxonomy=meaning)
+            outcome = evaluate_predictions(dataset, found, rules, seen)
+    _report(outcome, by, out, as_json)
+
+
+def _wanted(split: Path | None, part: str, records: str | None) -> list[str] | None:
+    """Names of the images to score; None for all."""
+    if split is not None and records is not None:
+        raise typer.BadParameter("give --split or --records, not both")
+    if split is not None:
+        parts = read_split(split).parts
+        if part not in parts:
+            raise KaryoscopeError(f"{split} has no part {part!r}; it has {', '.join(parts)}")
+        return parts[part]
+    if records is None:
+        return None
+    path = Path(records)
+    text = path.read_text(encoding="utf-8") if path.is_file() else records.replace(",", "\n")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr, for as long as stderr is a terminal."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("scoring", total=total)
+        yield lambda: bar.advance(task)
+
+
+def _report(outcome: Outcome, by: str | None, out: Path | None, as_json: bool) -> None:
+    data = outcome.to_dict(by)
+    print(json.dumps(data, indent=1)) if as_json else Console().print(evaluation_table(data))
+    for line in (*outcome.notes, *outcome.problems):
+        print(f"karyoscope: {line}", file=sys.stderr)
+    if out is not None:
+        write_report(data, out)
+    if outcome.problems:
+        print(f"karyoscope: {len(outcome.problems)} problems", file=sys.stderr)
+        raise typer.Exit(1)

@@ -1,0 +1,93 @@
+"""Two evaluations of the same images: the paired difference, with an interval."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.metrics import Evaluation, from_json
+from karyoscope.metrics.stored import plain
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The second of two evaluations less the first.
+
+    Attributes
+    ----------
+    first, second : Evaluation
+    difference : dict
+        By metric ``{"difference", "low", "high"}``; ``classes`` by name and metric.
+    """
+
+    first: Evaluation
+    second: Evaluation
+    difference: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: by metric ``first``, ``second``, ``difference``, ``low``, ``high``."""
+        first, second = self.first.scores, self.second.scores
+        result: dict[str, Any] = _beside(first, second, self.difference)
+        if "classes" in self.difference:
+            result["classes"] = {
+                name: _beside(first["classes"][name], second["classes"][name], of_class)
+                for name, of_class in self.difference["classes"].items()
+            }
+        about = {"protocol": self.first.protocol.name, "images": len(self.first)}
+        return plain(about | result)
+
+
+def compare(first: Evaluation, second: Evaluation, *, samples: int = 1000) -> Comparison:
+    """Compare two runs on the same images.
+
+    Parameters
+    ----------
+    first, second : Evaluation
+        Of the same images, protocol and classes.
+    samples : int
+        Of the bootstrap over source images; both runs are scored on the same samples.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    KaryoscopeError
+        If the two cannot be paired.
+    """
+    return Comparison(first, second, first.difference(second, samples=samples))
+
+
+def read_evaluation(path: str | Path) -> Evaluation:
+    """Read ``evaluation.json``, or what ``karyoscope evaluate --json`` printed.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the file is missing or is something else.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError("not an object")
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise KaryoscopeError(f"{path}: not readable as an evaluation ({reason})") from error
+    try:
+        return from_json(data)
+    except KaryoscopeError as error:
+        raise KaryoscopeError(f"{path}: {error}") from error
+
+
+def _beside(
+    first: dict[str, Any], second: dict[str, Any], difference: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        name: {"first": first[name], "second": second[name], **value}
+        for name, value in difference.items()
+        if name != "classes"
+    }

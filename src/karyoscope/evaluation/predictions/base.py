@@ -1,0 +1,179 @@
+"""What every format of predictions offers: labels and classes for an annotated image."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from karyoscope.datasets import Sample
+from karyoscope.errors import KaryoscopeError
+from karyoscope.nuclei import Nuclei
+from karyoscope.taxonomy import UNCLASSIFIED, Taxonomy
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The nuclei predicted in one image.
+
+    Attributes
+    ----------
+    inst_map : ndarray of int32, shape (h, w)
+        Id of the nucleus at each pixel, 0 where there is none.
+    classes : ndarray of uint8, shape (largest id + 1,) or (h, w), or None
+        Class by id or by pixel, 0 for "not classified"; None where there are no classes.
+    """
+
+    inst_map: np.ndarray
+    classes: np.ndarray | None
+
+    @classmethod
+    def of_nuclei(cls, nuclei: Nuclei, width: int, height: int) -> Prediction:
+        """Rasterise a table of nuclei on the grid of its image."""
+        nuclei = nuclei.renumber()
+        classes = np.concatenate([np.zeros(1, np.uint8), nuclei.class_id])
+        return cls(nuclei.label_image(width, height).astype(np.int32), classes)
+
+
+class Predictions(ABC):
+    """Predictions for a set of images.
+
+    Attributes
+    ----------
+    taxonomy : Taxonomy or None
+        What the classes mean; None where nuclei come without class.
+    names : tuple of str
+        Images that are known to have a prediction; empty where they are made on demand.
+    """
+
+    taxonomy: Taxonomy | None
+    names: tuple[str, ...] = ()
+
+    @abstractmethod
+    def load(self, sample: Sample) -> Prediction:
+        """Predicted nuclei of one image.
+
+        Parameters
+        ----------
+        sample : Sample
+            The annotated image; only its name, pixels and scale are looked at.
+
+        Raises
+        ------
+        KaryoscopeError
+            If there is no prediction of that name, or its file is damaged.
+        """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Where they come from, in a few words."""
+
+
+class PredictionFiles(Predictions):
+    """Predictions with a file an image, found by the stem of its name.
+
+    Subclasses set ``name``, ``what`` and ``endings`` and implement :meth:`read`; those whose
+    files may lack classes override :meth:`has_classes`.
+
+    Parameters
+    ----------
+    path : path
+        A folder, or one file.
+    taxonomy : Taxonomy
+        What class names and ids in the files mean, where the files do not say.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is no such file, or two for one image.
+    """
+
+    name: ClassVar[str]
+    what: ClassVar[str]
+    endings: ClassVar[tuple[str, ...]]
+
+    def __init__(self, path: Path, taxonomy: Taxonomy) -> None:
+        self.path = path
+        self.files = dict(_by_stem(path, self.endings))
+        if not self.files:
+            wanted = " or ".join(f"*{ending}" for ending in self.endings)
+            raise KaryoscopeError(f"{path}: no {self.what} in it ({wanted})")
+        self.names = tuple(sorted(self.files))
+        self.given = taxonomy
+        self.taxonomy = self.find_taxonomy()
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether there is a file of this format."""
+        return next(_by_stem(path, cls.endings), None) is not None
+
+    def describe(self) -> str:
+        """Folder and format."""
+        return f"{self.what} in {self.path}"
+
+    def find_taxonomy(self) -> Taxonomy | None:
+        """What the classes mean; None where no file has any."""
+        return self.given if any(self.has_classes(p) for p in self.files.values()) else None
+
+    def has_classes(self, path: Path) -> bool:
+        """Whether a file gives classes; damaged ones do not, and are named when read."""
+        return True
+
+    def load(self, sample: Sample) -> Prediction:
+        """Read the file of one image; see :meth:`Predictions.load`."""
+        if sample.record.name not in self.files:
+            raise KaryoscopeError(f"no {self.what} called {sample.record.name} in {self.path}")
+        return self.read(self.files[sample.record.name], sample)
+
+    @abstractmethod
+    def read(self, path: Path, sample: Sample) -> Prediction:
+        """Read one file."""
+
+
+def _by_stem(path: Path, endings: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    """Files by the part of their name before the first ending that fits."""
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        ending = next((e for e in endings if file.name.lower().endswith(e)), None)
+        if ending is not None and file.is_file() and not file.name.startswith("."):
+            yield file.name[: -len(ending)], file
+
+
+def class_ids(names: list[str], taxonomy: Taxonomy, path: Path) -> np.ndarray:
+    """Class ids of names, or of ids written as text; empty and "unclassified" give 0.
+
+    Raises
+    ------
+    KaryoscopeError
+        If one is not in the taxonomy; the message names the file.
+    """
+    known = {name.lower(): i for name, i in zip(taxonomy.names, taxonomy.ids, strict=True)}
+    known |= {str(i): i for i in taxonomy.ids} | {"": 0, "0": 0, UNCLASSIFIED.name: 0}
+    try:
+        return np.array([known[name.strip().lower()] for name in names], np.uint8)
+    except KeyError as error:
+        raise _no_class(error.args[0], taxonomy, path) from error
+
+
+def check_class_ids(classes: np.ndarray, taxonomy: Taxonomy, path: Path) -> np.ndarray:
+    """Class ids as uint8, after checking that the taxonomy has them.
+
+    Raises
+    ------
+    KaryoscopeError
+        If it lacks one; the message names the file.
+    """
+    strange = sorted(set(np.unique(classes).tolist()) - {0, *taxonomy.ids})
+    if strange:
+        raise _no_class(f"{strange[0]:g}", taxonomy, path)
+    return classes.astype(np.uint8)
+
+
+def _no_class(name: str, taxonomy: Taxonomy, path: Path) -> KaryoscopeError:
+    return KaryoscopeError(
+        f"{path}: class {name!r} is not in taxonomy {taxonomy.name!r}; name the right one with"
+        " --classes"
+    )

@@ -1,0 +1,58 @@
+"""GeoJSON as exported here or drawn in QuPath."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from shapely.geometry.base import BaseGeometry
+
+from karyoscope.datasets import Sample
+from karyoscope.datasets._polygons import paint
+from karyoscope.datasets.geojson import _AREAS, _class_name, _features, _geometry
+from karyoscope.errors import KaryoscopeError
+from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, class_ids
+
+
+class GeoJsonFiles(PredictionFiles):
+    """``<stem>.geojson``: every polygon is a nucleus, in pixels of the image.
+
+    A pixel belongs to the nucleus in which its centre lies, of two that overlap to the first.
+    """
+
+    name = "geojson"
+    what = "GeoJSON files"
+    endings = (".geojson",)
+
+    def has_classes(self, path: Path) -> bool:
+        """Whether any polygon has a classification."""
+        try:
+            return any(_class_name(feature) for feature in _features(path))
+        except KaryoscopeError:
+            return False
+
+    def read(self, path: Path, sample: Sample) -> Prediction:
+        """Paint the polygons."""
+        inst_map = np.zeros(sample.inst_map.shape, np.int32)
+        names = [""]
+        for feature in _features(path):
+            geometry = _geometry(feature, path)
+            if geometry.geom_type not in _AREAS:
+                raise KaryoscopeError(f"{path}: {geometry.geom_type} where a polygon is needed")
+            _check_inside(geometry, inst_map.shape, path)
+            paint(inst_map, geometry, len(names))
+            names.append(_class_name(feature))
+        if self.taxonomy is None:
+            return Prediction(inst_map, None)
+        return Prediction(inst_map, class_ids(names, self.taxonomy, path))
+
+
+def _check_inside(geometry: BaseGeometry, shape: tuple[int, ...], path: Path) -> None:
+    """Name outlines that were made on another grid, such as another magnification."""
+    left, top, right, bottom = geometry.bounds
+    height, width = shape
+    if left < -1 or top < -1 or right > width + 1 or bottom > height + 1:
+        raise KaryoscopeError(
+            f"{path}: a polygon reaches to ({right:g}, {bottom:g}), the image has {width} x"
+            f" {height} pixels"
+        )

@@ -1,0 +1,56 @@
+"""GeoParquet as exported here: it states its classes and its scale."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from karyoscope.datasets import Sample
+from karyoscope.errors import KaryoscopeError
+from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles
+from karyoscope.export import read_parquet
+from karyoscope.taxonomy import Taxonomy
+
+
+class ParquetFiles(PredictionFiles):
+    """``<stem>.parquet``: outlines in pixels of the image."""
+
+    name = "parquet"
+    what = "GeoParquet files"
+    endings = (".parquet",)
+
+    def find_taxonomy(self) -> Taxonomy:
+        """Return the classes that the first readable file states."""
+        for path in self.files.values():
+            try:
+                return Taxonomy.from_dict(_header(path)["taxonomy"])
+            except KaryoscopeError:
+                continue  # named when it is read
+        return self.given
+
+    def read(self, path: Path, sample: Sample) -> Prediction:
+        """Rasterise the outlines."""
+        height, width = sample.inst_map.shape
+        if _header(path).get("size", [width, height]) != [width, height]:
+            raise KaryoscopeError(
+                f"{path}: it is of an image of {_header(path)['size']} pixels (width, height), the"
+                f" truth has {[width, height]}"
+            )
+        nuclei = read_parquet(path)
+        if nuclei.taxonomy != self.taxonomy:
+            raise KaryoscopeError(
+                f"{path}: its classes ({nuclei.taxonomy.name}) are not those of the other files"
+            )
+        return Prediction.of_nuclei(nuclei, width, height)
+
+
+def _header(path: Path) -> dict:
+    """What the file says about itself."""
+    try:
+        return json.loads((pq.read_schema(path).metadata or {})[b"karyoscope"])
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise KaryoscopeError(f"{path} is no table of nuclei from karyoscope: {reason}") from error

@@ -1,0 +1,232 @@
+"""Predictions, or a model, against annotated images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from karyoscope.datasets import Dataset, Record, Sample, common_taxonomy, merge_classes
+from karyoscope.errors import KaryoscopeError
+from karyoscope.evaluation.outcome import Outcome
+from karyoscope.evaluation.patches import SIZE, cut
+from karyoscope.evaluation.predictions import Prediction, Predictions
+from karyoscope.evaluation.predictions.model import ModelPredictions, validation_images
+from karyoscope.inference import Model
+from karyoscope.metrics import Evaluation, Pair
+from karyoscope.metrics.protocols import find_protocol
+from karyoscope.taxonomy import Taxonomy
+
+Watch = Callable[[Sample, Prediction], None]
+#: The protocol whose figures are defined on patches of 256 pixels.
+_PATCHED = "conic"
+#: Relative difference of pixel sizes that still counts as the same.
+_SAME_SCALE = 0.02
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a set of images is scored.
+
+    Attributes
+    ----------
+    protocol : {"conic", "hovernet", "pannuke", "qu"}
+        See :data:`karyoscope.metrics.PROTOCOLS`.
+    records : sequence of str or None
+        Names of the images to score; None for all.
+    patches : {256, 0} or None
+        Score patches of 256 x 256 pixels, cut as CoNIC's are, or whole images. None means
+        patches for the protocol ``"conic"``, whose figures are defined on them.
+    """
+
+    protocol: str = "conic"
+    records: Sequence[str] | None = None
+    patches: int | None = None
+
+    def __post_init__(self) -> None:
+        find_protocol(self.protocol)
+        if self.patches not in (None, 0, SIZE):
+            raise KaryoscopeError(f"--patches takes {SIZE}, as CoNIC's, or 0 for whole images")
+
+    @property
+    def side(self) -> int:
+        """Side of the patches that are scored, in pixels; 0 for whole images."""
+        return (SIZE if self.protocol == _PATCHED else 0) if self.patches is None else self.patches
+
+
+def evaluate_predictions(
+    truth: Dataset,
+    predictions: Predictions,
+    rules: Rules | None = None,
+    seen: Watch = lambda sample, prediction: None,
+) -> Outcome:
+    """Score predictions against annotated images.
+
+    Class sets that differ meet in :func:`karyoscope.datasets.common_taxonomy`; predictions
+    without classes are scored without. An image whose prediction is missing, damaged or of
+    another size is named and left out.
+
+    Parameters
+    ----------
+    truth : Dataset
+    predictions : Predictions
+        From :func:`karyoscope.evaluation.open_predictions`.
+    rules : Rules, optional
+    seen : callable
+        Called with every image and its prediction, for progress and pictures; their classes are
+        those that are scored.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    KaryoscopeError
+        If no image could be scored, the class sets have nothing in common, or the protocol needs
+        a pixel size that is unknown.
+    """
+    rules = rules or Rules()
+    found = predictions.taxonomy
+    scored = None if found is None else common_taxonomy(truth.taxonomy, found)
+    mpp = truth.mpp if find_protocol(rules.protocol).needs_mpp else None
+    outcome = Outcome(
+        Evaluation(rules.protocol, scored, mpp),
+        f"{truth.name} {getattr(truth, 'root', '')}".strip(),
+        predictions.describe(),
+        rules.side,
+        conventions={
+            "images": _patch_convention(rules.side),
+            "classes": _class_convention(truth.taxonomy, found, scored),
+        },
+    )
+    table = None if found is None or scored is None else _table(found, scored)
+    chosen = _chosen(truth, rules.records, outcome)
+    truth = truth if scored is None else merge_classes(truth, scored)
+    for record in chosen:
+        try:
+            sample = truth.load(record)
+            prediction = _checked(predictions.load(sample), sample, mpp)
+        except KaryoscopeError as error:
+            outcome.problems.append(str(error))
+            continue
+        if table is not None and prediction.classes is not None:
+            prediction = replace(prediction, classes=table[prediction.classes])
+        for pair in _pairs(sample, prediction, rules.side, scored is not None):
+            outcome.evaluation.add(pair)
+        outcome.images += 1
+        seen(sample, prediction)
+    known = {record.name for record in truth.records}
+    outcome.notes += [
+        f"prediction {name} left out: no image of that name in the truth"
+        for name in predictions.names
+        if name not in known
+    ]
+    if not len(outcome.evaluation):
+        raise KaryoscopeError(_nothing_scored(outcome))
+    return outcome
+
+
+def evaluate_model(
+    truth: Dataset,
+    model: Model,
+    rules: Rules | None = None,
+    seen: Watch = lambda sample, prediction: None,
+) -> Outcome:
+    """Segment annotated images with a model and score the result.
+
+    Parameters and errors are those of :func:`evaluate_predictions`. Where the model's card says
+    which images were kept from training, a note tells if others are scored.
+    """
+    outcome = evaluate_predictions(truth, ModelPredictions(model), rules, seen)
+    chosen = rules.records if rules else None
+    names = [record.name for record in truth.records] if chosen is None else list(chosen)
+    kept = set(validation_images(model))
+    others = set(names) - kept
+    if kept and others:
+        outcome.notes.append(
+            f"{len(others)} of {len(names)} images are not among the {len(kept)} that the model's"
+            " card names as kept from training: if it was trained on them, the scores flatter"
+        )
+    return outcome
+
+
+def _chosen(truth: Dataset, names: Sequence[str] | None, outcome: Outcome) -> list[Record]:
+    """Records to score; what cannot be is named."""
+    outcome.problems += truth.problems
+    if names is None:
+        return list(truth.records)
+    wanted = set(names)
+    by_name = {record.name: record for record in truth.records}
+    outcome.problems += [f"no image {name} in the truth" for name in sorted(wanted - set(by_name))]
+    return [record for name, record in by_name.items() if name in wanted]
+
+
+def _checked(prediction: Prediction, sample: Sample, mpp: float | None) -> Prediction:
+    """Return the prediction, provided that it and its truth can be scored."""
+    name = sample.record.name
+    if prediction.inst_map.shape != sample.inst_map.shape:
+        height, width = sample.inst_map.shape
+        rows, columns = prediction.inst_map.shape
+        raise KaryoscopeError(
+            f"{name}: the prediction has {columns} x {rows} pixels, the image {width} x {height}"
+        )
+    if mpp is not None and abs(sample.mpp / mpp - 1) > _SAME_SCALE:
+        raise KaryoscopeError(
+            f"{name}: has {sample.mpp:g} µm/px, the set is scored at {mpp:g}; score it by itself"
+        )
+    return prediction
+
+
+def _pairs(
+    sample: Sample, prediction: Prediction, patches: int, with_classes: bool
+) -> Iterator[Pair]:
+    """The whole image as it is scored, or its patches."""
+    record = sample.record
+    about = {"source": record.source, "cohort": record.cohort}
+    maps = {
+        "true": sample.inst_map,
+        "pred": prediction.inst_map,
+        "true_classes": sample.classes if with_classes else None,
+        "pred_classes": prediction.classes if with_classes else None,
+        "ignore": sample.ignore,
+    }
+    shape = sample.inst_map.shape
+    if not patches or shape == (SIZE, SIZE) or sample.points is not None:
+        yield Pair(**maps, name=record.name, points=sample.points, **about)  # type: ignore[arg-type]
+        return
+    for number, (_, parts) in enumerate(cut(maps, *shape)):
+        yield Pair(**parts, name=f"{record.name}-{number:04d}", **about)  # type: ignore[arg-type]
+
+
+def _table(found: Taxonomy, scored: Taxonomy) -> np.ndarray | None:
+    return None if found == scored else found.lookup_to(scored)
+
+
+def _patch_convention(patches: int) -> str:
+    if not patches:
+        return "scored whole"
+    return (
+        f"{patches} px patches cut as CoNIC's: from the top left, at the far edges overlapping;"
+        " smaller images padded by reflection; means over images are means over patches"
+    )
+
+
+def _class_convention(truth: Taxonomy, found: Taxonomy | None, scored: Taxonomy | None) -> str:
+    if found is None or scored is None:
+        return "the predictions have none, nuclei are scored without class"
+    merged = [
+        f"{of} merged from {taxonomy.name}"
+        for of, taxonomy in (("truth", truth), ("prediction", found))
+        if taxonomy.name != scored.name
+    ]
+    return "; ".join([f"{scored.name} ({', '.join(scored.names)})", *merged])
+
+
+def _nothing_scored(outcome: Outcome) -> str:
+    if outcome.images:
+        name = outcome.evaluation.protocol.name
+        return f"the truth is points, and protocol {name!r} scores outlines; use hovernet"
+    more = f"; {outcome.problems[0]}" if outcome.problems else ""
+    return f"no image could be scored{more}"
