@@ -12,7 +12,11 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from karyoscope.targets.contour import contour
+from karyoscope.targets.distance import distance_map
+from karyoscope.targets.hover import hover_maps
 from karyoscope.targets.three_label import centre_vectors, three_label
+from karyoscope.targets.weight_map import weight_map
 
 IGNORE = 255
 
@@ -31,10 +35,35 @@ def _types(ids: Tensor, classes: Tensor) -> Tensor:
     return classes.long().masked_fill(unlabelled | (ids < 0), IGNORE)
 
 
+def _np(ids: Tensor, classes: Tensor) -> Tensor:
+    return (ids > 0).long().masked_fill(ids < 0, IGNORE)
+
+
+def _hv(ids: Tensor, classes: Tensor) -> Tensor:
+    return hover_maps(ids)
+
+
+def _contour(ids: Tensor, classes: Tensor) -> Tensor:
+    return contour(ids.clamp(min=0)).long().masked_fill(ids < 0, IGNORE)
+
+
+def _weight_map(ids: Tensor, classes: Tensor) -> Tensor:
+    return weight_map(ids)
+
+
+def _distance(ids: Tensor, classes: Tensor) -> Tensor:
+    return distance_map(ids.clamp(min=0))
+
+
 TARGETS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "three_label": _three_label,
     "centre": _centre,
     "types": _types,
+    "np": _np,
+    "hv": _hv,
+    "contour": _contour,
+    "weight_map": _weight_map,
+    "distance": _distance,
 }
 
 
@@ -42,3 +71,10 @@ def make_targets(names: Iterable[str], ids: Tensor, classes: Tensor) -> dict[str
     """Compute the named targets of a batch of label maps."""
     with torch.no_grad():
         return {name: TARGETS[name](ids, classes) for name in names}
+
+
+def crop_targets(targets: dict[str, Tensor], margin: int) -> dict[str, Tensor]:
+    """Targets where a network of valid convolutions has outputs: ``margin`` px off each side."""
+    if not margin:
+        return targets
+    return {name: t[..., margin:-margin, margin:-margin] for name, t in targets.items()}
