@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from karyoscope.datasets._describe import read_description
 from karyoscope.datasets.base import Dataset, Record, Sample
@@ -60,6 +61,7 @@ def open_dataset(
     *,
     taxonomy: Taxonomy | None = None,
     mpp: float | None = None,
+    **options: Any,
 ) -> Dataset:
     """Open a folder of annotated images.
 
@@ -73,6 +75,8 @@ def open_dataset(
         What the class ids mean, where they are not the published classes.
     mpp : float, optional
         Micrometres per pixel, where it is not the published one.
+    **options
+        Further arguments of the layout, such as ``info`` of Lizard.
 
     Raises
     ------
@@ -85,7 +89,10 @@ def open_dataset(
     name = name or read_description(root).layout or recognise(root)
     if name not in DATASETS:
         raise KaryoscopeError(f"no dataset layout {name!r}; there are {', '.join(DATASETS)}")
-    return DATASETS[name](root, taxonomy=taxonomy, mpp=mpp)
+    try:
+        return DATASETS[name](root, taxonomy=taxonomy, mpp=mpp, **options)
+    except TypeError as error:
+        raise KaryoscopeError(f"layout {name!r}: {error}") from error
 
 
 def recognise(root: Path) -> str:

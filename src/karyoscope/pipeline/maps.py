@@ -38,9 +38,8 @@ def image_maps(
     height, width = rgb.shape[:2]
     layout = Layout(width, height, context, largest=largest)
     mosaic = Mosaic(strides)
-    for window in layout.windows(layout.bounds):
+    windows = layout.windows(layout.bounds)
+    for window in windows:
         box = window.read
-        pixels = rgb[box.top : box.bottom, box.left : box.right]
-        beyond = ((0, box.height - pixels.shape[0]), (0, box.width - pixels.shape[1]), (0, 0))
-        mosaic.put(window, predict(np.pad(pixels, beyond, constant_values=255)))
-    return mosaic.assemble(layout.bounds)
+        mosaic.put(window, predict(rgb[box.top : box.bottom, box.left : box.right]))
+    return mosaic.assemble(layout.bounds, windows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch.utils.data import Dataset as TorchDataset
 
-from karyoscope.datasets import DATASETS, Dataset, Record, Sample, merge_classes
+from karyoscope.datasets import Dataset, Record, Sample, merge_classes, open_dataset
 from karyoscope.datasets.split import apply_split, read_split
 from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
@@ -16,11 +16,10 @@ Weighted = tuple[Dataset, Record, float]
 
 def open_source(source: DataSource, mpp: float) -> Dataset:
     """Open one dataset of a recipe and check its scale."""
-    if source.dataset not in DATASETS:
-        raise KaryoscopeError(
-            f"no dataset {source.dataset!r}; there are {', '.join(sorted(DATASETS))}"
-        )
-    dataset = DATASETS[source.dataset](source.path, **source.options)  # type: ignore[call-arg]
+    taxonomy = Taxonomy.load(source.taxonomy) if source.taxonomy else None
+    dataset = open_dataset(
+        source.path, source.dataset, taxonomy=taxonomy, mpp=source.mpp, **source.options
+    )
     if abs(dataset.mpp / mpp - 1) > 0.03:
         raise KaryoscopeError(
             f"{source.path} is at {dataset.mpp} µm/px, the recipe at {mpp}: convert it first"

@@ -12,8 +12,8 @@ from karyoscope.losses import build_loss
 from karyoscope.networks import build_network
 from karyoscope.networks.deployed import Deployed
 from karyoscope.networks.encoder import keep_depthwise_in_float32
-from karyoscope.training.batches import Batch
 from karyoscope.taxonomy import Taxonomy
+from karyoscope.training.batches import Batch
 from karyoscope.training.recipe import Optimiser, Recipe
 
 if TYPE_CHECKING:
@@ -75,6 +75,12 @@ class NucleusModule(L.LightningModule):
             total = total + self.loss_weights[name] * value
         self.log("train/loss", total, prog_bar=True, batch_size=len(image))
         return total
+
+    def on_train_start(self) -> None:
+        """Take the rate from the recipe: it may have more steps than the run that was stopped."""
+        rate = rate_at(self.global_step, self.recipe.training.steps, self.recipe.optimiser)
+        for group in self.optimizers(use_pl_optimizer=False).param_groups:
+            group["lr"] = group["initial_lr"] * rate
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
         """Leave batches where they are: they were made on the device."""

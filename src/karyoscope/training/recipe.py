@@ -13,7 +13,6 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.training.colour import Colour
 from karyoscope.training.geometry import Geometry
 
-
 _SHIPPED = resources.files("karyoscope") / "recipes"
 
 
@@ -24,12 +23,17 @@ class _Strict(BaseModel):
 class DataSource(_Strict):
     """One dataset on disk and how much it counts."""
 
-    dataset: str
     path: Path
+    dataset: str | None = None
+    """Layout; recognised where not given."""
+    taxonomy: str | None = None
+    """What its class ids mean, where they are not the published classes."""
+    mpp: float | None = None
+    """µm per pixel, where it is not the published one."""
     weight: float = Field(1.0, gt=0)
     """How often its tiles are drawn, relative to the others."""
     options: dict[str, Any] = {}
-    """Further arguments of the dataset's reader."""
+    """Further arguments of the layout's reader."""
 
 
 class Validation(_Strict):

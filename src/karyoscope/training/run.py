@@ -9,12 +9,13 @@ from pathlib import Path
 import lightning as L
 import torch
 import yaml
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.training.batches import TileBatches
+from karyoscope.training.checkpoints import Checkpoints
 from karyoscope.training.data import ValidationImages, load_training_bank
 from karyoscope.training.module import NucleusModule
 from karyoscope.training.recipe import Recipe
@@ -79,6 +80,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, device: str = "auto")
         logger=CSVLogger(out, "log", f"from-{batches.first_step:07d}", flush_logs_every_n_steps=50),
         log_every_n_steps=50,
         enable_model_summary=False,
+        enable_checkpointing=False,
         # Batches have no end, so that validation goes by steps.
         val_check_interval=min(recipe.validation.every, recipe.training.steps),
         check_val_every_n_epoch=None,
@@ -99,27 +101,6 @@ def _can_validate() -> bool:
     return all(importlib.util.find_spec(name) for name in ("numba", "cv2", "scipy"))
 
 
-class _KeepLastStep(Callback):
-    """Write the last checkpoint at the last step too, whatever the interval."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
-        if trainer.global_step >= trainer.max_steps:
-            trainer.save_checkpoint(self._path)
-
-
 def _callbacks(recipe: Recipe, out: Path) -> list[Callback]:
-    checkpoint = ModelCheckpoint(
-        out,
-        filename="{step}",
-        every_n_train_steps=500,
-        save_last=True,
-        save_top_k=1,
-        monitor="step",
-        mode="max",
-        enable_version_counter=False,
-    )
     average = [EMAWeightAveraging(decay=recipe.training.ema)] if recipe.training.ema else []
-    return [*average, _KeepLastStep(out / "last.ckpt"), checkpoint]
+    return [*average, Checkpoints(out)]

@@ -1,0 +1,5 @@
+"""``python -m karyoscope``."""
+
+from karyoscope.cli import main
+
+main()
