@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,13 +19,13 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation import (
     FORMATS,
     GROUPINGS,
-    Outcome,
     Prediction,
     Rules,
     evaluate_model,
     evaluate_predictions,
     open_predictions,
 )
+from karyoscope.evaluation.pictures import Pictures
 from karyoscope.evaluation.report import write_report
 from karyoscope.evaluation.table import evaluation_table
 from karyoscope.inference import load_model
@@ -94,10 +94,13 @@ def evaluate(
     names = _wanted(split, part, records)
     rules = Rules(protocol, names, patches)
     total = len(dataset) if names is None else len(names)
+    pictures = Pictures()
     with _progress(total) as advance:
 
         def seen(sample: Sample, prediction: Prediction) -> None:
             advance()
+            if out is not None:
+                pictures.add(sample, prediction)
 
         if runner is not None:
             outcome = evaluate_model(dataset, runner, rules, seen)
@@ -106,7 +109,12 @@ def evaluate(
             meaning = None if classes is None else Taxonomy.load(classes)
             found = open_predictions(predictions, dataset, form, taxonomy=meaning)
             outcome = evaluate_predictions(dataset, found, rules, seen)
-    _report(outcome, by, out, as_json)
+    data = outcome.to_dict(by)
+    _report(data, as_json)
+    if out is not None:
+        write_report(data, pictures, out)
+    if outcome.problems:
+        raise typer.Exit(1)
 
 
 def _wanted(split: Path | None, part: str, records: str | None) -> list[str] | None:
@@ -134,13 +142,7 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def _report(outcome: Outcome, by: str | None, out: Path | None, as_json: bool) -> None:
-    data = outcome.to_dict(by)
+def _report(data: dict[str, Any], as_json: bool) -> None:
     print(json.dumps(data, indent=1)) if as_json else Console().print(evaluation_table(data))
-    for line in (*outcome.notes, *outcome.problems):
+    for line in (*data["scored"]["notes"], *data["scored"]["problems"]):
         print(f"karyoscope: {line}", file=sys.stderr)
-    if out is not None:
-        write_report(data, out)
-    if outcome.problems:
-        print(f"karyoscope: {len(outcome.problems)} problems", file=sys.stderr)
-        raise typer.Exit(1)

@@ -60,6 +60,7 @@ class Outcome:
             "truth": self.truth,
             "predictions": self.predictions,
             "images": self.images,
+            "sources": len({s for part in self.evaluation.parts.values() for s in part.sources}),
             "patches": self.patches,
             "problems": self.problems,
             "notes": self.notes,

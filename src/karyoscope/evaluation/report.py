@@ -8,22 +8,33 @@ from pathlib import Path
 from typing import Any
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.evaluation.page import evaluation_page
+from karyoscope.evaluation.pictures import Pictures
 
-JSON, CSV = "evaluation.json", "images.csv"
+JSON, CSV, HTML = "evaluation.json", "images.csv", "evaluation.html"
 
 
-def write_report(data: dict[str, Any], out: Path) -> None:
-    """Write ``evaluation.json`` and ``images.csv`` to a folder, which is made where missing.
+def write_report(data: dict[str, Any], pictures: Pictures, out: Path) -> None:
+    """Write ``evaluation.json``, ``images.csv`` and ``evaluation.html`` to a folder.
 
     Parameters
     ----------
     data : dict
         From :meth:`karyoscope.evaluation.Outcome.to_dict`.
+    pictures : Pictures
+        For the page.
     out : Path
+        Made where missing; files there are replaced.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the folder cannot be written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
         _write(out / JSON, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        _write(out / HTML, evaluation_page(data, pictures))
         _write_images(out / CSV, data["per_image"])
     except OSError as error:
         raise KaryoscopeError(f"cannot write {out}: {error.strerror or error}") from error

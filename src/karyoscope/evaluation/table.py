@@ -64,7 +64,7 @@ def evaluation_table(data: dict[str, Any]) -> RenderableType:
     """
     scored = data["scored"]
     parts: list[RenderableType] = [
-        Text(f"{scored['predictions']}\nagainst {scored['truth']}: {_how_many(data)}"),
+        Text(f"{scored['predictions']}\nagainst {scored['truth']}: {how_many(data)}"),
         _overall(data),
     ]
     if data.get("classes"):
@@ -80,7 +80,7 @@ def comparison_table(data: dict[str, Any]) -> RenderableType:
     """Render the plain data of a comparison; differences that exclude 0 are bold."""
     title = f"protocol {data['protocol']}, {data['images']} images"
     table = _table(title, "score", "A", "B", "B - A", "95 % interval")
-    for name in _shown(data):
+    for name in shown(data):
         _add_difference(table, TITLES[name], data[name])
     for class_name, of_class in (data.get("classes") or {}).items():
         table.add_section()
@@ -95,7 +95,8 @@ def convention_lines(data: dict[str, Any]) -> Iterator[str]:
     for part, rules in data["conventions"].items():
         for name, rule in rules.items():
             yield f"{part if part != 'set' else 'scored'}, {name}: {rule}"
-    yield "intervals: 95 %, bootstrap over source images, 1000 samples"
+    sources = data["scored"]["sources"]
+    yield f"intervals: 95 %, bootstrap over {sources} sources, 1000 samples"
 
 
 def number(value: Any, signed: bool = False) -> str:
@@ -116,7 +117,7 @@ def interval(bounds: Any, signed: bool = False) -> str:
 
 def _overall(data: dict[str, Any]) -> Table:
     table = _table(f"protocol {data['protocol']}", "score", "value", "95 % interval")
-    for name in _shown(data):
+    for name in shown(data):
         table.add_row(TITLES[name], number(data[name]), interval(data["intervals"].get(name)))
     return table
 
@@ -142,7 +143,7 @@ def _classes(data: dict[str, Any]) -> Table:
 
 
 def _groups(groups: dict[str, Any]) -> Table:
-    columns = [name for name in OF_GROUP if name in next(iter(groups["scores"].values()))]
+    columns = groups_columns(groups)
     table = _table(f"by {groups['by']}", groups["by"], "images", *(TITLES[c] for c in columns))
     for name, scores in groups["scores"].items():
         table.add_row(name or "-", str(scores["images"]), *(number(scores[c]) for c in columns))
@@ -157,11 +158,18 @@ def _table(title: str, first: str, *headings: str) -> Table:
     return table
 
 
-def _shown(data: dict[str, Any]) -> list[str]:
+def groups_columns(groups: dict[str, Any]) -> list[str]:
+    """Names of the scores by which groups are compared."""
+    return [name for name in OF_GROUP if name in next(iter(groups["scores"].values()))]
+
+
+def shown(data: dict[str, Any]) -> list[str]:
+    """Names of the scores that there are, in the order in which they are shown."""
     return [name for name in TITLES if name in data]
 
 
-def _how_many(data: dict[str, Any]) -> str:
+def how_many(data: dict[str, Any]) -> str:
+    """How many images were scored, in words."""
     images = data["scored"]["images"]
     if data["images"] == images:
         return f"{images} images"
