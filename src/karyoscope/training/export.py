@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from torch import nn
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference.bundle import CARD, FORMAT, ONNX, README, WEIGHTS
+from karyoscope.inference.rewrite import write_files
 from karyoscope.networks import build_network
 from karyoscope.networks.deployed import Deployed
 from karyoscope.taxonomy import Taxonomy
@@ -168,12 +168,5 @@ def export_bundle(
         "scores": scores or {},
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
-    staging = out.with_name(out.name + ".partial")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    for name, data in files.items():
-        (staging / name).write_bytes(data)
-    (staging / CARD).write_text(yaml.safe_dump(card, sort_keys=False, allow_unicode=True), "utf-8")
-    shutil.rmtree(out, ignore_errors=True)
-    staging.rename(out)
-    return out
+    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
+    return write_files(out, files | {CARD: text.encode()})
