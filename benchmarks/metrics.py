@@ -93,7 +93,7 @@ def patches(count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Patches in the layout of CoNIC: (256, 256, 2) int32, ids 1..n and classes."""
     side = 2048
     rng = np.random.default_rng(2)
-    images = drawn(side, 8200, seed=1)
+    images = drawn(side, 6300, seed=1)
     classes = [np.append(0, rng.integers(1, 7, int(image.max()))) for image in images]
     for _ in range(count):
         row, column = rng.integers(0, side - CONIC, 2)
@@ -172,7 +172,10 @@ def main() -> None:
 
     time_set(20)
     spent, evaluation = time_set(options.patches)
-    print(f"{len(evaluation)} patches of 256 px by the CoNIC protocol: {spent:.2f} s")
+    nuclei = int(
+        sum(of_class["tp"] + of_class["fn"] for of_class in evaluation["classes"].values())
+    )
+    print(f"{len(evaluation)} patches of 256 px, {nuclei} nuclei, CoNIC protocol: {spent:.2f} s")
     start = time.process_time()
     evaluation.intervals()
     print(f"  intervals of all its scores, 1000 samples: {time.process_time() - start:.2f} s")
