@@ -14,13 +14,14 @@ import typer
 from karyoscope import __version__
 from karyoscope.errors import KaryoscopeError
 
-#: Verb -> (module with ``app`` or ``command``, one line of help). Modules are imported when used.
+#: Verb, which is the name of its module, and one line of help. Modules are imported when used.
 VERBS = {
     "segment": "Find, outline and classify every nucleus of slides and images.",
     "models": "List the models that come with the package.",
     "train": "Train a recipe.",
     "export": "Write the model bundle of a training run.",
     "evaluate": "Score predicted nuclei against annotated images.",
+    "tune": "Search the post-processing parameters of a model on validation images.",
     "compare": "Compare two evaluations: paired difference with interval.",
     "data": "Inspect, convert and split annotated images.",
 }
@@ -33,12 +34,13 @@ class _LazyGroup(typer.core.TyperGroup):
         return list(VERBS)
 
     def get_command(self, ctx, name):  # type: ignore[no-untyped-def]
-        if name not in VERBS:
-            return None
-        if len(sys.argv) < 2 or sys.argv[1] in ("--help", "-h"):
-            return typer.core.TyperCommand(name, help=VERBS[name])
+        # A stand-in: the list of verbs needs no more.
+        return typer.core.TyperCommand(name, help=VERBS[name]) if name in VERBS else None
+
+    def resolve_command(self, ctx, args):  # type: ignore[no-untyped-def]
+        name, _, rest = super().resolve_command(ctx, args)
         module = import_module(f"karyoscope.cli.{name}")
-        return typer.main.get_command(module.app)
+        return name, typer.main.get_command(module.app), rest
 
 
 app = typer.Typer(
@@ -52,18 +54,27 @@ app = typer.Typer(
 )
 
 
-@app.callback(invoke_without_command=False)
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"karyoscope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+    version: bool = typer.Option(
+        False,
+        "--version",
+        help="Print the version and stop.",
+        callback=_print_version,
+        is_eager=True,
+    ),
 ) -> None:
     pass
 
 
 def main() -> None:
     """Entry point of the ``karyoscope`` command."""
-    if sys.argv[1:2] == ["--version"]:
-        print(f"karyoscope {__version__}")
-        return
     try:
         app()
     except KaryoscopeError as error:

@@ -5,27 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import time
-import warnings
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
+from karyoscope.cli._terminal import complain, progress_bar, warnings_told
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export import summary_table
-from karyoscope.inference import load_model
-from karyoscope.inference.model import Model
-from karyoscope.pipeline import FORMATS, SegmentOptions, segment_file
+from karyoscope.export import WRITERS, summary_table
+from karyoscope.inference import DEVICES, VIEWS, Model, find_bundle, load_model
+from karyoscope.pipeline import FORMATS, Roi, SegmentOptions, segment_file, warm_up
 from karyoscope.slides import find_slides
+from karyoscope.slides.base import slide_name
 
 app = typer.Typer()
 
@@ -44,7 +37,18 @@ def segment(
     formats: Annotated[
         str, typer.Option("--format", help="Formats to write, separated by commas.")
     ] = ",".join(FORMATS),
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    roi: Annotated[
+        str | None,
+        typer.Option(metavar="X,Y,W,H", help="Only this region, in pixels of level 0."),
+    ] = None,
+    tissue: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|none|FILE",
+            help="Leave blank glass out, or nothing, or all but the polygons of a GeoJSON file.",
+        ),
+    ] = "auto",
+    device: Annotated[str, typer.Option(help=f"{', '.join(DEVICES)}.")] = "auto",
     tta: Annotated[
         int, typer.Option(help="Views averaged (flips, quarter turns): 1, 2, 4 or 8.")
     ] = 1,
@@ -58,68 +62,111 @@ def segment(
     input; positions are in pixels of level 0. Inputs that fail are named, the others go on, and
     the exit code is then 1.
     """
-    slides, problems = find_slides(inputs)
+    options = SegmentOptions(_formats(formats), overwrite, _roi(roi), tissue)
+    _require(device in DEVICES, f"--device takes {', '.join(DEVICES)}, not {device!r}")
+    _require(tta in VIEWS, f"--tta takes {', '.join(map(str, VIEWS))} views, not {tta}")
+    found, problems = find_slides(inputs)
+    named = [Path(given) for given in inputs]
+    slides = [path for path in found if path in named or not _is_result(path)]
+    one = tissue in ("auto", "none") or len(slides) <= 1
+    _require(one, f"--tissue {tissue} is drawn on one slide; {len(slides)} are given")
     for problem in problems:
-        _complain(problem)
-    runner = load_model(model, device, workers, tta) if slides else None
-    options = SegmentOptions([f.strip() for f in formats.split(",") if f.strip()], overwrite)
-    summaries: list[dict[str, Any]] = []
-    failed = len(problems)
-    claimed: dict[str, Path] = {}
-    for path in slides:
-        assert runner is not None
-        try:
-            first = claimed.setdefault(path.stem, path)
-            if first != path:
-                raise KaryoscopeError(f"{path}: its results would replace those of {first}")
-            summary = _one(path, out, runner, mpp, options)
-        except KaryoscopeError as error:
-            failed += 1
-            _complain(str(error))
-            continue
-        summaries.append(summary)
-        if not as_json:
-            Console().print(summary_table(summary))
+        complain(problem)
+    if slides:
+        bundle = find_bundle(model)
+        warm_up(bundle)
+        runner = load_model(bundle, device, workers, tta)
+        summaries, failed = _batch(slides, out, runner, mpp, options, as_json)
+    else:
+        summaries, failed = [], 0
     if as_json:
         print(json.dumps(summaries, indent=2))
+    failed += len(problems)
     if failed:
-        print(f"karyoscope: {failed} of {failed + len(summaries)} inputs failed", file=sys.stderr)
+        complain(f"{failed} of {len(slides) + len(problems)} inputs failed or are incomplete")
         raise typer.Exit(1)
+
+
+def _batch(
+    slides: list[Path],
+    out: Path,
+    model: Model,
+    mpp: float | None,
+    options: SegmentOptions,
+    quiet: bool,
+) -> tuple[list[dict[str, Any]], int]:
+    """Segment slide after slide; the summaries, and how many slides failed or have gaps."""
+    summaries: list[dict[str, Any]] = []
+    failed = 0
+    claimed: dict[str, Path] = {}
+    for path in slides:
+        try:
+            first = claimed.setdefault(slide_name(path), path)
+            if first != path:
+                raise KaryoscopeError(f"{path}: its results would have the names of {first}'s")
+            with warnings_told(path):
+                summary = _one(path, out, model, mpp, options)
+        except KaryoscopeError as error:
+            failed += 1
+            complain(str(error))
+        except KeyboardInterrupt:
+            complain(f"interrupted at {path}; nothing is half-written, earlier results stay")
+            raise typer.Exit(130) from None
+        except Exception:
+            # A defect of ours; it must not cost the user the other slides.
+            failed += 1
+            traceback.print_exc()
+            complain(f"{path}: this should not happen, please report the lines above")
+        else:
+            failed += bool(summary["unread_regions"])
+            summaries.append(summary)
+            if not quiet:
+                Console().print(summary_table(summary))
+    return summaries, failed
 
 
 def _one(
     path: Path, out: Path, model: Model, mpp: float | None, options: SegmentOptions
 ) -> dict[str, Any]:
-    """Segment one slide with a progress bar; warnings become one line each."""
     started = time.perf_counter()
-    console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(path.name, total=None)
-            summary = segment_file(
-                path,
-                out,
-                model,
-                mpp,
-                options,
-                lambda p: bar.update(task, completed=p.blocks_done, total=p.blocks),
-            )
-    for warning in {str(w.message) for w in caught if issubclass(w.category, UserWarning)}:
-        print(f"karyoscope: {path.name}: {warning}", file=sys.stderr)
+    with progress_bar(path.name) as watch:
+        summary = segment_file(path, out, model, mpp, options, watch)
     for line in summary["warnings"]:
-        print(f"karyoscope: {path.name}: {line}", file=sys.stderr)
+        complain(f"{path.name}: {line}")
     elapsed = time.perf_counter() - started
     print(f"{path.name}: {summary['nuclei']:,} nuclei in {elapsed:.1f} s", file=sys.stderr)
     return summary
 
 
-def _complain(message: str) -> None:
-    print(f"karyoscope: {message}", file=sys.stderr)
+def _formats(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        _require(name in WRITERS, f"--format {name}: the formats are {', '.join(WRITERS)}")
+    return names
+
+
+def _roi(text: str | None) -> Roi | None:
+    if text is None:
+        return None
+    usage = f"--roi takes X,Y,WIDTH,HEIGHT in whole pixels of level 0, not {text!r}"
+    try:
+        x, y, width, height = map(int, text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(usage) from error
+    _require(width > 0 and height > 0, usage)
+    return x, y, width, height
+
+
+def _is_result(path: Path) -> bool:
+    """Whether an earlier run wrote an image, in case its folder is the input's."""
+    suffixes = [writer.suffix for writer in WRITERS.values() if path.name.endswith(writer.suffix)]
+    return any(
+        path.with_name(path.name.removesuffix(suffix) + WRITERS["summary"].suffix).exists()
+        for suffix in suffixes
+    )
+
+
+def _require(fits: bool, usage: str) -> None:
+    """Stop with exit code 2 where an option makes no sense."""
+    if not fits:
+        raise typer.BadParameter(usage)

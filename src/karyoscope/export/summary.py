@@ -25,6 +25,9 @@ class SummaryWriter(Writer):
         tissue or region that was analysed, sets it before :meth:`finish`.
     seconds : dict of str to float
         Time per stage, set by the caller before :meth:`finish`.
+    unread_regions : list of [x, y, width, height]
+        Places, in pixels of level 0, that are damaged and hold no nuclei for that reason; set by
+        the caller before :meth:`finish`.
     warnings : list of str
         What the reader of the result should know, set by the caller before :meth:`finish`.
     """
@@ -35,6 +38,7 @@ class SummaryWriter(Writer):
     def _open(self) -> None:
         self.analysed_mm2 = self.context.area_mm2
         self.seconds: dict[str, float] = {}
+        self.unread_regions: list[list[int]] = []
         self.warnings: list[str] = []
         self._counts = np.zeros(256, np.int64)
         self._areas = np.zeros(256)
@@ -72,6 +76,7 @@ class SummaryWriter(Writer):
             "mean_area_um2": _ratio(float(self._areas.sum()), total, 2),
             "classes": rows,
             "seconds": {stage: round(value, 3) for stage, value in self.seconds.items()},
+            "unread_regions": list(self.unread_regions),
             "warnings": list(self.warnings),
         }
 

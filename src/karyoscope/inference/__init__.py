@@ -1,7 +1,19 @@
 """A trained model -> maps: bundles, engines, test-time augmentation."""
 
 from karyoscope.inference.bundle import Bundle, find_bundle, shipped_models
+from karyoscope.inference.devices import DEVICES
 from karyoscope.inference.engine import Engine, Maps
 from karyoscope.inference.model import Model, load_model
+from karyoscope.inference.tta import VIEWS
 
-__all__ = ["Bundle", "Engine", "Maps", "Model", "find_bundle", "load_model", "shipped_models"]
+__all__ = [
+    "DEVICES",
+    "VIEWS",
+    "Bundle",
+    "Engine",
+    "Maps",
+    "Model",
+    "find_bundle",
+    "load_model",
+    "shipped_models",
+]

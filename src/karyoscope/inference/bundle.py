@@ -7,17 +7,19 @@
 ``README.md``             the model card, for people
 ========================  =====================================================================
 
-No pickle is ever loaded, and no file outside the bundle is ever read.
+In a zip file these are at the top or in one folder. No pickle is ever loaded, and no file outside
+the bundle is ever read.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import zipfile
-from functools import cached_property
+import zlib
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -77,7 +79,7 @@ class ModelCard(BaseModel):
     taxonomy: dict[str, Any]
     mpp: float = Field(gt=0, le=2)
     input: InputSpec
-    maps: dict[str, int] = Field(min_length=1)
+    maps: dict[str, Literal[1, 2, 4, 8]] = Field(min_length=1)
     """Output maps by standard name, and their stride."""
     network: NetworkSpec
     postprocessing: PostprocessingSpec
@@ -97,6 +99,12 @@ class Bundle:
     path : path
         Folder or zip file.
 
+    Attributes
+    ----------
+    card : ModelCard
+    taxonomy : Taxonomy
+        The classes that the model tells apart.
+
     Raises
     ------
     KaryoscopeError
@@ -108,42 +116,54 @@ class Bundle:
         self.path = Path(path)
         if not self.path.exists():
             raise KaryoscopeError(f"model bundle {path} does not exist")
-        if self.path.is_file():
-            _check_zip(self.path)
+        self._prefix = _check_zip(self.path) if self.path.is_file() else ""
+        self._digests: dict[str, str] = {}
         self.card = self._read_card()
         for name in self.card.files:
             if name not in (ONNX, WEIGHTS, README):
-                raise KaryoscopeError(f"model bundle {path} names a file outside itself: {name!r}")
+                raise KaryoscopeError(
+                    f"model bundle {path} lists {name!r}, which is not a file of a bundle"
+                )
+        self._digests = self.card.files
+        self.taxonomy = self._read_taxonomy()
 
     def read(self, name: str) -> bytes:
         """Bytes of one file of the bundle, checked against its SHA-256 where that is known."""
         try:
-            if self.path.is_dir():
-                data = (self.path / name).read_bytes()
-            else:
-                with zipfile.ZipFile(self.path) as archive:
-                    data = archive.read(name)
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
+            data = self._bytes(name)
+        except (OSError, KeyError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+            # zipfile raises RuntimeError where a file is encrypted or packed in an unknown way.
             raise KaryoscopeError(f"model bundle {self.path} has no readable {name}") from error
-        card: ModelCard | None = self.__dict__.get("card")
-        expected = card.files.get(name) if card else None
+        expected = self._digests.get(name)
         if expected and hashlib.sha256(data).hexdigest() != expected:
             raise KaryoscopeError(f"model bundle {self.path} is damaged: {name} was changed")
         return data
 
-    @cached_property
-    def taxonomy(self) -> Taxonomy:
-        """The classes that the model tells apart."""
-        return Taxonomy.from_dict(self.card.taxonomy)
+    def _bytes(self, name: str) -> bytes:
+        if self.path.is_file():
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.read(self._prefix + name)
+        file = self.path / name
+        if not file.resolve().is_relative_to(self.path.resolve()):
+            raise KaryoscopeError(f"model bundle {self.path} holds a link that leaves it: {name!r}")
+        return file.read_bytes()
+
+    def _read_taxonomy(self) -> Taxonomy:
+        try:
+            return Taxonomy.from_dict(self.card.taxonomy)
+        except KaryoscopeError as error:
+            raise KaryoscopeError(f"model bundle {self.path}: {CARD}: {error}") from error
 
     def _read_card(self) -> ModelCard:
         text = self.read(CARD)
         try:
             data = yaml.safe_load(text)
-            found = data.get("format") if isinstance(data, dict) else None
-            if found != FORMAT:
+            if not isinstance(data, dict) or "format" not in data:
+                raise KaryoscopeError(f"model bundle {self.path}: {CARD} describes no model")
+            if data["format"] != FORMAT:
                 raise KaryoscopeError(
-                    f"model bundle {self.path} has format {found}, this version reads {FORMAT}"
+                    f"model bundle {self.path} has format {data['format']!r};"
+                    f" this version of karyoscope reads {FORMAT}"
                 )
             return ModelCard.model_validate(data)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -156,15 +176,20 @@ class Bundle:
             ) from error
 
 
-def _check_zip(path: Path) -> None:
+def _check_zip(path: Path) -> str:
+    """Refuse paths that leave the archive; return the folder in it that holds the bundle."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except zipfile.BadZipFile as error:
         raise KaryoscopeError(f"{path} is neither a folder nor a zip file of a model") from error
+    except OSError as error:
+        raise KaryoscopeError(f"model bundle {path} cannot be read: {error.strerror}") from error
     for name in names:
-        if name.startswith(("/", "\\")) or ".." in Path(name).parts or ":" in name:
+        if name.startswith(("/", "\\")) or ":" in name or ".." in re.split(r"[/\\]", name):
             raise KaryoscopeError(f"model bundle {path} holds a path that leaves it: {name!r}")
+    cards = [name for name in names if re.fullmatch(rf"([^/]+/)?{re.escape(CARD)}", name)]
+    return cards[0].removesuffix(CARD) if len(cards) == 1 else ""
 
 
 def shipped_models() -> list[str]:

@@ -10,6 +10,7 @@ from karyoscope.inference.bundle import Bundle
 from karyoscope.inference.engine import Engine
 
 DEVICES = ("auto", "cpu", "cuda")
+_CUDA = "CUDAExecutionProvider"
 
 
 def open_engine(bundle: Bundle, device: str = "auto", threads: int = 0) -> Engine:
@@ -18,18 +19,14 @@ def open_engine(bundle: Bundle, device: str = "auto", threads: int = 0) -> Engin
     Raises
     ------
     KaryoscopeError
-        If the device is unknown, or is ``cuda`` and nothing here can use a GPU.
+        If the device is unknown, is ``cuda`` and nothing here can use a GPU, or the bundle cannot
+        be run.
     """
     if device not in DEVICES:
         raise KaryoscopeError(f"no device {device!r}; there are {', '.join(DEVICES)}")
-    if device != "cpu" and _torch_has_cuda():
-        from karyoscope.inference.torch_engine import TorchEngine
-
-        return TorchEngine.of_bundle(bundle)
-    if device != "cpu" and _onnxruntime_has_cuda():
-        from karyoscope.inference.onnxruntime_engine import OnnxRuntimeEngine
-
-        return OnnxRuntimeEngine(bundle, "CUDAExecutionProvider")
+    engine = None if device == "cpu" else _open_on_gpu(bundle)
+    if engine is not None:
+        return engine
     if device == "cuda":
         raise KaryoscopeError(
             "--device cuda needs an NVIDIA GPU, and torch or onnxruntime-gpu that sees it;"
@@ -38,6 +35,20 @@ def open_engine(bundle: Bundle, device: str = "auto", threads: int = 0) -> Engin
     from karyoscope.inference.openvino_engine import OpenVinoEngine
 
     return OpenVinoEngine(bundle, threads)
+
+
+def _open_on_gpu(bundle: Bundle) -> Engine | None:
+    """Open an engine on a GPU; None where nothing here can use one."""
+    if _torch_has_cuda():
+        from karyoscope.inference.torch_engine import TorchEngine
+
+        return TorchEngine.of_bundle(bundle)
+    if _onnxruntime_has_cuda():
+        from karyoscope.inference.onnxruntime_engine import OnnxRuntimeEngine
+
+        engine = OnnxRuntimeEngine(bundle, _CUDA)
+        return engine if engine.provider == _CUDA else None
+    return None
 
 
 def _torch_has_cuda() -> bool:
@@ -54,7 +65,7 @@ def _onnxruntime_has_cuda() -> bool:
         return False
     import onnxruntime
 
-    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    return _CUDA in onnxruntime.get_available_providers()
 
 
 def _nvidia_driver() -> bool:

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from karyoscope.errors import KaryoscopeError
+
 Maps = dict[str, np.ndarray]
 
 
@@ -33,4 +35,16 @@ class Engine(ABC):
         -------
         dict of str to ndarray of float32
             Maps by standard name, shape (n, h / stride, w / stride[, channels]).
+
+        Raises
+        ------
+        KaryoscopeError
+            If the runtime fails, for want of memory for example.
         """
+
+
+def failed(runtime: str, images: np.ndarray, error: Exception) -> KaryoscopeError:
+    """Return the error for a run that a runtime gave up, in one line."""
+    height, width = images.shape[1:3]
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+    return KaryoscopeError(f"{runtime} failed on {width} x {height} pixels: {reason}")

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.inference.bundle import Bundle, find_bundle
+from karyoscope.inference.bundle import CARD, Bundle, find_bundle
 from karyoscope.inference.engine import Engine, Maps
-from karyoscope.inference.tta import average_over_views
+from karyoscope.inference.tta import VIEWS, average_over_views
 from karyoscope.taxonomy import Taxonomy
 
 
@@ -26,8 +26,8 @@ class Model:
     """
 
     def __init__(self, bundle: Bundle, engine: Engine, tta: int = 1) -> None:
-        if tta not in (1, 2, 4, 8):
-            raise KaryoscopeError(f"--tta takes 1, 2, 4 or 8 views, not {tta}")
+        if tta not in VIEWS:
+            raise KaryoscopeError(f"tta takes {', '.join(map(str, VIEWS))} views, not {tta}")
         self.bundle = bundle
         self.engine = engine
         self.tta = tta
@@ -65,8 +65,22 @@ class Model:
         dict of str to ndarray of float32
             ``(h, w)`` or ``(h, w, channels)``; maps with stride s have ``ceil(h / s)`` rows and
             ``ceil(w / s)`` columns.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the engine fails, or the network does not give the maps that the bundle names.
         """
-        return predict_padded(self.engine.run, rgb, self.bundle.card.input.multiple_of, self.tta)
+        card = self.bundle.card
+        maps = predict_padded(self.engine.run, rgb, card.input.multiple_of, self.tta)
+        for name, stride in card.maps.items():
+            shape = tuple(-(-edge // stride) for edge in rgb.shape[:2])
+            if name not in maps or maps[name].shape[:2] != shape:
+                raise KaryoscopeError(
+                    f"model bundle {self.bundle.path}: its network gives no map {name!r} at stride"
+                    f" {stride}, which {CARD} promises"
+                )
+        return {name: maps[name] for name in card.maps}
 
 
 def predict_padded(
@@ -91,14 +105,14 @@ def _mirror_to(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def load_model(
-    name_or_path: str | Path = "lizard", device: str = "auto", threads: int = 0, tta: int = 1
+    source: str | Path | Bundle = "lizard", device: str = "auto", threads: int = 0, tta: int = 1
 ) -> Model:
     """Load a model.
 
     Parameters
     ----------
-    name_or_path : str or path
-        A shipped model, or a bundle (folder or zip file).
+    source : str, path or Bundle
+        A shipped model by name, or a bundle (folder or zip file).
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes a GPU where torch or ONNX Runtime sees one, else the CPU.
     threads : int
@@ -113,5 +127,5 @@ def load_model(
     """
     from karyoscope.inference.devices import open_engine
 
-    bundle = find_bundle(name_or_path)
+    bundle = source if isinstance(source, Bundle) else find_bundle(source)
     return Model(bundle, open_engine(bundle, device, threads), tta)

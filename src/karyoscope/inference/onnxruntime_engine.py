@@ -7,24 +7,35 @@ import onnxruntime
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference.bundle import ONNX, Bundle
-from karyoscope.inference.engine import Engine, Maps
+from karyoscope.inference.engine import Engine, Maps, failed
 
 
 class OnnxRuntimeEngine(Engine):
-    """Run ``model.onnx`` with one of ONNX Runtime's providers."""
+    """Run ``model.onnx`` with one of ONNX Runtime's providers.
+
+    Attributes
+    ----------
+    provider : str
+        The one that is used: the CPU's where the one asked for finds no device or no libraries.
+    """
 
     def __init__(self, bundle: Bundle, provider: str = "CPUExecutionProvider") -> None:
+        graph = bundle.read(ONNX)
         try:
-            self._session = onnxruntime.InferenceSession(bundle.read(ONNX), providers=[provider])
+            self._session = onnxruntime.InferenceSession(graph, providers=[provider])
         except Exception as error:  # ONNX Runtime raises classes of its own, without a common base
             raise KaryoscopeError(
                 f"model bundle {bundle.path}: ONNX Runtime cannot run its {ONNX} on {provider}"
             ) from error
         self._input = self._session.get_inputs()[0].name
         self._names = [output.name for output in self._session.get_outputs()]
-        self.device = f"ONNX Runtime, {self._session.get_providers()[0]}"
+        self.provider = self._session.get_providers()[0]
+        self.device = f"ONNX Runtime, {self.provider}"
 
     def run(self, images: np.ndarray) -> Maps:
         """Run a batch; see :meth:`Engine.run`."""
-        results = self._session.run(self._names, {self._input: images})
+        try:
+            results = self._session.run(self._names, {self._input: images})
+        except Exception as error:  # as above
+            raise failed("ONNX Runtime", images, error) from error
         return dict(zip(self._names, results, strict=True))

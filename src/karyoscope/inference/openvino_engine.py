@@ -9,7 +9,7 @@ import openvino.properties.hint as hints
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference.bundle import ONNX, Bundle
-from karyoscope.inference.engine import Engine, Maps
+from karyoscope.inference.engine import Engine, Maps, failed
 
 
 class OpenVinoEngine(Engine):
@@ -34,8 +34,9 @@ class OpenVinoEngine(Engine):
             hints.performance_mode: hints.PerformanceMode.LATENCY,
             props.inference_num_threads: threads,
         }
+        graph = bundle.read(ONNX)
         try:
-            self._model = core.compile_model(core.read_model(bundle.read(ONNX)), "CPU", config)
+            self._model = core.compile_model(core.read_model(graph), "CPU", config)
         except RuntimeError as error:
             raise KaryoscopeError(
                 f"model bundle {bundle.path}: OpenVINO cannot read its {ONNX}"
@@ -46,5 +47,8 @@ class OpenVinoEngine(Engine):
 
     def run(self, images: np.ndarray) -> Maps:
         """Run a batch; see :meth:`Engine.run`."""
-        results = self._request.infer([images], share_inputs=True, share_outputs=False)
+        try:
+            results = self._request.infer([images], share_inputs=True, share_outputs=False)
+        except RuntimeError as error:
+            raise failed("OpenVINO", images, error) from error
         return dict(zip(self._names, results.values(), strict=True))

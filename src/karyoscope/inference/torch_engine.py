@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference.bundle import WEIGHTS, Bundle
-from karyoscope.inference.engine import Engine, Maps
+from karyoscope.inference.engine import Engine, Maps, failed
 from karyoscope.networks import build_network
 from karyoscope.networks.deployed import Deployed
 
@@ -35,22 +38,27 @@ class TorchEngine(Engine):
     def of_bundle(cls, bundle: Bundle, device: str = "cuda") -> TorchEngine:
         """Build a bundle's network and load its ``weights.safetensors``."""
         card = bundle.card
-        network = build_network(card.network.name, len(bundle.taxonomy), **card.network.options)
+        network: Any = build_network(
+            card.network.name, len(bundle.taxonomy), **card.network.options
+        )
         try:
             network.load_state_dict(load(bundle.read(WEIGHTS)))
-        except RuntimeError as error:
+        except (RuntimeError, SafetensorError) as error:
             raise KaryoscopeError(
                 f"model bundle {bundle.path}: {WEIGHTS} does not fit the network it names"
             ) from error
         outputs = [name for name in network.outputs if name not in network.auxiliary]
         module = Deployed(network, card.input.mean, card.input.std, outputs)
-        module = module.eval().to(device, memory_format=torch.channels_last)
+        module = module.eval().to(torch.device(device)).to(memory_format=torch.channels_last)
         return cls(module, autocast=device != "cpu")
 
     @torch.inference_mode()
     def run(self, images: np.ndarray) -> Maps:
         """Run a batch; see :meth:`Engine.run`."""
-        batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
-            maps = self._module(batch)
-        return {name: values.float().cpu().numpy() for name, values in maps.items()}
+        try:
+            batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+                maps = self._module(batch)
+            return {name: values.float().cpu().numpy() for name, values in maps.items()}
+        except RuntimeError as error:
+            raise failed("torch", images, error) from error

@@ -8,6 +8,9 @@ import numpy as np
 
 from karyoscope.inference.engine import Maps
 
+VIEWS = (1, 2, 4, 8)
+"""How many views can be averaged."""
+
 # (quarter turns, mirrored left-right), in the order in which they are added.
 _VIEWS = [
     (0, False),

@@ -1,18 +1,32 @@
 """Slides, inference, post-processing and export tied together."""
 
+from karyoscope.pipeline.area import Area, Outlines, Roi, area_of
 from karyoscope.pipeline.blocks import Block, Box, Layout, Window
-from karyoscope.pipeline.segment import FORMATS, SegmentOptions, segment, segment_file
+from karyoscope.pipeline.segment import (
+    FORMATS,
+    SegmentOptions,
+    layout_for,
+    segment,
+    segment_file,
+)
 from karyoscope.pipeline.stream import Progress, stream_nuclei
+from karyoscope.pipeline.warm_up import warm_up
 
 __all__ = [
     "FORMATS",
+    "Area",
     "Block",
     "Box",
     "Layout",
+    "Outlines",
     "Progress",
+    "Roi",
     "SegmentOptions",
     "Window",
+    "area_of",
+    "layout_for",
     "segment",
     "segment_file",
     "stream_nuclei",
+    "warm_up",
 ]

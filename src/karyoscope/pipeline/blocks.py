@@ -4,7 +4,8 @@ Two cuts of the same grid (the slide at the model's scale):
 
 * **Windows** are what the network sees. Their lattice depends on the size of the grid alone, so
   the maps at a pixel are the same however the rest of the work is divided. All windows of a
-  slide have one size; each keeps at least ``context`` pixels around its core.
+  slide have one size, but for pixels that the last ones lack; each keeps at least ``context``
+  pixels around its core where there is more image.
 * **Blocks** are what post-processing sees. A block reads the maps of its own area and of a
   ``margin`` around it, and keeps the nuclei whose centroid is in its own area. The areas
   partition the grid, so exactly one block owns each nucleus.
@@ -50,14 +51,19 @@ class Box:
             min(limit.bottom, self.bottom + margin),
         )
 
-    def meets(self, other: Box) -> bool:
-        """Whether the two share a pixel."""
-        return (
-            self.left < other.right
-            and other.left < self.right
-            and self.top < other.bottom
-            and other.top < self.bottom
+    def shared(self, other: Box) -> Box:
+        """Part that both have; its right is not above its left where there is none."""
+        return Box(
+            max(self.left, other.left),
+            max(self.top, other.top),
+            min(self.right, other.right),
+            min(self.bottom, other.bottom),
         )
+
+    @property
+    def empty(self) -> bool:
+        """Whether it holds no pixel."""
+        return self.left >= self.right or self.top >= self.bottom
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,17 @@ class Block:
 
 @dataclass(frozen=True)
 class Axis:
-    """Windows along one axis: cores are ``cuts[i]`` to ``cuts[i + 1]``."""
+    """Windows along one axis.
+
+    Attributes
+    ----------
+    cuts : tuple of int
+        The core of window ``i`` reaches from ``cuts[i]`` to ``cuts[i + 1]``.
+    starts : tuple of int
+        Where windows begin.
+    length : int
+        Of a window; the last may reach a few pixels beyond the image.
+    """
 
     cuts: tuple[int, ...]
     starts: tuple[int, ...]
@@ -88,18 +104,26 @@ class Axis:
 
     @classmethod
     def over(cls, size: int, largest: int, context: int) -> Axis:
-        """Divide ``size`` pixels evenly into as few windows of at most ``largest`` as it takes."""
+        """Divide ``size`` pixels into as few windows as it takes, evenly spaced.
+
+        Raises
+        ------
+        ValueError
+            If a window of ``largest`` pixels is used up by its context.
+        """
         if size <= largest:
             return cls((0, size), (0,), size)
-        count = -(-(size - 2 * context) // (largest - 2 * context))
-        inner = (round(i * size / count / _ALIGN) * _ALIGN for i in range(1, count))
-        cuts = (0, *inner, size)
-        core = max(b - a for a, b in itertools.pairwise(cuts))
-        length = -(-(core + 2 * context) // _STEP) * _STEP
-        last = -(-(size - length) // _ALIGN) * _ALIGN  # may read a few pixels beyond the edge
-        middles = [(a + b) // 2 for a, b in itertools.pairwise(cuts)]
-        starts = (_aligned(min(max(0, m - length // 2), last)) for m in middles)
-        return cls(cuts, tuple(starts), length)
+        overlap = 2 * _up(context, _ALIGN)
+        longest = largest - largest % _STEP
+        if longest <= overlap:
+            raise ValueError(f"windows of {largest} pixels leave nothing beside their context")
+        count = -(-(size - overlap) // (longest - overlap))
+        length = _up(-(-(size + (count - 1) * overlap) // count), _STEP)
+        last = _up(size - length, _ALIGN)
+        starts = tuple(_down(i * last // (count - 1), _ALIGN) for i in range(count))
+        # Neighbours share at least ``overlap`` pixels; the cut is in the middle of them.
+        inner = (_down((a + length + b) // 2, _ALIGN) for a, b in itertools.pairwise(starts))
+        return cls((0, *inner, size), starts, length)
 
     def indices(self, start: int, stop: int) -> range:
         """Windows whose cores meet the pixels from ``start`` to ``stop``."""
@@ -109,7 +133,7 @@ class Axis:
         """Where blocks end: the middle of each core, so that a block needs two windows an axis."""
         if len(self.starts) == 1:
             return self.cuts
-        inner = ((a + b) // 2 for a, b in zip(self.cuts, self.cuts[1:], strict=False))
+        inner = ((a + b) // 2 for a, b in itertools.pairwise(self.cuts))
         return (0, *inner, self.cuts[-1])
 
 
@@ -126,6 +150,8 @@ class Layout:
         How far a block reads beyond its own area: more than the longest nucleus.
     largest : int
         Longest edge of a window.
+    within : Box, optional
+        The part of the grid that blocks own; all of it by default. Windows stay where they are.
     cuts : pair of sequences of int, optional
         Columns and rows where blocks end, 0 and the size included, to divide the blocks
         otherwise. The nuclei are the same.
@@ -141,10 +167,12 @@ class Layout:
         context: int = 32,
         margin: int = 64,
         largest: int = 1600,
+        within: Box | None = None,
         cuts: tuple[tuple[int, ...], tuple[int, ...]] | None = None,
         band: int = 12,
     ) -> None:
         self.bounds = Box(0, 0, width, height)
+        self.within = within or self.bounds
         self.margin = margin
         self.band = band
         self.columns = Axis.over(width, largest, context)
@@ -158,12 +186,13 @@ class Layout:
         for first in range(0, len(columns), self.band):
             for top, bottom in itertools.pairwise(ys):
                 for left, right in columns[first : first + self.band]:
-                    own = Box(left, top, right, bottom)
-                    yield Block(own, self._read_by(own))
+                    own = Box(left, top, right, bottom).shared(self.within)
+                    if not own.empty:
+                        yield Block(own, self._read_by(own))
 
     def _read_by(self, own: Box) -> Box:
         wide = own.grown(self.margin, self.bounds)
-        return Box(_aligned(wide.left), _aligned(wide.top), wide.right, wide.bottom)
+        return Box(_down(wide.left, _ALIGN), _down(wide.top, _ALIGN), wide.right, wide.bottom)
 
     def window(self, row: int, column: int) -> Window:
         """Window by its place in the lattice."""
@@ -171,7 +200,7 @@ class Layout:
         return Window(
             row,
             column,
-            Box(x, y, x + self.columns.length, y + self.rows.length),
+            Box(x, y, x + self.columns.length, y + self.rows.length).shared(self.bounds),
             Box(
                 self.columns.cuts[column],
                 self.rows.cuts[row],
@@ -189,5 +218,9 @@ class Layout:
         ]
 
 
-def _aligned(position: int) -> int:
-    return position - position % _ALIGN
+def _down(value: int, step: int) -> int:
+    return value - value % step
+
+
+def _up(value: int, step: int) -> int:
+    return _down(value + step - 1, step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,12 +15,12 @@ class Mosaic:
 
     Parameters
     ----------
-    strides : dict of str to int
+    strides : mapping of str to int
         Maps to hold, and the stride of each. A map with stride s has one value for each s x s
         pixels, counted from the top left pixel of the slide: every box starts at a multiple of s.
     """
 
-    def __init__(self, strides: dict[str, int]) -> None:
+    def __init__(self, strides: Mapping[str, int]) -> None:
         self._strides = strides
         self._cores: dict[Window, Maps] = {}
 
@@ -37,25 +37,19 @@ class Mosaic:
         for window in windows:
             del self._cores[window]
 
-    def assemble(self, box: Box) -> Maps:
-        """Maps of a box, float32; every window that covers it must be held."""
-        pieces = [item for item in self._cores.items() if item[0].core.meets(box)]
-        return {name: self._assemble(name, box, pieces) for name in self._strides}
+    def assemble(self, box: Box, windows: Sequence[Window]) -> Maps:
+        """Maps of a box, float32, from the windows whose cores cover it; all must be held."""
+        return {name: self._assemble(name, box, windows) for name in self._strides}
 
-    def _assemble(self, name: str, box: Box, pieces: list[tuple[Window, Maps]]) -> np.ndarray:
+    def _assemble(self, name: str, box: Box, windows: Sequence[Window]) -> np.ndarray:
         stride = self._strides[name]
         rows, columns = -(-box.height // stride), -(-box.width // stride)
-        channels = pieces[0][1][name].shape[2:]
+        channels = self._cores[windows[0]][name].shape[2:]
         out = np.empty((rows, columns, *channels), np.float32)
-        for window, maps in pieces:
-            core = window.core
-            shared = Box(
-                max(box.left, core.left),
-                max(box.top, core.top),
-                min(box.right, core.right),
-                min(box.bottom, core.bottom),
-            )
-            out[_inside(shared, box, stride)] = maps[name][_inside(shared, core, stride)]
+        for window in windows:
+            shared = box.shared(window.core)
+            core = self._cores[window][name]
+            out[_inside(shared, box, stride)] = core[_inside(shared, window.core, stride)]
         return out
 
 

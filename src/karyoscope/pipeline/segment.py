@@ -9,17 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.errors import KaryoscopeError
 from karyoscope.export import ExportContext, open_writers
-from karyoscope.inference import Model, load_model
+from karyoscope.export.base import Reader
+from karyoscope.export.summary import SummaryWriter
+from karyoscope.inference import Model, find_bundle, load_model
 from karyoscope.nuclei import Nuclei
-from karyoscope.pipeline.blocks import Box, Layout
+from karyoscope.pipeline.area import Area, Roi, area_of
+from karyoscope.pipeline.blocks import Layout
+from karyoscope.pipeline.reading import LenientReader
 from karyoscope.pipeline.stream import Progress, stream_nuclei
-from karyoscope.slides import Slide, Tissue, open_slide
+from karyoscope.pipeline.warm_up import warm_up
+from karyoscope.slides import Slide, open_slide
 
 #: How far a block reads beyond its own area, µm: more than the longest nucleus.
 MARGIN_UM = 32.0
-#: Images up to this many grid pixels are analysed whole; looking for tissue would not pay.
-_WHOLE_PX = 8_000_000
 
 FORMATS = ("geojson", "parquet", "csv", "labels", "overlay")
 
@@ -32,6 +36,8 @@ def segment(
     device: str = "auto",
     tta: int = 1,
     threads: int = 0,
+    roi: Roi | None = None,
+    tissue: str | Path = "auto",
 ) -> Nuclei:
     """Find, outline and classify every nucleus of an image.
 
@@ -48,6 +54,12 @@ def segment(
         Views (flips and quarter turns) that are averaged: 1, 2, 4 or 8.
     threads : int
         Of the CPU; 0 for all.
+    roi : (x, y, width, height), optional
+        Only nuclei whose centroid is in this box, in pixels of level 0; they are the same as
+        without.
+    tissue : {"auto", "none"} or path
+        ``auto`` leaves blank glass of large slides out, ``none`` nothing; a GeoJSON file of
+        polygons, in pixels of level 0, keeps the nuclei whose centroid is in one of them.
 
     Returns
     -------
@@ -66,10 +78,15 @@ def segment(
     >>> nuclei.counts()  # doctest: +SKIP
     {'neutrophil': 12, 'epithelial': 3410, ...}
     """
-    runner = model if isinstance(model, Model) else load_model(model, device, threads, tta)
+    if isinstance(model, Model):
+        runner = model
+    else:
+        bundle = find_bundle(model)
+        warm_up(bundle)
+        runner = load_model(bundle, device, threads, tta)
     with open_slide(source, mpp) as slide:
-        layout = layout_for(slide, runner)
-        parts = stream_nuclei(slide, runner, layout, Progress(), tissue_filter(slide, runner))
+        area = area_of(slide, runner.mpp, roi, tissue)
+        parts = stream_nuclei(slide, runner, layout_for(runner, area), area, Progress())
         return Nuclei.concat([Nuclei.empty(runner.taxonomy, slide.mpp), *parts])
 
 
@@ -83,10 +100,14 @@ class SegmentOptions:
         Keys of :data:`karyoscope.export.WRITERS`.
     overwrite : bool
         Replace outputs that exist.
+    roi, tissue
+        What to analyse; see :func:`segment`.
     """
 
     formats: Sequence[str] = FORMATS
     overwrite: bool = False
+    roi: Roi | None = None
+    tissue: str | Path = "auto"
 
 
 def segment_file(
@@ -115,62 +136,55 @@ def segment_file(
     Returns
     -------
     dict
-        The content of ``<stem>.summary.json``.
+        The content of ``<stem>.summary.json``. Its ``unread_regions`` are the places that are
+        damaged; they hold no nuclei.
 
     Raises
     ------
     KaryoscopeError
-        If the slide cannot be read or the outputs cannot be written; no output is left behind.
+        If nothing of the slide can be read, the engine fails or the outputs cannot be written; no
+        output is left behind.
     """
     options = options or SegmentOptions()
     with open_slide(path, mpp) as slide:
+        area = area_of(slide, model.mpp, options.roi, options.tissue)
+        reader = LenientReader(slide)
         progress = Progress()
-        context = _context(slide, model)
+        context = _context(slide, model, LenientReader(slide).read)
         with open_writers(out, slide.name, options.formats, context, options.overwrite) as writers:
-            layout = layout_for(slide, model)
-            wanted = tissue_filter(slide, model)
-            for nuclei in stream_nuclei(slide, model, layout, progress, wanted):
+            layout = layout_for(model, area)
+            for nuclei in stream_nuclei(slide, model, layout, area, progress, reader.read):
                 with progress.time("export"):
                     writers.write(nuclei)
                 watch(progress)
-            grid = slide.grid(model.mpp)
-            pixel_mm2 = grid.scale_x * grid.scale_y * slide.mpp**2 * 1e-6
-            writers.summary.analysed_mm2 = progress.analysed_px * pixel_mm2
-            writers.summary.seconds = progress.seconds
+            summary = writers.summary
+            summary.analysed_mm2 = progress.analysed_px * context.mpp_x * context.mpp_y * 1e-6
+            summary.seconds = progress.seconds
+            if reader.unread:
+                _report_unread(summary, reader)
             if progress.oversized:
-                writers.summary.warnings.append(
-                    f"{progress.oversized} nuclei are longer than {MARGIN_UM:g} µm and were cut"
-                    " at a block's edge"
+                summary.warnings.append(
+                    f"{progress.oversized} nuclei are longer than {MARGIN_UM:g} µm: they may be cut"
+                    " or counted twice at a block's edge"
                 )
-            return writers.summary.summary()
+            return summary.summary()
 
 
-def layout_for(slide: Slide, model: Model) -> Layout:
-    """Windows and blocks of a slide at a model's scale."""
-    grid = slide.grid(model.mpp)
+def layout_for(model: Model, area: Area) -> Layout:
+    """Windows and blocks of an area at a model's scale."""
     margin = round(MARGIN_UM / model.mpp)
-    return Layout(grid.width, grid.height, model.context, margin)
+    grid = area.grid
+    return Layout(grid.width, grid.height, model.context, margin, within=area.on_grid)
 
 
-def tissue_filter(slide: Slide, model: Model) -> Callable[[Box], bool]:
-    """Which areas of the grid hold tissue; everything does on small images."""
-    grid = slide.grid(model.mpp)
-    if grid.width * grid.height <= _WHOLE_PX:
-        return lambda box: True
-    tissue = Tissue.of(slide)
-
-    def holds_tissue(box: Box) -> bool:
-        return tissue.contains(
-            box.left * grid.scale_x,
-            box.top * grid.scale_y,
-            box.width * grid.scale_x,
-            box.height * grid.scale_y,
-        )
-
-    return holds_tissue
+def _report_unread(summary: SummaryWriter, reader: LenientReader) -> None:
+    if not reader.read_any:
+        raise KaryoscopeError(next(iter(reader.unread.values())))
+    summary.unread_regions = [[b.left, b.top, b.width, b.height] for b in reader.unread]
+    summary.warnings.append(reader.report())
 
 
-def _context(slide: Slide, model: Model) -> ExportContext:
+def _context(slide: Slide, model: Model, read: Reader) -> ExportContext:
     card = model.bundle.card
     return ExportContext(
         slide=slide.path.name if slide.path else slide.name,
@@ -181,5 +195,5 @@ def _context(slide: Slide, model: Model) -> ExportContext:
         model_version=card.version,
         model_licence=card.licence,
         mpp_axes=slide.mpp_xy,
-        read=slide.read,
+        read=read,
     )

@@ -10,18 +10,24 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Maps, Model
 from karyoscope.nuclei import Nuclei
+from karyoscope.pipeline.area import Area
 from karyoscope.pipeline.blocks import Block, Box, Layout, Window
 from karyoscope.pipeline.mosaic import Mosaic
 from karyoscope.postprocessing import postprocess
 from karyoscope.slides import Slide
 
 _READ_AHEAD = 2
+
+ReadWindow = Callable[[int, int, int, int, float | None], np.ndarray]
+"""x, y, width and height on the grid of an mpp -> (height, width, 3) uint8."""
 
 
 @dataclass
@@ -35,8 +41,8 @@ class Progress:
         Busy time of each stage; the stages overlap, so they add up to more than the run took.
     oversized : int
         Nuclei that reach beyond what their block read: their outline is cut there.
-    analysed_px : int
-        Pixels of the model's grid that were analysed.
+    analysed_px : float
+        Pixels of level 0 that were analysed.
     """
 
     blocks: int = 0
@@ -45,31 +51,26 @@ class Progress:
         default_factory=lambda: {"reading": 0.0, "inference": 0.0, "postprocessing": 0.0}
     )
     oversized: int = 0
-    analysed_px: int = 0
+    analysed_px: float = 0.0
 
-    def time(self, stage: str) -> _Stopwatch:
-        """Context manager that adds its duration to a stage."""
-        return _Stopwatch(self.seconds, stage)
-
-
-class _Stopwatch:
-    def __init__(self, seconds: dict[str, float], stage: str) -> None:
-        self._seconds, self._stage = seconds, stage
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        elapsed = time.perf_counter() - self._start
-        self._seconds[self._stage] = self._seconds.get(self._stage, 0.0) + elapsed
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Add the duration of the ``with`` block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            elapsed = time.perf_counter() - start
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed
 
 
 def stream_nuclei(
     slide: Slide,
     model: Model,
     layout: Layout,
+    area: Area,
     progress: Progress,
-    wanted: Callable[[Box], bool] = lambda box: True,
+    read: ReadWindow | None = None,
 ) -> Iterator[Nuclei]:
     """Segment a slide block by block.
 
@@ -78,62 +79,74 @@ def stream_nuclei(
     slide : Slide
     model : Model
     layout : Layout
-        Over ``slide.grid(model.mpp)``.
+        Over ``area.grid``, which is ``slide.grid(model.mpp)``.
+    area : Area
+        What is analysed; blocks without any of it are left out.
     progress : Progress
         Updated as blocks are done.
-    wanted : callable
-        Whether an area of the grid is to be analysed; blocks that are not are left out.
+    read : callable, optional
+        In place of ``slide.read``.
 
     Yields
     ------
     Nuclei
         Of one block, in pixels of level 0, ids from 1 on over the whole slide.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the slide cannot be read, or the engine fails; names the region.
     """
-    plan = _plan(layout, wanted)
+    plan = _plan(layout, area)
     progress.blocks = len(plan)
-    grid = slide.grid(model.mpp)
+    grid = area.grid
     grid_mpp = slide.mpp * float(np.sqrt(grid.scale_x * grid.scale_y))
     mosaic = Mosaic(model.bundle.card.maps)
     found = 0
-    with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "infer") as inferring:
-        windows = (window for step in plan for window in step.fresh)
-        maps = _run_windows(slide, model, windows, reading, inferring, progress)
+    windows = (window for step in plan for window in step.fresh)
+    with _run_windows(slide, model, windows, read or slide.read, progress) as maps:
         for step in plan:
             for window in step.fresh:
                 mosaic.put(window, next(maps))
             with progress.time("postprocessing"):
-                owned = _finish_block(step.block, layout, model, mosaic, grid_mpp, progress)
+                pieces = mosaic.assemble(step.block.read, step.windows)
+                owned = _nuclei_of(step.block, pieces, model, grid_mpp)
             mosaic.drop(step.spent)
-            nuclei = owned.onto(grid.scale_x, grid.scale_y, slide.mpp).renumber(found + 1)
+            progress.oversized += _count_cut(owned, step.block.read, layout.bounds)
+            nuclei = area.keep(owned.onto(grid.scale_x, grid.scale_y, slide.mpp))
+            nuclei = nuclei.renumber(found + 1)
             found += len(nuclei)
             progress.blocks_done += 1
-            progress.analysed_px += step.block.own.width * step.block.own.height
+            progress.analysed_px += step.analysed_px
             yield nuclei
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One block, the windows to run before it, and those to forget after it."""
+    """One block, the windows it needs, those to run before it, and those to forget after it."""
 
     block: Block
+    analysed_px: float
+    windows: list[Window]
     fresh: list[Window]
     spent: list[Window]
 
 
-def _plan(layout: Layout, wanted: Callable[[Box], bool]) -> list[_Step]:
+def _plan(layout: Layout, area: Area) -> list[_Step]:
     """Order of the work: a window is held from its first block to its last.
 
     Only a window between two bands is run twice: it would be held for a whole band.
     """
-    blocks = [block for block in layout.blocks() if wanted(block.own)]
-    needs = [layout.windows(block.read) for block in blocks]
+    measured = ((block, area.measure(block.own)) for block in layout.blocks())
+    blocks = [(block, pixels) for block, pixels in measured if pixels > 0]
+    needs = [layout.windows(block.read) for block, _ in blocks]
     uses: dict[Window, list[int]] = {}
     for step, windows in enumerate(needs):
         for window in windows:
             uses.setdefault(window, []).append(step)
     patience = 2 * layout.band
     plan = []
-    for step, (block, windows) in enumerate(zip(blocks, needs, strict=True)):
+    for step, ((block, pixels), windows) in enumerate(zip(blocks, needs, strict=True)):
         fresh, spent = [], []
         for window in windows:
             at = uses[window].index(step)
@@ -142,56 +155,58 @@ def _plan(layout: Layout, wanted: Callable[[Box], bool]) -> list[_Step]:
                 fresh.append(window)
             if not after or after[0] - step > patience:
                 spent.append(window)
-        plan.append(_Step(block, fresh, spent))
+        plan.append(_Step(block, pixels, windows, fresh, spent))
     return plan
 
 
+@contextmanager
 def _run_windows(
     slide: Slide,
     model: Model,
     windows: Iterable[Window],
-    reading: ThreadPoolExecutor,
-    inferring: ThreadPoolExecutor,
+    read: ReadWindow,
     progress: Progress,
-) -> Iterator[Maps]:
+) -> Iterator[Iterator[Maps]]:
     """Maps of the planned windows, in order; the next ones are read and run meanwhile."""
 
-    def read(window: Window) -> np.ndarray:
-        box = window.read
+    def read_pixels(box: Box) -> np.ndarray:
         with progress.time("reading"):
-            return slide.read(box.left, box.top, box.width, box.height, model.mpp)
+            return read(box.left, box.top, box.width, box.height, model.mpp)
 
-    def run(pixels: Future[np.ndarray]) -> Maps:
+    def run(box: Box, pixels: Future[np.ndarray]) -> Maps:
         rgb = pixels.result()
         with progress.time("inference"):
-            return model.predict(rgb)
+            try:
+                return model.predict(rgb)
+            except KaryoscopeError as error:
+                place = f"{box.left},{box.top},{box.width},{box.height} at {model.mpp:g} µm/px"
+                raise KaryoscopeError(f"{slide.path or slide.name}, {place}: {error}") from error
 
-    ahead: deque[Future[Maps]] = deque()
-    for window in windows:
-        ahead.append(inferring.submit(run, reading.submit(read, window)))
-        if len(ahead) > _READ_AHEAD:
+    def results() -> Iterator[Maps]:
+        ahead: deque[Future[Maps]] = deque()
+        for window in windows:
+            pixels = reading.submit(read_pixels, window.read)
+            ahead.append(inferring.submit(run, window.read, pixels))
+            if len(ahead) > _READ_AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
             yield ahead.popleft().result()
-    while ahead:
-        yield ahead.popleft().result()
+
+    with ExitStack() as stack:
+        reading, inferring = ThreadPoolExecutor(1, "read"), ThreadPoolExecutor(1, "infer")
+        for executor in (inferring, reading):
+            # After an error or an interruption, what is still waiting is not begun.
+            stack.callback(executor.shutdown, cancel_futures=True)
+        yield results()
 
 
-def _finish_block(
-    block: Block,
-    layout: Layout,
-    model: Model,
-    mosaic: Mosaic,
-    grid_mpp: float,
-    progress: Progress,
-) -> Nuclei:
+def _nuclei_of(block: Block, maps: Maps, model: Model, grid_mpp: float) -> Nuclei:
     """Nuclei that a block owns, in pixels of the grid."""
     spec = model.bundle.card.postprocessing
-    maps = mosaic.assemble(block.read)
     nuclei = postprocess(spec.name, maps, spec.params, model.taxonomy, grid_mpp)
-    nuclei = nuclei.shift(block.read.left, block.read.top)
     own = block.own
-    owned = nuclei.crop(own.left, own.top, own.width, own.height)
-    progress.oversized += _count_cut(owned, block.read, layout.bounds)
-    return owned
+    nuclei = nuclei.shift(block.read.left, block.read.top)
+    return nuclei.crop(own.left, own.top, own.width, own.height)
 
 
 def _count_cut(nuclei: Nuclei, read: Box, bounds: Box) -> int:

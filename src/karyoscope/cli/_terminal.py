@@ -1,0 +1,61 @@
+"""What a person at a terminal sees beside the results: all of it on stderr."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as ProgressBar
+
+from karyoscope.pipeline import Progress
+
+
+def complain(message: str) -> None:
+    """Print one line on stderr."""
+    print(f"karyoscope: {message}", file=sys.stderr)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
+    """Progress with an estimate on stderr, for as long as that is a terminal.
+
+    What it yields is called with the progress after each block.
+    """
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    hidden = not console.is_terminal
+    with ProgressBar(*columns, console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda progress: bar.update(
+            task, completed=progress.blocks_done, total=progress.blocks
+        )
+
+
+@contextmanager
+def warnings_told(path: Path) -> Iterator[None]:
+    """Warnings become one line each on stderr."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            told = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+            for text in dict.fromkeys(told):
+                complain(text if str(path) in text else f"{path.name}: {text}")

@@ -1,0 +1,79 @@
+"""Reading that goes on where a slide is damaged."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.pipeline.blocks import Box
+from karyoscope.slides import Slide
+
+_CELL = 256
+
+
+class LenientReader:
+    """Reads windows of a slide; what cannot be read is white, and is remembered.
+
+    A window that cannot be read is tried again in cells of 256 pixels, so that as little as
+    possible is lost.
+
+    Parameters
+    ----------
+    slide : Slide
+
+    Attributes
+    ----------
+    unread : dict of Box to str
+        Cells, in pixels of level 0, of which something could not be read, and why.
+    read_any : bool
+        Whether anything could be read.
+    """
+
+    def __init__(self, slide: Slide) -> None:
+        self._slide = slide
+        self.unread: dict[Box, str] = {}
+        self.read_any = False
+
+    def read(self, x: int, y: int, width: int, height: int, mpp: float | None = None) -> np.ndarray:
+        """Read a window; as :meth:`karyoscope.slides.Slide.read`, but without its errors."""
+        try:
+            rgb = self._slide.read(x, y, width, height, mpp)
+            self.read_any = True
+            return rgb
+        except KaryoscopeError:
+            rgb = np.full((height, width, 3), 255, np.uint8)
+        window = Box(x, y, x + width, y + height)
+        for row in range(y // _CELL, -(-window.bottom // _CELL)):
+            for column in range(x // _CELL, -(-window.right // _CELL)):
+                left, top = column * _CELL, row * _CELL
+                cell = Box(left, top, left + _CELL, top + _CELL)
+                self._read_cell(rgb, window, cell, mpp)
+        return rgb
+
+    def _read_cell(self, rgb: np.ndarray, window: Box, cell: Box, mpp: float | None) -> None:
+        part = cell.shared(window)
+        rows = slice(part.top - window.top, part.bottom - window.top)
+        columns = slice(part.left - window.left, part.right - window.left)
+        try:
+            rgb[rows, columns] = self._slide.read(part.left, part.top, part.width, part.height, mpp)
+            self.read_any = True
+        except KaryoscopeError as error:
+            # The cell, not the part, so that windows that overlap name the same place.
+            grid = self._slide.grid(mpp)
+            place = Box(
+                int(cell.left * grid.scale_x),
+                int(cell.top * grid.scale_y),
+                int(cell.right * grid.scale_x),
+                int(cell.bottom * grid.scale_y),
+            )
+            self.unread.setdefault(place.shared(Box(0, 0, *self._slide.size)), str(error))
+
+    def report(self) -> str:
+        """One line on what could not be read."""
+        boxes = sorted(self.unread, key=lambda box: (box.top, box.left))
+        shown = " ".join(f"{b.left},{b.top},{b.width},{b.height}" for b in boxes[:3])
+        more = " ..." if len(boxes) > 3 else ""
+        return (
+            f"no nuclei in {len(boxes)} regions that cannot be read (x,y,w,h {shown}{more}):"
+            f" {self.unread[boxes[0]]}"
+        )
