@@ -5,6 +5,7 @@ import json
 import resource
 import sqlite3
 import sys
+import tracemalloc
 from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -12,13 +13,14 @@ from importlib.util import find_spec
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tifffile
 from some_nuclei import make_nuclei
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export import WRITERS, open_writers
+from karyoscope.export import WRITERS, _anndata, open_writers, parquet
 from karyoscope.nuclei import Nuclei
 from karyoscope.taxonomy import Taxonomy
 
@@ -327,6 +329,35 @@ def test_leftovers_of_a_killed_run_are_replaced(tmp_path, name, nuclei, context)
     # Never closed, as if killed.
     assert READERS[name](export(tmp_path, name, context, nuclei)) == expected
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def peak_memory(folder, name, context, count):
+    """Most bytes held at once while so many blocks of 300 nuclei are written."""
+    folder.mkdir()
+    block = make_nuclei(300)
+    tracemalloc.start()
+    arrow = pa.default_memory_pool()
+    most = 0
+    with WRITERS[name](path_of(folder, name), context) as writer:
+        for i in range(count):
+            writer.write(block.shift(0, 400 * i).renumber(1 + 300 * i))
+            most = max(most, arrow.bytes_allocated())
+    most += tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+@pytest.mark.slow
+@every_format
+def test_memory_does_not_grow_with_the_number_of_nuclei(tmp_path, name, context, monkeypatch):
+    # Rows wait for others until a group is complete; small groups are complete early.
+    monkeypatch.setattr(parquet, "_ROW_GROUP", 1000)
+    monkeypatch.setattr(_anndata, "_ROWS", 1000)
+    export(tmp_path, name, context, make_nuclei(300))  # imports and compiles
+    context = replace(context, size=(600, 24_000))
+    few = peak_memory(tmp_path / "few", name, context, 5)
+    # The 55 further blocks would be 3 MB.
+    assert peak_memory(tmp_path / "many", name, context, 60) < few + 1.5e6
 
 
 @pytest.mark.parametrize("name", OPTIONAL)

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -95,9 +96,13 @@ class ExportContext:
         It begins with a digest of :meth:`provenance` and ends in ``number`` as twelve hexadecimal
         digits.
         """
+        return f"{self._uuid_prefix}{number:012x}"
+
+    @cached_property
+    def _uuid_prefix(self) -> str:
         text = json.dumps(self.provenance(), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return f"{digest[:8]}-{digest[8:12]}-8{digest[12:15]}-8{digest[15:18]}-{number:012x}"
+        return f"{digest[:8]}-{digest[8:12]}-8{digest[12:15]}-8{digest[15:18]}-"
 
 
 class Writer(ABC):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import IO
 
 import cv2
 import numpy as np
 
+from karyoscope._raster import fill_outlines
 from karyoscope.export.base import Writer, close_quietly
 from karyoscope.nuclei import Nuclei
 
@@ -39,11 +41,11 @@ class HoverNetWriter(Writer):
     def _write(self, nuclei: Nuclei) -> None:
         assert self._file is not None
         probability = _probability_of_class(nuclei)
-        for row, nucleus_id in enumerate(nuclei.id.tolist()):
-            value = _shape(nuclei, row)
+        for row, (corner, mask) in enumerate(_masks(nuclei)):
+            value = _shape(nuclei.x[row], nuclei.y[row], corner, mask)
             value["type_prob"] = None if probability is None else round(probability[row], 4)
             value["type"] = int(nuclei.class_id[row])
-            self._file.write(f'{self._separator}"{nucleus_id}": {json.dumps(value)}')
+            self._file.write(f'{self._separator}"{nuclei.id[row]}": {json.dumps(value)}')
             self._separator = ",\n"
 
     def _finish(self) -> None:
@@ -65,26 +67,30 @@ def _probability_of_class(nuclei: Nuclei) -> list[float] | None:
     return np.where(nuclei.class_id > 0, own, nuclei.probabilities.max(1)).tolist()
 
 
-def _shape(nuclei: Nuclei, row: int) -> dict:
+def _masks(nuclei: Nuclei) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    """Corner (x, y) and pixels (uint8) of each nucleus."""
+    starts = nuclei.offsets[:-1]
+    low = np.floor(np.minimum.reduceat(nuclei.vertices, starts)).astype(int)
+    size = np.ceil(np.maximum.reduceat(nuclei.vertices, starts)).astype(int) - low
+    one = np.ones(1, np.uint32)
+    for row, ((x, y), (width, height)) in enumerate(zip(low.tolist(), size.tolist(), strict=True)):
+        outline = nuclei.outline(row)
+        ends = np.array([0, len(outline)])
+        yield (x, y), fill_outlines(outline, ends, one, x, y, width, height).astype(np.uint8)
+
+
+def _shape(x: float, y: float, corner: tuple[int, int], mask: np.ndarray) -> dict:
     """Box, centroid and contour of one nucleus from its pixels."""
-    outline = nuclei.outline(row)
-    left, top = np.floor(outline.min(0)).astype(int)
-    right, bottom = np.ceil(outline.max(0)).astype(int)
-    labels = nuclei.take([row]).label_image(right - left, bottom - top, left, top)
-    mask = (labels > 0).astype(np.uint8)
+    left, top = corner
     if not mask.any():
         # Smaller than a pixel and between the centres of four: the pixel that it is most in.
-        mask[int(nuclei.y[row]) - top, int(nuclei.x[row]) - left] = 1
-    rings, _ = cv2.findContours(
-        mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top)
-    )
-    contour = max(rings, key=len)[:, 0]
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        mask[int(y) - top, int(x) - left] = 1
+    mode, method = cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    rings, _ = cv2.findContours(mask, mode, method, offset=corner)
+    first, second, width, height = cv2.boundingRect(mask)
+    box = [[top + second, left + first], [top + second + height, left + first + width]]
     return {
-        "bbox": [
-            [int(top + rows[0]), int(left + columns[0])],
-            [int(top + rows[-1] + 1), int(left + columns[-1] + 1)],
-        ],
-        "centroid": [round(float(nuclei.x[row]) - 0.5, 2), round(float(nuclei.y[row]) - 0.5, 2)],
-        "contour": contour.tolist(),
+        "bbox": box,
+        "centroid": [round(float(x) - 0.5, 2), round(float(y) - 0.5, 2)],
+        "contour": max(rings, key=len)[:, 0].tolist(),
     }

@@ -60,7 +60,7 @@ class OverlayWriter(Writer):
         ok, png = cv2.imencode(".png", picture[:, :, ::-1])
         if not ok:
             raise OSError("the picture cannot be encoded as PNG")
-        self.partial.write_bytes(png.tobytes())
+        self.partial.write_bytes(png.data)
 
     def _panel(self, size: int) -> np.ndarray:
         """Legend and, where there is room, details below it."""
