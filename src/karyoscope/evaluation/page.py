@@ -32,8 +32,10 @@ _MEANS = {
     "pannuke": "mean over the images that have the class",
     "qu": "mean over images",
 }
-_HEADLINES = ("pq", "dq", "sq", "mpq_plus", "bpq", "mpq", "f1", "f_d", "f_c", "object_dice", "r2")
-_HEADLINES += ("dice", "aji")
+_HEADLINES = (
+    *("pq", "dq", "sq", "mpq_plus", "bpq", "mpq", "f1", "f_d", "f_c"),
+    *("object_dice", "r2", "dice", "aji"),
+)
 
 
 def evaluation_page(data: dict[str, Any], pictures: Pictures) -> str:

@@ -1,0 +1,135 @@
+"""Small annotated sets, and the same nuclei written as predictions in every format."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import scipy.io
+
+from karyoscope.datasets import Dataset, Record, Sample, open_dataset
+from karyoscope.datasets.folder import write_folder
+from karyoscope.export import ExportContext, open_writers
+from karyoscope.nuclei import Nuclei
+from karyoscope.postprocessing.outlines import trace_outlines
+from karyoscope.taxonomy import Taxonomy
+
+LIZARD = Taxonomy.load("lizard")
+MPP = 0.5
+Writer = Callable[[Path, list[Sample]], Path]
+
+
+def make_sample(
+    name: str, height: int = 256, width: int = 256, seed: int = 0, taxonomy: Taxonomy = LIZARD
+) -> Sample:
+    """Ellipses that do not touch, on a pink ground, each of a random class; ids 1 to n."""
+    rng = np.random.default_rng(seed)
+    inst_map = np.zeros((height, width), np.int32)
+    count = 0
+    for row in range(16, height - 15, 32):
+        for column in range(16, width - 15, 32):
+            count += 1
+            axes = tuple(rng.integers(5, 13, 2).tolist())
+            angle = float(rng.uniform(0, 180))
+            cv2.ellipse(inst_map, (column, row), axes, angle, 0, 360, count, cv2.FILLED)
+    classes = np.append(0, rng.choice(taxonomy.ids, count)).astype(np.uint8)
+    image = np.full((height, width, 3), (235, 200, 225), np.uint8)
+    image[inst_map > 0] = (110, 70, 140)
+    return Sample(Record(name, name), image, inst_map, classes, taxonomy, MPP)
+
+
+def make_set(root: Path, samples: list[Sample]) -> Dataset:
+    """Write samples as a plain folder and open it."""
+    write_folder(samples, root, samples[0].taxonomy)
+    return open_dataset(root)
+
+
+def as_nuclei(sample: Sample) -> Nuclei:
+    """Nuclei of a label map whose ids are 1 to n."""
+    vertices, offsets = trace_outlines(sample.inst_map)
+    n = len(offsets) - 1
+    centres = np.add.reduceat(vertices, offsets[:-1]) / np.diff(offsets)[:, None]
+    area = np.bincount(sample.inst_map.ravel(), minlength=n + 1)[1:] * sample.mpp**2
+    return Nuclei(
+        sample.taxonomy,
+        sample.mpp,
+        np.arange(1, n + 1),
+        sample.classes[1:],
+        centres[:, 0],
+        centres[:, 1],
+        area,
+        np.zeros((n, 0)),
+        vertices,
+        offsets,
+    )
+
+
+def exported(form: str) -> Writer:
+    """Write with an exporter of the package."""
+
+    def write(root: Path, samples: list[Sample]) -> Path:
+        for sample in samples:
+            height, width = sample.inst_map.shape
+            context = ExportContext(
+                f"{sample.record.name}.png", (width, height), MPP, sample.taxonomy
+            )
+            with open_writers(root, sample.record.name, [form], context) as writers:
+                writers.write(as_nuclei(sample))
+        return root
+
+    return write
+
+
+def write_images(root: Path, samples: list[Sample]) -> Path:
+    """16-bit PNG and a table of class names."""
+    root.mkdir(parents=True, exist_ok=True)
+    for sample in samples:
+        cv2.imwrite(str(root / f"{sample.record.name}.png"), sample.inst_map.astype(np.uint16))
+        with (root / f"{sample.record.name}.csv").open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("id", "class"))
+            rows.writerows(
+                (i, sample.taxonomy.by_id(int(c)).name)
+                for i, c in enumerate(sample.classes)
+                if i > 0
+            )
+    return root
+
+
+def write_mat(root: Path, samples: list[Sample]) -> Path:
+    """HoVer-Net's file of a tile, ids in another order than in the map."""
+    root.mkdir(parents=True, exist_ok=True)
+    for sample in samples:
+        ids = np.unique(sample.inst_map)[:0:-1]
+        content = {
+            "inst_map": sample.inst_map.astype(np.float64),
+            "inst_uid": ids[:, None],
+            "inst_type": sample.classes[ids][:, None],
+        }
+        scipy.io.savemat(root / f"{sample.record.name}.mat", content)
+    return root
+
+
+def write_conic_array(root: Path, samples: list[Sample]) -> Path:
+    """One array of the challenge, and the names of its rows in an order of their own."""
+    root.mkdir(parents=True, exist_ok=True)
+    backwards = samples[::-1]
+    pairs = [np.stack([s.inst_map, s.class_map], -1).astype(np.uint16) for s in backwards]
+    np.save(root / "pred.npy", np.stack(pairs))
+    names = "\n".join(["patch_info", *(s.record.name for s in backwards)])
+    (root / "patch_info.csv").write_text(names + "\n")
+    return root
+
+
+WRITERS: dict[str, Writer] = {
+    "parquet": exported("parquet"),
+    "labels": exported("labels"),
+    "geojson": exported("geojson"),
+    "mat": write_mat,
+    "conic": write_conic_array,
+    "conic-files": exported("conic"),
+    "images": write_images,
+}
