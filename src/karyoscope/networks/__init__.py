@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from torch import nn
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.networks.colour_stack import WithSixColours
+from karyoscope.networks.fcn8s import FCN8s
+from karyoscope.networks.hovernet import HoVerNet
+from karyoscope.networks.micronet import MicroNet
+from karyoscope.networks.plain_unet import DIST, PlainUNet
+from karyoscope.networks.resunet34 import ResUNet34
+from karyoscope.networks.two_decoder_unet import TwoDecoderUNet
 from karyoscope.networks.unet import SharedUNet
 
-NETWORKS: dict[str, type[nn.Module]] = {
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "shared_unet": SharedUNet,
+    "hovernet": HoVerNet,
+    "two_decoder_unet": TwoDecoderUNet,
+    "resunet34": ResUNet34,
+    "unet": PlainUNet,
+    "fcn8s": FCN8s,
+    "dist": DIST,
+    "micronet": MicroNet,
 }
 
 
-def build_network(name: str, n_classes: int, **options: Any) -> nn.Module:
-    """Build a registered network for a number of nucleus classes."""
+def build_network(
+    name: str, n_classes: int, colours: Literal["rgb", "six"] = "rgb", **options: Any
+) -> nn.Module:
+    """Build a registered network.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`NETWORKS`.
+    n_classes : int
+        Classes of nuclei, without background.
+    colours : {"rgb", "six"}
+        What the network sees; see :class:`~karyoscope.networks.colour_stack.WithSixColours`.
+    **options
+        Of the network.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is no such network, or it does not take an option.
+    """
+    if colours == "six":
+        return WithSixColours(build_network(name, n_classes, in_channels=6, **options))
+    if colours != "rgb":
+        raise KaryoscopeError(f"no colours {colours!r}; there are rgb, six")
     if name not in NETWORKS:
         raise KaryoscopeError(f"no network {name!r}; there are {', '.join(sorted(NETWORKS))}")
     try:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from karyoscope.networks.blocks import crop
 from karyoscope.targets.three_label import CENTRE_UNIT
 
 Maps = dict[str, Tensor]
@@ -25,16 +27,40 @@ def _types(logits: Tensor) -> Maps:
     return {"tp": logits.float().softmax(1).permute(0, 2, 3, 1)}
 
 
+def _np(logits: Tensor) -> Maps:
+    return {"np": logits.float().softmax(1)[:, 1]}
+
+
+def _hv(distances: Tensor) -> Maps:
+    return {"hv": distances.float().permute(0, 2, 3, 1)}
+
+
+def _inner_contour(logits: Tensor) -> Maps:
+    probability = logits.float().softmax(1)
+    return {"tp": probability[:, :-1].permute(0, 2, 3, 1), "contour": probability[:, -1]}
+
+
+def _distance(distance: Tensor) -> Maps:
+    return {"distance": distance[:, 0].float()}
+
+
 #: Raw output of a network -> standard maps, channels last.
 ACTIVATIONS: dict[str, Callable[[Tensor], Maps]] = {
     "three_label": _three_label,
     "centre": _centre,
     "types": _types,
+    "np": _np,
+    "hv": _hv,
+    "inner_contour": _inner_contour,
+    "distance": _distance,
 }
 
 
 class Deployed(nn.Module):
     """Normalise, run, turn raw outputs into the maps that post-processing reads.
+
+    A network of valid convolutions is given the image with its edges repeated outwards, so that
+    its maps cover the image like any other's.
 
     Parameters
     ----------
@@ -56,6 +82,8 @@ class Deployed(nn.Module):
         super().__init__()
         self.network = network
         self.outputs = list(outputs)
+        self.context: int = getattr(network, "context", 0)
+        self.margin: int = getattr(network, "margin", 0)
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", 255 * torch.tensor(mean)[:, None, None])
@@ -64,10 +92,12 @@ class Deployed(nn.Module):
     def forward(self, images: Tensor) -> Maps:
         """Maps of (n, h, w, 3) uint8 RGB images."""
         x = (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        if self.context:
+            x = F.pad(x, [self.context] * 4, mode="replicate")
         raw = self.network(x)
         maps: Maps = {}
         for name in self.outputs:
-            maps |= ACTIVATIONS[name](raw[name])
+            maps |= ACTIVATIONS[name](crop(raw[name], self.context - self.margin))
         return maps
 
     @torch.no_grad()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -25,6 +27,8 @@ class Encoder(nn.Module):
         Channels of the input.
     drop_path : float
         Stochastic depth, where the backbone has it.
+    levels : sequence of int, optional
+        Which of the backbone's feature maps to give, 0 the finest; all where not given.
 
     Attributes
     ----------
@@ -38,9 +42,12 @@ class Encoder(nn.Module):
         pretrained: bool | str | Path = False,
         in_channels: int = 3,
         drop_path: float = 0.0,
+        levels: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        options = {"features_only": True, "in_chans": in_channels}
+        options: dict[str, Any] = {"features_only": True, "in_chans": in_channels}
+        if levels is not None:
+            options["out_indices"] = tuple(levels)
         if drop_path:
             options["drop_path_rate"] = drop_path
         if isinstance(pretrained, str | Path):
@@ -53,12 +60,22 @@ class Encoder(nn.Module):
             self.backbone = timm.create_model(name, **options)
         except (RuntimeError, AttributeError) as error:
             raise KaryoscopeError(f"encoder {name!r} cannot be built: {error}") from error
-        self.channels: list[int] = self.backbone.feature_info.channels()
-        self.strides: list[int] = self.backbone.feature_info.reduction()
+        if levels is not None:
+            _drop_what_no_level_needs(self.backbone)
+        info: Any = self.backbone.feature_info
+        self.channels: list[int] = info.channels()
+        self.strides: list[int] = info.reduction()
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Feature maps, finest first, of a normalised (b, c, h, w) image."""
         return self.backbone(image)
+
+
+def _drop_what_no_level_needs(backbone: Any) -> None:
+    """Take out the last stages of an EfficientNet, which timm runs although it drops the result."""
+    stages = getattr(backbone, "_stage_out_idx", None)
+    if stages:
+        backbone.blocks = backbone.blocks[: max(stages)]
 
 
 def keep_depthwise_in_float32(module: nn.Module) -> None:
