@@ -150,10 +150,12 @@ def _confusion(data: dict[str, Any]) -> str:
     body = "".join(
         f"<tr><th>{escape(matrix['true'][i])}</th>{_cells(counts, i, columns)}</tr>" for i in rows
     )
+    rules = data["conventions"]
+    pairing = rules.get("confusion", rules.get("detection"))["pairing"]
     repeated = " A nucleus in two patches counts in both." if data["scored"]["patches"] else ""
     return (
         "<h2>Confusion matrix</h2><table class='confusion'><thead><tr><td>true \\ predicted</td>"
-        f"{head}</tr></thead><tbody>{body}</tbody></table><p>Nuclei paired at an IoU above 0.5."
+        f"{head}</tr></thead><tbody>{body}</tbody></table><p>Nuclei paired by {escape(pairing)}."
         " Shade and percentage: share of the row. The last column are true nuclei that were"
         f" missed, the last row predicted nuclei without a true one.{repeated}</p>"
     )

@@ -196,8 +196,10 @@ def _pairs(
     if not patches or shape == (SIZE, SIZE) or sample.points is not None:
         yield Pair(**maps, name=record.name, points=sample.points, **about)  # type: ignore[arg-type]
         return
-    for number, (_, parts) in enumerate(cut(maps, *shape)):
-        yield Pair(**parts, name=f"{record.name}-{number:04d}", **about)  # type: ignore[arg-type]
+    cuts = list(cut(maps, *shape))
+    for number, (_, parts) in enumerate(cuts):
+        name = record.name if len(cuts) == 1 else f"{record.name}-{number:04d}"
+        yield Pair(**parts, name=name, **about)  # type: ignore[arg-type]
 
 
 def _table(found: Taxonomy, scored: Taxonomy) -> np.ndarray | None:
