@@ -93,7 +93,7 @@ def patches(count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Patches in the layout of CoNIC: (256, 256, 2) int32, ids 1..n and classes."""
     side = 2048
     rng = np.random.default_rng(2)
-    images = drawn(side, 6300, seed=1)
+    images = drawn(side, 6650, seed=1)
     classes = [np.append(0, rng.integers(1, 7, int(image.max()))) for image in images]
     for _ in range(count):
         row, column = rng.integers(0, side - CONIC, 2)
