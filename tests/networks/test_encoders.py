@@ -60,3 +60,27 @@ def test_backbones_that_do_not_fit_are_named(name):
 def test_levels_can_be_chosen():
     encoder = Encoder("test_efficientnet", levels=[1, 3])
     assert encoder.strides == [4, 16]
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_efficientnet"])
+def test_weights_of_another_network_are_an_error(name, tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"stem.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(KaryoscopeError, match="are of another network: there is no"):
+        Encoder(name, tmp_path / "other.safetensors")
+    (tmp_path / "damaged.safetensors").write_bytes(b"no weights")
+    with pytest.raises(KaryoscopeError, match=r"are not a \.safetensors file"):
+        Encoder(name, tmp_path / "damaged.safetensors")
+    with pytest.raises(KaryoscopeError, match="do not exist"):
+        Encoder(name, tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_efficientnet"])
+def test_weights_of_a_classifier_are_taken(name, tmp_path):
+    from safetensors.torch import save_file
+
+    save_file(timm.create_model(name).state_dict(), tmp_path / "own.safetensors")
+    a, b = (Encoder(name, tmp_path / "own.safetensors") for _ in range(2))
+    for x, y in zip(a.parameters(), b.parameters(), strict=True):
+        assert torch.equal(x, y)

@@ -1,24 +1,49 @@
 """Losses: ``(outputs, targets) -> scalar``. One file a loss, one line here.
 
-A loss is a module with ``needs``, the names of the targets it reads, and
-``forward(outputs, targets)``. A loss that takes ``n_classes`` is given it.
+A loss is a module with ``reads``, the names of the network's outputs, and ``needs``, the names of
+the targets that it compares, and ``forward(outputs, targets)``. A loss that takes ``n_classes`` is
+given it.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import nn
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.losses.class_balanced import PriorWeightedCrossEntropy
+from karyoscope.losses.cost_sensitive import CostSensitive
+from karyoscope.losses.cross_entropy import CrossEntropy
+from karyoscope.losses.dice import Dice
+from karyoscope.losses.distance import EdgeDistanceError
+from karyoscope.losses.focal import PriorWeightedFocal
+from karyoscope.losses.hover import DistanceError, GradientError
+from karyoscope.losses.inner_contour import InnerContourCrossEntropy
+from karyoscope.losses.perceptual import PerceptualLoss
 from karyoscope.losses.three_label import CentreVectorLoss, ThreeLabelCrossEntropy
+from karyoscope.losses.unified_focal import UnifiedFocal
 
-LOSSES: dict[str, type[nn.Module]] = {
+LOSSES: dict[str, Callable[..., nn.Module]] = {
     "three_label": ThreeLabelCrossEntropy,
     "centre": CentreVectorLoss,
     "prior_weighted_types": PriorWeightedCrossEntropy,
+    "prior_weighted_focal": PriorWeightedFocal,
+    "hv": DistanceError,
+    "hv_gradient": GradientError,
+    "np_cross_entropy": partial(CrossEntropy, "np"),
+    "np_dice": partial(Dice, "np"),
+    "np_unified_focal": partial(UnifiedFocal, "np"),
+    "types_cross_entropy": partial(CrossEntropy, "types"),
+    "types_dice": partial(Dice, "types"),
+    "types_unified_focal": partial(UnifiedFocal, "types"),
+    "types_cost_sensitive": CostSensitive,
+    "inner_contour": InnerContourCrossEntropy,
+    "perceptual": PerceptualLoss,
+    "distance": EdgeDistanceError,
 }
 
 

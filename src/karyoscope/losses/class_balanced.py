@@ -34,7 +34,7 @@ class PriorWeightedCrossEntropy(nn.Module):
         Share of the target spread over all classes.
     """
 
-    needs = ("types",)
+    reads = needs = ("types",)
 
     def __init__(
         self,
@@ -58,12 +58,8 @@ class PriorWeightedCrossEntropy(nn.Module):
             return (1.0 - self.prior) ** self.rho
         return self.prior.clamp(min=1e-4) ** -0.5
 
-    def forward(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
-        """Scalar loss of ``types`` logits (b, k + 1, h', w') and classes (b, h, w).
-
-        Where the logits are coarser than the classes, every second (third, ...) pixel of the
-        classes is taken.
-        """
+    def seen(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Logits and the classes beside them; in training these move the prior."""
         logits, classes = outputs["types"].float(), targets["types"]
         step = classes.shape[-1] // logits.shape[-1]
         classes = classes[:, ::step, ::step]
@@ -72,6 +68,15 @@ class PriorWeightedCrossEntropy(nn.Module):
                 counts = torch.bincount(classes[classes != IGNORE], minlength=len(self.prior))
                 share = counts / counts.sum().clamp(min=1)
                 self.prior.mul_(self.gamma).add_(share.to(self.prior), alpha=1 - self.gamma)
+        return logits, classes
+
+    def forward(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
+        """Scalar loss of ``types`` logits (b, k + 1, h', w') and classes (b, h, w).
+
+        Where the logits are coarser than the classes, every second (third, ...) pixel of the
+        classes is taken.
+        """
+        logits, classes = self.seen(outputs, targets)
         return F.cross_entropy(
             logits,
             classes,

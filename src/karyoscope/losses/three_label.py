@@ -20,7 +20,7 @@ class ThreeLabelCrossEntropy(nn.Module):
         Weight of background, inside and boundary pixels.
     """
 
-    needs = ("three_label",)
+    reads = needs = ("three_label",)
 
     def __init__(self, class_weights: Sequence[float] = (1.0, 1.0, 1.0)) -> None:
         super().__init__()
@@ -44,6 +44,7 @@ class CentreVectorLoss(nn.Module):
     by nuclei that the augmentation cut in two.
     """
 
+    reads = ("centre",)
     needs = ("centre", "three_label")
 
     def forward(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 
 import timm
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from karyoscope.errors import KaryoscopeError
@@ -50,9 +51,9 @@ class Encoder(nn.Module):
             options["out_indices"] = tuple(levels)
         if drop_path:
             options["drop_path_rate"] = drop_path
+        in_file: set[str] | None = None
         if isinstance(pretrained, str | Path):
-            if not Path(pretrained).is_file():
-                raise KaryoscopeError(f"encoder weights {pretrained} do not exist")
+            in_file = _names_in(Path(pretrained))
             options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(pretrained)}}
         else:
             options["pretrained"] = pretrained
@@ -60,6 +61,8 @@ class Encoder(nn.Module):
             self.backbone = timm.create_model(name, **options)
         except (RuntimeError, AttributeError) as error:
             raise KaryoscopeError(f"encoder {name!r} cannot be built: {error}") from error
+        if in_file is not None:
+            _check_all_were_loaded(self.backbone, in_file, f"encoder weights {pretrained}")
         if levels is not None:
             _drop_what_no_level_needs(self.backbone)
         info: Any = self.backbone.feature_info
@@ -69,6 +72,25 @@ class Encoder(nn.Module):
     def forward(self, image: Tensor) -> list[Tensor]:
         """Feature maps, finest first, of a normalised (b, c, h, w) image."""
         return self.backbone(image)
+
+
+def _names_in(path: Path) -> set[str]:
+    if not path.is_file():
+        raise KaryoscopeError(f"encoder weights {path} do not exist")
+    try:
+        with safe_open(path, "pt") as file:
+            return set(file.keys())
+    except SafetensorError as error:
+        raise KaryoscopeError(f"encoder weights {path} are not a .safetensors file") from error
+
+
+def _check_all_were_loaded(backbone: nn.Module, in_file: set[str], what: str) -> None:
+    """Refuse weights of something else, which timm would leave out with a warning."""
+    # As a feature pyramid, timm flattens "stages.0" to "stages_0".
+    known = {name.replace(".", "_") for name in in_file}
+    missing = [n for n, _ in backbone.named_parameters() if n.replace(".", "_") not in known]
+    if missing:
+        raise KaryoscopeError(f"{what} are of another network: there is no {missing[0]}")
 
 
 def _drop_what_no_level_needs(backbone: Any) -> None:

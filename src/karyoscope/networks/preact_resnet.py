@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.networks.blocks import NormAct
+from karyoscope.networks.blocks import NormAct, initialise
 
 
 class PreactUnit(nn.Module):
@@ -95,6 +95,7 @@ class PreactResNet50(nn.Module):
                 inputs, self.channels, self.strides, self.units, strict=True
             )
         )
+        initialise(self)
         if pretrained is True:
             raise KaryoscopeError(
                 "preact_resnet50 has no public weights: give a .safetensors file, or another"

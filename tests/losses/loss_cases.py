@@ -1,0 +1,55 @@
+"""Targets of random nuclei, and outputs from useless to perfect, for the tests of this room."""
+
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+CLASSES = 3
+
+#: What a loss cannot be built without.
+REQUIRED: dict[str, dict[str, Any]] = {
+    "types_cost_sensitive": {"counts": [100, 20, 5]},
+    "perceptual": {"pretrained": False},
+}
+
+
+def labels(size: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and classes: six nuclei, two of which touch, and one without a class."""
+    ids = torch.zeros(2, size, size, dtype=torch.int32)
+    for k, (y, x) in enumerate([(2, 2), (2, 10), (14, 4), (18, 18), (4, 22)], 1):
+        ids[0, y : y + 8, x : x + 8] = k
+    ids[1, 6:16, 6:16] = 1
+    ids[1, 20:30, 14:28] = 2
+    classes = (ids % CLASSES + 1).masked_fill(ids == 0, 0).to(torch.uint8)
+    classes[0][ids[0] == 5] = 0
+    return ids, classes
+
+
+def perfect_outputs(targets: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What a network without errors would say; no surer than smoothed labels ask it to be."""
+
+    def logits(label: torch.Tensor, n: int) -> torch.Tensor:
+        return 3.0 * F.one_hot(label.masked_fill(label == 255, 0), n).movedim(-1, 1).float()
+
+    inner = torch.where(targets["contour"] == 1, CLASSES + 1, targets["types"])
+    return {
+        "three_label": logits(targets["three_label"], 3),
+        "centre": targets["centre"].clone(),
+        "types": logits(targets["types"], CLASSES + 1),
+        "np": logits(targets["np"], 2),
+        "hv": targets["hv"].clone(),
+        "inner_contour": logits(inner, CLASSES + 2),
+        "distance": targets["distance"][:, None].clone(),
+    }
+
+
+def outputs_at(targets: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+    """Outputs a share of the way from noise (0) to perfect (1)."""
+    rng = torch.Generator().manual_seed(0)
+    return {
+        name: torch.lerp(torch.randn(values.shape, generator=rng), values, share)
+        for name, values in perfect_outputs(targets).items()
+    }
