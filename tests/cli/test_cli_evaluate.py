@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from karyoscope.cli import compare, evaluate, main
 from karyoscope.datasets import Record, Sample
 from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.split import Split, write_split
+from karyoscope.inference import shipped_models
 from karyoscope.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
@@ -164,6 +166,22 @@ def test_json_of_one_run_can_be_compared(folders, tmp_path):
     (tmp_path / "a.json").write_text(run(evaluate.app, *arguments).stdout)
     found = json.loads(run(compare.app, *[tmp_path / "a.json"] * 2, "--json").stdout)
     assert found["pq"]["difference"] == 0
+
+
+@pytest.mark.slow
+def test_shipped_model_on_real_images(tmp_path):
+    if "lizard" not in shipped_models():
+        pytest.skip("needs the shipped model, which this checkout lacks")
+    truth = Path(__file__).parents[1] / "data" / "dsb2018"
+    names = "5d75a63972ef,853a4c67900c"
+    arguments = "--truth", truth, "--mpp", 0.25, "--records", names, "--workers", 1, "--json"
+    result = run(evaluate.app, "--model", "lizard", *arguments, "--out", tmp_path)
+    assert result.exit_code == 0
+    data = json.loads(result.stdout)
+    assert data["scored"]["images"] == 2
+    assert list(data["classes"]) == ["nucleus"]
+    assert data["dice"] > 0.6
+    assert (tmp_path / "evaluation.html").stat().st_size > 50_000
 
 
 def test_runs_of_other_images_are_named(folders, tmp_path, monkeypatch, capsys):

@@ -105,7 +105,7 @@ def scatter_figure(
         _circle(left + t * scale, top + side - p * scale, 4, color, 0.75)
         for t, p in zip(true.tolist(), pred.tolist(), strict=True)
     ]
-    return _svg(left + side + 14, top + side + 24, title, parts)
+    return _svg(left + side + 24, top + side + 24, title, parts)
 
 
 def _nice(most: float) -> tuple[float, float]:

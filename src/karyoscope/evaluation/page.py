@@ -20,6 +20,7 @@ from karyoscope.evaluation.table import (
     interval,
     number,
     shown,
+    unit,
 )
 from karyoscope.taxonomy import Taxonomy
 
@@ -27,10 +28,10 @@ _ALL = (90, 98, 107)
 _FEW_SOURCES = 10
 #: How the scores of classes come about, by protocol.
 _MEANS = {
-    "conic": "from the counts of all patches together",
-    "hovernet": "from the counts of all images together",
-    "pannuke": "mean over the images that have the class",
-    "qu": "mean over images",
+    "conic": "from the counts of the whole set",
+    "hovernet": "from the counts of the whole set",
+    "pannuke": "mean over those that have the class",
+    "qu": "likewise",
 }
 _HEADLINES = (
     *("pq", "dq", "sq", "mpq_plus", "bpq", "mpq", "f1", "f_d", "f_c"),
@@ -119,7 +120,7 @@ def _by_class(data: dict[str, Any], taxonomy: Taxonomy | None, pictures: Picture
     figure = interval_figure(bars, f"{TITLES[metric]} of each class with 95 % interval")
     note = (
         "Dot: score of the set. Band: 95 % bootstrap interval over sources. All nuclei: paired"
-        f" without regard to class, mean over images. Classes: {_MEANS[data['protocol']]}."
+        f" without regard to class, mean over {unit(data)}. Classes: {_MEANS[data['protocol']]}."
     )
     return f"<h2>{TITLES[metric]} by class</h2>{figure}<p>{note}</p>"
 
@@ -255,10 +256,9 @@ def _groups(data: dict[str, Any]) -> str:
         + "</tr>"
         for name, scores in groups["scores"].items()
     )
-    unit = "patches" if data["scored"]["patches"] else "images"
     return (
-        f"<h2>By {groups['by']}</h2><table><thead><tr><td></td><th>{unit}</th>{head}</tr></thead>"
-        f"<tbody>{rows}</tbody></table>"
+        f"<h2>By {groups['by']}</h2><table><thead><tr><td></td><th>{unit(data)}</th>{head}</tr>"
+        f"</thead><tbody>{rows}</tbody></table>"
     )
 
 

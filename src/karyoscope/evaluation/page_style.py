@@ -31,7 +31,7 @@ td { text-align: right; }
 .confusion th, .confusion thead td { border: 0; }
 .confusion td small { display: block; color: #424a53; font-size: 11px; line-height: 1.1; }
 .confusion thead td { min-width: 0; }
-.panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(245px, 1fr)); gap: 18px; }
+.panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 18px; }
 figure { margin: 0; }
 figcaption { color: #424a53; font-size: 13px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(480px, 1fr)); gap: 20px; }

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -70,9 +71,9 @@ def evaluation_table(data: dict[str, Any]) -> RenderableType:
     if data.get("classes"):
         parts.append(_classes(data))
     if "groups" in data:
-        parts.append(_groups(data["groups"]))
+        parts.append(_groups(data["groups"], unit(data)))
     parts.append(Text("Conventions", style="bold"))
-    parts += [Text(f"  {line}", style="dim") for line in convention_lines(data)]
+    parts += [Padding(Text(line, style="dim"), (0, 0, 0, 2)) for line in convention_lines(data)]
     return Group(*parts)
 
 
@@ -99,20 +100,20 @@ def convention_lines(data: dict[str, Any]) -> Iterator[str]:
     yield f"intervals: 95 %, bootstrap over {sources} sources, 1000 samples"
 
 
-def number(value: Any, signed: bool = False) -> str:
+def number(value: Any, signed: bool = False, places: int = 3) -> str:
     """A score as text; a dash where it is undefined."""
     if value is None:
         return "-"
     if isinstance(value, str):
         return value
-    return f"{value:{'+' if signed else ''}.3f}"
+    return f"{value:{'+' if signed else ''}.{places}f}"
 
 
-def interval(bounds: Any, signed: bool = False) -> str:
+def interval(bounds: Any, signed: bool = False, places: int = 3) -> str:
     """An interval as text; a dash where it is undefined, as it is for a single source."""
     if not bounds or None in bounds:
         return "-"
-    return f"{number(bounds[0], signed)} to {number(bounds[1], signed)}"
+    return " to ".join(number(bound, signed, places) for bound in bounds)
 
 
 def _overall(data: dict[str, Any]) -> Table:
@@ -135,16 +136,16 @@ def _classes(data: dict[str, Any]) -> Table:
         table.add_row(
             name,
             number(scores[main]),
-            interval(data["intervals"]["classes"][name].get(main)),
+            interval(data["intervals"]["classes"][name].get(main), places=2),
             *(number(scores[other]) for other in others),
             *(f"{scores[count]:,.0f}" for count in counted),
         )
     return table
 
 
-def _groups(groups: dict[str, Any]) -> Table:
+def _groups(groups: dict[str, Any], counted: str) -> Table:
     columns = groups_columns(groups)
-    table = _table(f"by {groups['by']}", groups["by"], "images", *(TITLES[c] for c in columns))
+    table = _table(f"by {groups['by']}", groups["by"], counted, *(TITLES[c] for c in columns))
     for name, scores in groups["scores"].items():
         table.add_row(name or "-", str(scores["images"]), *(number(scores[c]) for c in columns))
     return table
@@ -166,6 +167,11 @@ def groups_columns(groups: dict[str, Any]) -> list[str]:
 def shown(data: dict[str, Any]) -> list[str]:
     """Names of the scores that there are, in the order in which they are shown."""
     return [name for name in TITLES if name in data]
+
+
+def unit(data: dict[str, Any]) -> str:
+    """What means are taken over: patches or images."""
+    return "patches" if data["scored"]["patches"] else "images"
 
 
 def how_many(data: dict[str, Any]) -> str:
