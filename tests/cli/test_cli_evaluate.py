@@ -13,6 +13,7 @@ from karyoscope.cli import compare, evaluate, main
 from karyoscope.datasets import Record, Sample
 from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.split import Split, write_split
+from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import shipped_models
 from karyoscope.taxonomy import Taxonomy
 
@@ -81,9 +82,26 @@ def test_json_is_one_object_with_the_scores_of_the_protocol(folders, protocol, k
 
 def test_files_are_written(folders, tmp_path):
     out = tmp_path / "deep" / "out"
-    run(evaluate.app, folders / "moved", "--truth", folders / "truth", "--out", out)
+    arguments = folders / "moved", "--truth", folders / "truth", "--out", out
+    run(evaluate.app, *arguments)
     assert {p.name for p in out.iterdir()} == {"evaluation.json", "evaluation.html", "images.csv"}
     assert json.loads((out / "evaluation.json").read_text())["images"] == 4
+    with pytest.raises(KaryoscopeError, match=r"evaluation\.json exists; use --overwrite"):
+        run(evaluate.app, *arguments)
+    assert run(evaluate.app, *arguments, "--overwrite").exit_code == 0
+
+
+def test_folder_that_cannot_be_made_is_named_before_the_work(folders, tmp_path):
+    (tmp_path / "file").write_text("")
+    arguments = folders / "moved", "--truth", folders / "truth", "--out", tmp_path / "file"
+    with pytest.raises(KaryoscopeError, match=r"cannot write .*file: "):
+        run(evaluate.app, *arguments)
+
+
+def test_classes_of_predictions_can_be_named(folders):
+    arguments = folders / "exact", "--truth", folders / "truth", "--json"
+    with pytest.raises(KaryoscopeError, match="class '6' is not in taxonomy 'pannuke'"):
+        run(evaluate.app, *arguments, "--predicted-classes", "pannuke", "--records", "a")
 
 
 def test_missing_prediction_is_named_and_gives_exit_code_1(folders, tmp_path):

@@ -17,7 +17,7 @@ from karyoscope.evaluation import Outcome, Prediction
 from karyoscope.evaluation.drawing import as_webp, draw_tile
 from karyoscope.evaluation.figures import Bar, interval_figure, scatter_figure
 from karyoscope.evaluation.pictures import LEAST_NUCLEI, Pictures
-from karyoscope.evaluation.report import write_report
+from karyoscope.evaluation.report import prepare_folder, write_report
 from karyoscope.evaluation.table import TITLES
 from karyoscope.metrics import PROTOCOLS, Evaluation, Pair
 
@@ -67,6 +67,7 @@ class Checker(HTMLParser):
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_page_of_every_protocol(protocol, with_classes, tmp_path):
     data, pictures = scored(protocol, with_classes)
+    prepare_folder(tmp_path / "out")
     write_report(data, pictures, tmp_path / "out")
     page = (tmp_path / "out" / "evaluation.html").read_text(encoding="utf-8")
     checker = Checker()

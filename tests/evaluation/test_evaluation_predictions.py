@@ -91,7 +91,9 @@ def test_classes_of_another_taxonomy_are_named(form, samples, truth, tmp_path):
         np.save(root / "image_0.conic.npy", pair)
     else:
         root = WRITERS[form](tmp_path / "p", strange)
-    with pytest.raises(KaryoscopeError, match=r"class .* is not in taxonomy 'lizard'.*--classes"):
+    with pytest.raises(
+        KaryoscopeError, match=r"class .* is not in taxonomy 'lizard'.*--predicted-classes"
+    ):
         evaluate_predictions(truth, open_predictions(root, truth), Rules(records=["image_0"]))
 
 

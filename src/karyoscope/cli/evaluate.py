@@ -13,20 +13,23 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from karyoscope.datasets import Sample, open_dataset
+from karyoscope.datasets import Dataset, Sample, open_dataset
 from karyoscope.datasets.split import read_split
 from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation import (
     FORMATS,
     GROUPINGS,
+    ModelPredictions,
+    Outcome,
     Prediction,
+    Predictions,
     Rules,
-    evaluate_model,
     evaluate_predictions,
     open_predictions,
 )
 from karyoscope.evaluation.pictures import Pictures
-from karyoscope.evaluation.report import write_report
+from karyoscope.evaluation.report import prepare_folder, write_report
+from karyoscope.evaluation.score import Watch
 from karyoscope.evaluation.table import evaluation_table
 from karyoscope.inference import load_model
 from karyoscope.metrics import PROTOCOLS
@@ -70,6 +73,10 @@ def evaluate(
     ] = None,
     classes: Annotated[
         str | None,
+        typer.Option(help="Taxonomy (name or file) of the class ids in a truth without one."),
+    ] = None,
+    predicted_classes: Annotated[
+        str | None,
         typer.Option(help="Taxonomy of the predictions, where it is not that of the truth."),
     ] = None,
     mpp: Annotated[float | None, typer.Option(help="Micrometres per pixel of the images.")] = None,
@@ -78,6 +85,7 @@ def evaluate(
     ] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace files in --out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Score predicted nuclei against annotated images.
@@ -89,32 +97,42 @@ def evaluate(
         raise typer.BadParameter("give either predictions or --model")
     if by not in (None, *GROUPINGS):
         raise typer.BadParameter(f"--by takes {' or '.join(GROUPINGS)}, not {by!r}")
-    dataset = open_dataset(truth, layout, mpp=mpp)
-    runner = None if model is None else load_model(model, device, workers, tta)
-    names = _wanted(split, part, records)
-    rules = Rules(protocol, names, patches)
-    total = len(dataset) if names is None else len(names)
+    rules = Rules(protocol, _wanted(split, part, records), patches)
+    if out is not None:
+        prepare_folder(out, overwrite)
+    dataset = open_dataset(truth, layout, taxonomy=_taxonomy(classes), mpp=mpp)
+    if model is not None:
+        source: Predictions = ModelPredictions(load_model(model, device, workers, tta))
+    else:
+        assert predictions is not None
+        source = open_predictions(predictions, dataset, form, taxonomy=_taxonomy(predicted_classes))
     pictures = Pictures()
-    with _progress(total) as advance:
-
-        def seen(sample: Sample, prediction: Prediction) -> None:
-            advance()
-            if out is not None:
-                pictures.add(sample, prediction)
-
-        if runner is not None:
-            outcome = evaluate_model(dataset, runner, rules, seen)
-        else:
-            assert predictions is not None
-            meaning = None if classes is None else Taxonomy.load(classes)
-            found = open_predictions(predictions, dataset, form, taxonomy=meaning)
-            outcome = evaluate_predictions(dataset, found, rules, seen)
+    outcome = _score(dataset, source, rules, pictures.add if out is not None else _nothing)
     data = outcome.to_dict(by)
     _report(data, as_json)
     if out is not None:
         write_report(data, pictures, out)
     if outcome.problems:
         raise typer.Exit(1)
+
+
+def _score(truth: Dataset, source: Predictions, rules: Rules, watch: Watch) -> Outcome:
+    """Score with a progress bar."""
+    with _progress(len(truth if rules.records is None else rules.records)) as advance:
+
+        def seen(sample: Sample, prediction: Prediction) -> None:
+            advance()
+            watch(sample, prediction)
+
+        return evaluate_predictions(truth, source, rules, seen)
+
+
+def _nothing(sample: Sample, prediction: Prediction) -> None:
+    pass
+
+
+def _taxonomy(name: str | None) -> Taxonomy | None:
+    return None if name is None else Taxonomy.load(name)
 
 
 def _wanted(split: Path | None, part: str, records: str | None) -> list[str] | None:

@@ -8,12 +8,14 @@ from karyoscope.evaluation.predictions import (
     Predictions,
     open_predictions,
 )
+from karyoscope.evaluation.predictions.model import ModelPredictions
 from karyoscope.evaluation.score import Rules, evaluate_model, evaluate_predictions
 
 __all__ = [
     "FORMATS",
     "GROUPINGS",
     "Comparison",
+    "ModelPredictions",
     "Outcome",
     "Prediction",
     "Predictions",

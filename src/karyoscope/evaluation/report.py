@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,21 @@ from karyoscope.evaluation.page import evaluation_page
 from karyoscope.evaluation.pictures import Pictures
 
 JSON, CSV, HTML = "evaluation.json", "images.csv", "evaluation.html"
+
+
+def prepare_folder(out: Path, overwrite: bool = False) -> None:
+    """Make the folder of a report, before the work is done that it is for.
+
+    Raises
+    ------
+    KaryoscopeError
+        If it cannot be made, or holds a report that may not be replaced.
+    """
+    existing = next((out / name for name in (JSON, CSV, HTML) if (out / name).exists()), None)
+    if existing is not None and not overwrite:
+        raise KaryoscopeError(f"{existing} exists; use --overwrite to replace it")
+    with _writing(out):
+        out.mkdir(parents=True, exist_ok=True)
 
 
 def write_report(data: dict[str, Any], pictures: Pictures, out: Path) -> None:
@@ -24,18 +41,23 @@ def write_report(data: dict[str, Any], pictures: Pictures, out: Path) -> None:
     pictures : Pictures
         For the page.
     out : Path
-        Made where missing; files there are replaced.
+        From :func:`prepare_folder`; a report that is there is replaced.
 
     Raises
     ------
     KaryoscopeError
         If the folder cannot be written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    with _writing(out):
         _write(out / JSON, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
         _write(out / HTML, evaluation_page(data, pictures))
         _write_images(out / CSV, data["per_image"])
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise KaryoscopeError(f"cannot write {out}: {error.strerror or error}") from error
 

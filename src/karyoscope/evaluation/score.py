@@ -12,7 +12,7 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.outcome import Outcome
 from karyoscope.evaluation.patches import SIZE, cut
 from karyoscope.evaluation.predictions import Prediction, Predictions
-from karyoscope.evaluation.predictions.model import ModelPredictions, validation_images
+from karyoscope.evaluation.predictions.model import ModelPredictions
 from karyoscope.inference import Model
 from karyoscope.metrics import Evaluation, Pair
 from karyoscope.metrics.protocols import find_protocol
@@ -117,6 +117,7 @@ def evaluate_predictions(
             outcome.evaluation.add(pair)
         outcome.images += 1
         seen(sample, prediction)
+    outcome.notes += predictions.remarks({record.name for record in chosen})
     known = {record.name for record in truth.records}
     outcome.notes += [
         f"prediction {name} left out: no image of that name in the truth"
@@ -139,17 +140,7 @@ def evaluate_model(
     Parameters and errors are those of :func:`evaluate_predictions`. Where the model's card says
     which images were kept from training, a note tells if others are scored.
     """
-    outcome = evaluate_predictions(truth, ModelPredictions(model), rules, seen)
-    chosen = rules.records if rules else None
-    names = [record.name for record in truth.records] if chosen is None else list(chosen)
-    kept = set(validation_images(model))
-    others = set(names) - kept
-    if kept and others:
-        outcome.notes.append(
-            f"{len(others)} of {len(names)} images are not among the {len(kept)} that the model's"
-            " card names as kept from training: if it was trained on them, the scores flatter"
-        )
-    return outcome
+    return evaluate_predictions(truth, ModelPredictions(model), rules, seen)
 
 
 def _chosen(truth: Dataset, names: Sequence[str] | None, outcome: Outcome) -> list[Record]:

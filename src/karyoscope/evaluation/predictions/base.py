@@ -72,6 +72,10 @@ class Predictions(ABC):
     def describe(self) -> str:
         """Where they come from, in a few words."""
 
+    def remarks(self, scored: set[str]) -> list[str]:
+        """What a reader has to know of predictions for images of these names."""
+        return []
+
 
 class PredictionFiles(Predictions):
     """Predictions with a file an image, found by the stem of its name.
@@ -175,5 +179,5 @@ def check_class_ids(classes: np.ndarray, taxonomy: Taxonomy, path: Path) -> np.n
 def _no_class(name: str, taxonomy: Taxonomy, path: Path) -> KaryoscopeError:
     return KaryoscopeError(
         f"{path}: class {name!r} is not in taxonomy {taxonomy.name!r}; name the right one with"
-        " --classes"
+        " --predicted-classes"
     )

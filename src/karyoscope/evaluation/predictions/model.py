@@ -43,8 +43,13 @@ class ModelPredictions(Predictions):
         views = f", mean of {self.model.tta} views" if self.model.tta > 1 else ""
         return f"model {card.name} {card.version}{views}"
 
-
-def validation_images(model: Model) -> list[str]:
-    """Names of the images that a model's card says were kept from training; maybe none."""
-    names = model.bundle.card.training.get("validation")
-    return [str(name) for name in names] if isinstance(names, list) else []
+    def remarks(self, scored: set[str]) -> list[str]:
+        """Tell how many images the model may have been trained on, where its card lets one."""
+        kept = self.model.bundle.card.training.get("validation")
+        others = scored - {str(name) for name in kept} if isinstance(kept, list) else set()
+        if not kept or not others:
+            return []
+        return [
+            f"{len(others)} of {len(scored)} images are not among the {len(kept)} that the model's"
+            " card names as kept from training: if it was trained on them, the scores flatter"
+        ]
