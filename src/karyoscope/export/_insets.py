@@ -50,15 +50,16 @@ class Insets:
         np.add.at(self._counts, (row[inside], column[inside], k[inside]), 1)
 
     def choose(self, count: int) -> list[tuple[int, int]]:
-        """Upper left corners of up to ``count`` squares, well apart, from top to bottom.
+        """Upper left corners of up to ``count`` squares, apart, from top to bottom.
 
         The best is where the sum over the classes of the square root of the number of nuclei is
-        greatest: nuclei are many there, and mixed.
+        greatest: nuclei are many there, and mixed. Squares of less than half that are left out.
         """
         score = np.sqrt(self._counts).sum(2)
-        apart = max(self._rows, self._columns) // 4
+        least = 0.5 * score.max(initial=0)
+        apart = max(1, max(self._rows, self._columns) // 8)
         corners: list[tuple[int, int]] = []
-        while len(corners) < count and score.max(initial=0) > 0:
+        while len(corners) < count and score.max(initial=0) > least:
             row, column = np.unravel_index(np.argmax(score), score.shape)
             corners.append((int(column) * self.side, int(row) * self.side))
             rows, columns = np.ogrid[: self._rows, : self._columns]
