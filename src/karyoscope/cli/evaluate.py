@@ -37,6 +37,14 @@ from karyoscope.taxonomy import Taxonomy
 
 app = typer.Typer()
 
+SplitFile = Annotated[
+    Path | None, typer.Option(help="Score one part of this split (`karyoscope data split`).")
+]
+Records = Annotated[
+    str | None,
+    typer.Option(help="Images to score: a file with a name a line, or names and commas."),
+]
+
 
 @app.command()
 def evaluate(
@@ -53,14 +61,9 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder for evaluation.json, images.csv and evaluation.html."),
     ] = None,
-    split: Annotated[
-        Path | None, typer.Option(help="Score one part of this split (`karyoscope data split`).")
-    ] = None,
+    split: SplitFile = None,
     part: Annotated[str, typer.Option(help="Name of that part.")] = "validation",
-    records: Annotated[
-        str | None,
-        typer.Option(help="Images to score: a file with a name a line, or names and commas."),
-    ] = None,
+    records: Records = None,
     patches: Annotated[
         int | None,
         typer.Option(help="256: score patches as CoNIC's, its default; 0: whole images."),
@@ -109,11 +112,9 @@ def evaluate(
     pictures = Pictures()
     outcome = _score(dataset, source, rules, pictures.add if out is not None else _nothing)
     data = outcome.to_dict(by)
-    _report(data, as_json)
     if out is not None:
         write_report(data, pictures, out)
-    if outcome.problems:
-        raise typer.Exit(1)
+    _print(data, as_json)
 
 
 def _score(truth: Dataset, source: Predictions, rules: Rules, watch: Watch) -> Outcome:
@@ -160,7 +161,10 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def _report(data: dict[str, Any], as_json: bool) -> None:
+def _print(data: dict[str, Any], as_json: bool) -> None:
     print(json.dumps(data, indent=1)) if as_json else Console().print(evaluation_table(data))
-    for line in (*data["scored"]["notes"], *data["scored"]["problems"]):
+    problems = data["scored"]["problems"]
+    for line in (*data["scored"]["notes"], *problems):
         print(f"karyoscope: {line}", file=sys.stderr)
+    if problems:
+        raise typer.Exit(1)

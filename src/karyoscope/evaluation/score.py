@@ -90,17 +90,8 @@ def evaluate_predictions(
     rules = rules or Rules()
     found = predictions.taxonomy
     scored = None if found is None else common_taxonomy(truth.taxonomy, found)
-    mpp = truth.mpp if find_protocol(rules.protocol).needs_mpp else None
-    outcome = Outcome(
-        Evaluation(rules.protocol, scored, mpp),
-        f"{truth.name} {getattr(truth, 'root', '')}".strip(),
-        predictions.describe(),
-        rules.side,
-        conventions={
-            "images": _patch_convention(rules.side),
-            "classes": _class_convention(truth.taxonomy, found, scored),
-        },
-    )
+    outcome = _empty(truth, predictions, rules, scored)
+    mpp = outcome.evaluation.mpp
     table = None if found is None or scored is None else _table(found, scored)
     chosen = _chosen(truth, rules.records, outcome)
     truth = truth if scored is None else merge_classes(truth, scored)
@@ -141,6 +132,23 @@ def evaluate_model(
     which images were kept from training, a note tells if others are scored.
     """
     return evaluate_predictions(truth, ModelPredictions(model), rules, seen)
+
+
+def _empty(
+    truth: Dataset, predictions: Predictions, rules: Rules, scored: Taxonomy | None
+) -> Outcome:
+    """An outcome that says what is scored, without images."""
+    mpp = truth.mpp if find_protocol(rules.protocol).needs_mpp else None
+    return Outcome(
+        Evaluation(rules.protocol, scored, mpp),
+        f"{truth.name} {getattr(truth, 'root', '')}".strip(),
+        predictions.describe(),
+        rules.side,
+        conventions={
+            "images": _patch_convention(rules.side),
+            "classes": _class_convention(truth.taxonomy, predictions.taxonomy, scored),
+        },
+    )
 
 
 def _chosen(truth: Dataset, names: Sequence[str] | None, outcome: Outcome) -> list[Record]:
