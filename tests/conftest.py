@@ -20,3 +20,12 @@ def shared() -> Path:
 def example_slide() -> Path:
     """A real Aperio slide (CC0): 2220 x 2967 px at 0.499 µm/px."""
     return ROOT / "examples" / "CMU-1-Small-Region.svs"
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory) -> Path:
+    """A model bundle of a few kilobytes that needs no training."""
+    pytest.importorskip("onnx", reason="writes the network of a model with onnx")
+    from tiny_model import write_bundle
+
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "tiny")

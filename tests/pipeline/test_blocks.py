@@ -57,15 +57,15 @@ def test_windows_of_an_axis(size, largest, context):
     assert axis.length <= largest
     for start, (a, b) in zip(axis.starts, itertools.pairwise(axis.cuts), strict=True):
         stop = start + axis.length
-        assert start % 8 == 0
+        assert start % 32 == 0
         assert 0 <= start <= a
-        assert b <= stop < size + 8
+        assert b <= stop < size + 32
         assert a == 0 or a - start >= context
         assert b == size or stop - b >= context
         assert a % 8 == 0
     if len(axis.starts) > 1:
         fewer = len(axis.starts) - 1
-        overlap = 2 * (-(-context // 8) * 8)
+        overlap = -(-2 * context // 32) * 32
         assert fewer * (largest - largest % 32 - overlap) + overlap < size, "as few as it takes"
 
 

@@ -18,8 +18,10 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+#: Windows start at multiples of this, and have such lengths: the coarsest stride of the encoders.
+#: A network answers a little differently when its input is shifted by less.
 _STEP = 32
-#: Windows and what blocks read start at multiples of this, so that strided maps fit together.
+#: Cores and what blocks read start at multiples of this, so that strided maps fit together.
 _ALIGN = 8
 
 
@@ -95,7 +97,7 @@ class Axis:
     starts : tuple of int
         Where windows begin.
     length : int
-        Of a window; the last may reach a few pixels beyond the image.
+        Of a window; the last may reach some pixels beyond the image.
     """
 
     cuts: tuple[int, ...]
@@ -113,14 +115,14 @@ class Axis:
         """
         if size <= largest:
             return cls((0, size), (0,), size)
-        overlap = 2 * _up(context, _ALIGN)
+        overlap = _up(2 * context, _STEP)
         longest = largest - largest % _STEP
         if longest <= overlap:
             raise ValueError(f"windows of {largest} pixels leave nothing beside their context")
         count = -(-(size - overlap) // (longest - overlap))
         length = _up(-(-(size + (count - 1) * overlap) // count), _STEP)
-        last = _up(size - length, _ALIGN)
-        starts = tuple(_down(i * last // (count - 1), _ALIGN) for i in range(count))
+        last = _up(size - length, _STEP)
+        starts = tuple(_down(i * last // (count - 1), _STEP) for i in range(count))
         # Neighbours share at least ``overlap`` pixels; the cut is in the middle of them.
         inner = (_down((a + length + b) // 2, _ALIGN) for a, b in itertools.pairwise(starts))
         return cls((0, *inner, size), starts, length)
