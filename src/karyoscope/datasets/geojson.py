@@ -24,7 +24,7 @@ from karyoscope.taxonomy import Taxonomy
 _SUFFIXES = (".geojson", ".json")
 _IGNORE = "ignore"
 _NOT_NUCLEI = ("region",)
-_AREAS = ("Polygon", "MultiPolygon")
+AREAS = ("Polygon", "MultiPolygon")
 
 
 class GeoJson(DatasetOnDisk):
@@ -64,7 +64,7 @@ class GeoJson(DatasetOnDisk):
         names = set()
         for label, _ in self._files.values():
             try:
-                names |= {_class_name(feature) for feature in _features(label)}
+                names |= {feature_class(feature) for feature in read_features(label)}
             except KaryoscopeError:
                 continue  # named when the image is loaded
         return {n for n in names if n and not n.startswith((_IGNORE, *_NOT_NUCLEI))}
@@ -77,16 +77,16 @@ class GeoJson(DatasetOnDisk):
         ignore = np.zeros(image.shape[:2], np.uint8)
         classes = [0]
         points: list[tuple[float, float, int]] = []
-        for feature in _features(path):
-            name = _class_name(feature)
-            geometry = _geometry(feature, path)
+        for feature in read_features(path):
+            name = feature_class(feature)
+            geometry = feature_geometry(feature, path)
             if name.startswith(_NOT_NUCLEI):
                 continue
             if name.startswith(_IGNORE):
                 paint(ignore, geometry, 1)
                 continue
             class_id = self.taxonomy.id_of(name) if name else 0
-            if geometry.geom_type in _AREAS:
+            if geometry.geom_type in AREAS:
                 paint(inst_map, geometry, len(classes))
                 classes.append(class_id)
             else:
@@ -103,7 +103,7 @@ class GeoJson(DatasetOnDisk):
         )
 
 
-def _features(path: Path) -> list[dict[str, Any]]:
+def read_features(path: Path) -> list[dict[str, Any]]:
     """Features of a collection, of a bare list, or a single one."""
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -116,7 +116,7 @@ def _features(path: Path) -> list[dict[str, Any]]:
     return data
 
 
-def _class_name(feature: dict[str, Any]) -> str:
+def feature_class(feature: dict[str, Any]) -> str:
     """Name of the classification, lower case; empty where there is none."""
     properties = feature.get("properties")
     given = properties.get("classification") if isinstance(properties, dict) else None
@@ -127,7 +127,7 @@ def _class_name(feature: dict[str, Any]) -> str:
     return str(name).strip().lower()
 
 
-def _geometry(feature: dict[str, Any], path: Path) -> shapely.Geometry:
+def feature_geometry(feature: dict[str, Any], path: Path) -> shapely.Geometry:
     """Nucleus of a cell, else the geometry itself."""
     try:
         geometry = shapely.from_geojson(
@@ -135,7 +135,7 @@ def _geometry(feature: dict[str, Any], path: Path) -> shapely.Geometry:
         )
     except (KeyError, shapely.errors.GEOSException) as error:
         raise KaryoscopeError(f"{path}: a feature without a readable geometry") from error
-    if geometry is None or geometry.geom_type not in (*_AREAS, "Point", "MultiPoint"):
+    if geometry is None or geometry.geom_type not in (*AREAS, "Point", "MultiPoint"):
         kind = "nothing" if geometry is None else geometry.geom_type
         raise KaryoscopeError(f"{path}: {kind} where a polygon or a point is needed")
     return geometry

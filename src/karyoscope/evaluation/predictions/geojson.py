@@ -9,7 +9,7 @@ from shapely.geometry.base import BaseGeometry
 
 from karyoscope.datasets import Sample
 from karyoscope.datasets._polygons import paint
-from karyoscope.datasets.geojson import _AREAS, _class_name, _features, _geometry
+from karyoscope.datasets.geojson import AREAS, feature_class, feature_geometry, read_features
 from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, class_ids
 
@@ -27,7 +27,7 @@ class GeoJsonFiles(PredictionFiles):
     def has_classes(self, path: Path) -> bool:
         """Whether any polygon has a classification."""
         try:
-            return any(_class_name(feature) for feature in _features(path))
+            return any(feature_class(feature) for feature in read_features(path))
         except KaryoscopeError:
             return False
 
@@ -35,13 +35,13 @@ class GeoJsonFiles(PredictionFiles):
         """Paint the polygons."""
         inst_map = np.zeros(sample.inst_map.shape, np.int32)
         names = [""]
-        for feature in _features(path):
-            geometry = _geometry(feature, path)
-            if geometry.geom_type not in _AREAS:
+        for feature in read_features(path):
+            geometry = feature_geometry(feature, path)
+            if geometry.geom_type not in AREAS:
                 raise KaryoscopeError(f"{path}: {geometry.geom_type} where a polygon is needed")
             _check_inside(geometry, inst_map.shape, path)
             paint(inst_map, geometry, len(names))
-            names.append(_class_name(feature))
+            names.append(feature_class(feature))
         if self.taxonomy is None:
             return Prediction(inst_map, None)
         return Prediction(inst_map, class_ids(names, self.taxonomy, path))
