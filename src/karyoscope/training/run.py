@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from karyoscope.errors import KaryoscopeError
 from karyoscope.training.batches import TileBatches
 from karyoscope.training.checkpoints import Checkpoints
+from karyoscope.training.curves import plot_log, read_log, write_log
 from karyoscope.training.data import ValidationImages, load_training_bank
 from karyoscope.training.module import NucleusModule
 from karyoscope.training.recipe import Recipe
@@ -93,6 +94,9 @@ def train(recipe: Recipe, out: Path, resume: bool = False, device: str = "auto")
         ckpt_path=last if resume else None,
         weights_only=True,
     )
+    joined = read_log(out)
+    write_log(joined, out / "log.csv")
+    plot_log(joined, out / "curves.png")
     return last
 
 
