@@ -1,4 +1,4 @@
-"""Scan conversion of outlines, shared by :mod:`karyoscope.nuclei` alone."""
+"""Scan conversion of outlines: from rings of vertices to label images."""
 
 from __future__ import annotations
 
@@ -48,10 +48,16 @@ def fill_outlines(vertices, offsets, ids, left, top, width, height):
                     crossings[count] = x0 + (centre - y0) / (y1 - y0) * (x1 - x0)
                     count += 1
                 previous = i
-            found = np.sort(crossings[:count])
+            for i in range(1, count):  # almost always two: an insertion sort costs nothing
+                value = crossings[i]
+                place = i - 1
+                while place >= 0 and crossings[place] > value:
+                    crossings[place + 1] = crossings[place]
+                    place -= 1
+                crossings[place + 1] = value
             for pair in range(0, count - 1, 2):
-                a = max(0, int(np.ceil(found[pair] - 0.5)) - left)
-                b = min(width - 1, int(np.floor(found[pair + 1] - 0.5)) - left)
+                a = max(0, int(np.ceil(crossings[pair] - 0.5)) - left)
+                b = min(width - 1, int(np.floor(crossings[pair + 1] - 0.5)) - left)
                 for column in range(a, b + 1):
                     labels[row, column] = ids[ring]
     return labels

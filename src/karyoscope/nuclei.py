@@ -101,13 +101,14 @@ class Nuclei:
     @classmethod
     def empty(cls, taxonomy: Taxonomy, mpp: float) -> Nuclei:
         """Return a table without rows: the valid result for a slide without nuclei."""
+        columns: dict[str, Any] = {name: np.zeros(0, dtype) for name, dtype in _COLUMNS.items()}
         return cls(
             taxonomy,
             mpp,
-            *(np.zeros(0, dtype) for dtype in _COLUMNS.values()),
-            np.zeros((0, len(taxonomy)), np.float32),
-            np.zeros((0, 2), np.float32),
-            np.zeros(1, np.int64),
+            **columns,
+            probabilities=np.zeros((0, len(taxonomy)), np.float32),
+            vertices=np.zeros((0, 2), np.float32),
+            offsets=np.zeros(1, np.int64),
         )
 
     def outline(self, row: int) -> np.ndarray:
@@ -217,9 +218,12 @@ class Nuclei:
             if part.measurements.keys() != first.measurements.keys():
                 raise KaryoscopeError("tables of nuclei differ in their measurements")
         starts = np.cumsum([0] + [len(p.vertices) for p in parts])
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS
+        }
         return replace(
             first,
-            **{name: np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS},
+            **columns,
             probabilities=np.concatenate([p.probabilities for p in parts]),
             vertices=np.concatenate([p.vertices for p in parts]),
             offsets=np.concatenate(

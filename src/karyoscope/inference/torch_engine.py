@@ -14,6 +14,7 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.inference.bundle import WEIGHTS, Bundle
 from karyoscope.inference.engine import Engine, Maps, failed
 from karyoscope.networks import build_network
+from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
 
 
@@ -47,7 +48,7 @@ class TorchEngine(Engine):
             raise KaryoscopeError(
                 f"model bundle {bundle.path}: {WEIGHTS} does not fit the network it names"
             ) from error
-        outputs = [name for name in network.outputs if name not in network.auxiliary]
+        outputs = deployed_outputs(network)
         module = Deployed(network, card.input.mean, card.input.std, outputs)
         module = module.eval().to(torch.device(device)).to(memory_format=torch.channels_last)
         return cls(module, autocast=device != "cpu")

@@ -31,7 +31,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 
 def build_network(
     name: str, n_classes: int, colours: Literal["rgb", "six"] = "rgb", **options: Any
-) -> nn.Module:
+) -> Any:
     """Build a registered network.
 
     Parameters
@@ -44,6 +44,11 @@ def build_network(
         What the network sees; see :class:`~karyoscope.networks.colour_stack.WithSixColours`.
     **options
         Of the network.
+
+    Returns
+    -------
+    nn.Module
+        A :class:`~karyoscope.networks.base.Network`.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from karyoscope.pipeline.mosaic import Mosaic
 def image_maps(
     predict: Callable[[np.ndarray], Maps],
     rgb: np.ndarray,
-    strides: dict[str, int],
+    strides: Mapping[str, int],
     context: int = 32,
     largest: int = 1600,
 ) -> Maps:

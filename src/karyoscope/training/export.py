@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,19 @@ import onnx
 import torch
 import yaml
 from safetensors.torch import save
-from torch import nn
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference.bundle import CARD, FORMAT, ONNX, README, WEIGHTS
 from karyoscope.inference.rewrite import write_files
 from karyoscope.networks import build_network
+from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.data import split_records
 from karyoscope.training.recipe import Recipe, load_recipe
 
 
-def load_network(recipe: Recipe, checkpoint: Path) -> nn.Module:
+def load_network(recipe: Recipe, checkpoint: Path) -> Any:
     """The recipe's network with the weights of a checkpoint (the averaged ones, if any)."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     options = dict(recipe.network.options) | {"pretrained": False}
@@ -39,10 +40,9 @@ def load_network(recipe: Recipe, checkpoint: Path) -> nn.Module:
     return network.eval()
 
 
-def deployed(recipe: Recipe, network: nn.Module) -> Deployed:
+def deployed(recipe: Recipe, network: Any) -> Deployed:
     """A recipe's network from pixels to maps, without auxiliary outputs."""
-    kept = [name for name in network.outputs if name not in network.auxiliary]
-    return Deployed(network, recipe.mean, recipe.std, kept).eval()
+    return Deployed(network, recipe.mean, recipe.std, deployed_outputs(network)).eval()
 
 
 def write_onnx(module: Deployed) -> tuple[bytes, dict[str, int]]:
@@ -60,16 +60,18 @@ def write_onnx(module: Deployed) -> tuple[bytes, dict[str, int]]:
     buffer = io.BytesIO()
     # The tracing exporter: the sizes of asymmetric paddings become constants, which is right for
     # multiples of the input's step, and it takes a second where the other takes many minutes.
-    torch.onnx.export(
-        module,
-        (example,),
-        buffer,
-        dynamo=False,
-        opset_version=17,
-        input_names=["image"],
-        output_names=list(strides),
-        dynamic_axes={name: {0: "n", 1: "h", 2: "w"} for name in ["image", *strides]},
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            module,
+            (example,),
+            buffer,  # type: ignore[arg-type]
+            dynamo=False,
+            opset_version=17,
+            input_names=["image"],
+            output_names=list(strides),
+            dynamic_axes={name: {0: "n", 1: "h", 2: "w"} for name in ["image", *strides]},
+        )
     graph = _with_half_weights(buffer.getvalue())
     _check(graph, module)
     return graph, strides

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from karyoscope.losses import build_loss
 from karyoscope.networks import build_network
+from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
 from karyoscope.networks.encoder import keep_depthwise_in_float32
 from karyoscope.taxonomy import Taxonomy
@@ -57,7 +59,7 @@ class NucleusModule(L.LightningModule):
     @property
     def needs(self) -> list[str]:
         """Names of the targets that the losses read."""
-        return sorted({need for loss in self.losses.values() for need in loss.needs})
+        return sorted({need for loss in self.losses.values() for need in loss.needs})  # type: ignore[union-attr]
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Raw outputs for images (b, 3, h, w), 0 to 255."""
@@ -79,7 +81,7 @@ class NucleusModule(L.LightningModule):
     def on_train_start(self) -> None:
         """Take the rate from the recipe: it may have more steps than the run that was stopped."""
         rate = rate_at(self.global_step, self.recipe.training.steps, self.recipe.optimiser)
-        for group in self.optimizers(use_pl_optimizer=False).param_groups:
+        for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["initial_lr"] * rate
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
@@ -96,8 +98,9 @@ class NucleusModule(L.LightningModule):
 
     def _deployed(self) -> Deployed:
         network = self.network
-        kept = [name for name in network.outputs if name not in network.auxiliary]
-        module = Deployed(network, self.recipe.mean, self.recipe.std, kept).to(self.device)
+        module = Deployed(network, self.recipe.mean, self.recipe.std, deployed_outputs(network)).to(
+            self.device
+        )
         return module.eval()
 
     def _validator(self) -> Validator:
@@ -108,14 +111,18 @@ class NucleusModule(L.LightningModule):
             self.validator = Validator(self.recipe, Taxonomy.load(self.recipe.taxonomy))
         return self.validator
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW in two groups (encoder, rest) with the recipe's schedule."""
         settings = self.recipe.optimiser
         encoder = list(self.network.encoder.parameters())
         known = {id(p) for p in encoder}
         rest = [p for p in self.network.parameters() if id(p) not in known]
+        groups: list[dict[str, Any]] = [
+            {"params": encoder, "lr": settings.lr * settings.encoder_lr},
+            {"params": rest},
+        ]
         optimiser = torch.optim.AdamW(
-            [{"params": encoder, "lr": settings.lr * settings.encoder_lr}, {"params": rest}],
+            groups,
             lr=settings.lr,
             weight_decay=settings.weight_decay,
         )

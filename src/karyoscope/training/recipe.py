@@ -120,7 +120,7 @@ class Recipe(_Strict):
     losses: list[WeightedLoss] = Field(min_length=1)
     geometry: Geometry = Geometry()
     colour: Colour = Colour()
-    optimiser: Optimiser = Optimiser()
+    optimiser: Optimiser = Optimiser.model_validate({})
     training: Training
     postprocessing: Named
 
