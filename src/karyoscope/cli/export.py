@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from karyoscope.errors import KaryoscopeError
+
 app = typer.Typer()
 
 
@@ -14,6 +16,10 @@ app = typer.Typer()
 def export(
     run: Annotated[Path, typer.Argument(help="Folder that `karyoscope train` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle; replaced as a whole.")],
+    checkpoint: Annotated[str, typer.Option(help="Which checkpoint of the run.")] = "last.ckpt",
+    card: Annotated[
+        Path | None, typer.Option(help="Model card for people (Markdown), for the bundle.")
+    ] = None,
 ) -> None:
     """Write the model bundle of a training run. Needs `pip install karyoscope[train]`."""
     from karyoscope.cli._extras import require
@@ -21,4 +27,10 @@ def export(
     require("train", "torch", "timm", "lightning", "onnx")
     from karyoscope.training.export import export_bundle
 
-    print(export_bundle(run, out))
+    text = None
+    if card is not None:
+        try:
+            text = card.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise KaryoscopeError(f"{card} is not a readable text file") from error
+    print(export_bundle(run, out, checkpoint, readme=text))

@@ -116,8 +116,7 @@ def _check(graph: bytes, module: Deployed) -> None:
 def export_bundle(
     run: Path,
     out: Path,
-    postprocessing: dict[str, Any] | None = None,
-    scores: dict[str, Any] | None = None,
+    checkpoint: str = "last.ckpt",
     readme: str | None = None,
 ) -> Path:
     """Write the bundle of a training run.
@@ -125,18 +124,16 @@ def export_bundle(
     Parameters
     ----------
     run : path
-        Folder that :func:`train` wrote: ``recipe.yaml`` and ``last.ckpt``.
+        Folder that :func:`train` wrote: ``recipe.yaml`` and checkpoints.
     out : path
         Folder of the bundle; replaced as a whole.
-    postprocessing : dict, optional
-        ``name``, ``params``, ``class_weights``; from the recipe where not given.
-    scores : dict, optional
-        Measured accuracy for the model card.
+    checkpoint : str
+        Name of the checkpoint.
     readme : str, optional
         Text of the model card for people; a short one is written where not given.
     """
     recipe = load_recipe(run / "recipe.yaml")
-    module = deployed(recipe, load_network(recipe, run / "last.ckpt"))
+    module = deployed(recipe, load_network(recipe, run / checkpoint))
     graph, strides = write_onnx(module)
     weights = save(
         {
@@ -144,7 +141,7 @@ def export_bundle(
             for k, v in module.network.state_dict().items()
         }
     )
-    default = {"name": recipe.postprocessing.name, "params": recipe.postprocessing.options}
+    post = recipe.postprocessing
     taxonomy = Taxonomy.load(recipe.taxonomy)
     readme = readme or f"# {recipe.name}\n\n{recipe.description}\n\nLicence: {recipe.licence}\n"
     files = {ONNX: graph, WEIGHTS: weights, README: readme.encode()}
@@ -157,17 +154,20 @@ def export_bundle(
         "licence": recipe.licence,
         "taxonomy": taxonomy.to_dict(),
         "mpp": recipe.mpp,
-        "input": {"mean": list(recipe.mean), "std": list(recipe.std)},
+        "input": {
+            "mean": list(recipe.mean),
+            "std": list(recipe.std),
+            "multiple_of": recipe.training.multiple_of,
+        },
         "maps": strides,
         "network": {"name": recipe.network.name, "options": options},
-        "postprocessing": postprocessing or default,
+        "postprocessing": {"name": post.name, "params": post.options},
         "training": {
             "data": [f"{d.dataset}, weight {d.weight:g}" for d in recipe.data],
             "validation": [record.name for _, record in split_records(recipe)[1]],
             "steps": recipe.training.steps,
             "batch_size": recipe.training.batch_size,
         },
-        "scores": scores or {},
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
     text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
