@@ -74,7 +74,7 @@ def segment(
         complain(problem)
     if slides:
         bundle = find_bundle(model)
-        warm_up(bundle)
+        warm_up(bundle, options.formats)
         runner = load_model(bundle, device, workers, tta)
         summaries, failed = _batch(slides, out, runner, mpp, options, as_json)
     else:

@@ -1,35 +1,56 @@
 """Compiled code made ready beside other work.
 
-The loops of post-processing are compiled on the first run on a machine (some seconds of one core)
-and loaded from a cache later (a third of a second). Either can happen while the network is loaded
-and the first windows are run.
+The loops of post-processing and of some formats are compiled on the first run on a machine (some
+ten seconds of one core) and loaded from a cache later (a third of a second). Either can happen
+while the network is loaded and the first windows are run.
 """
 
 from __future__ import annotations
 
+import tempfile
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 
+from karyoscope.export import ExportContext, open_writers
 from karyoscope.inference import Bundle
+from karyoscope.nuclei import Nuclei
 from karyoscope.postprocessing import postprocess
 
 _EDGE = 64
 
 
-def warm_up(bundle: Bundle) -> threading.Thread:
-    """Run a bundle's post-processing on a small piece of noise, in a thread of its own.
+def warm_up(bundle: Bundle, formats: Sequence[str] = ()) -> threading.Thread:
+    """Find and write the nuclei of a small piece of noise, in a thread of its own.
 
-    Whoever needs post-processing meanwhile waits for the compiler, not for this thread, which
-    nobody has to join.
+    Whoever needs the same code meanwhile waits for the compiler, not for this thread, which nobody
+    has to join.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Its post-processing is run.
+    formats : sequence of str
+        Are written to a temporary folder.
     """
     # A daemon, so that a run that fails early does not wait for it.
-    thread = threading.Thread(target=_run, args=(bundle,), name="warm-up", daemon=True)
+    thread = threading.Thread(target=_run, args=(bundle, formats), name="warm-up", daemon=True)
     thread.start()
     return thread
 
 
-def _run(bundle: Bundle) -> None:
+def _run(bundle: Bundle, formats: Sequence[str]) -> None:
+    try:
+        nuclei = _nuclei_in_noise(bundle)
+        if formats:
+            _write(nuclei, formats)
+    except Exception:
+        # Whatever is wrong shows again, and is reported, when the first block is processed.
+        return
+
+
+def _nuclei_in_noise(bundle: Bundle) -> Nuclei:
     card = bundle.card
     channels = {"tp": (len(bundle.taxonomy) + 1,), "hv": (2,), "centre": (2,)}
     noise = np.random.default_rng(0)
@@ -38,8 +59,19 @@ def _run(bundle: Bundle) -> None:
         for name, stride in card.maps.items()
     }
     spec = card.postprocessing
-    try:
-        postprocess(spec.name, maps, spec.params, bundle.taxonomy, card.mpp)
-    except Exception:
-        # Whatever is wrong shows again, and is reported, when the first block is processed.
-        return
+    return postprocess(spec.name, maps, spec.params, bundle.taxonomy, card.mpp)
+
+
+def _write(nuclei: Nuclei, formats: Sequence[str]) -> None:
+    context = ExportContext(
+        slide="noise",
+        size=(_EDGE, _EDGE),
+        mpp=nuclei.mpp,
+        taxonomy=nuclei.taxonomy,
+        read=lambda x, y, width, height, mpp: np.zeros((height, width, 3), np.uint8),
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="karyoscope-") as folder,
+        open_writers(folder, "noise", formats, context) as writers,
+    ):
+        writers.write(nuclei)

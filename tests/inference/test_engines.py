@@ -1,0 +1,168 @@
+"""Engines: the same maps from each, any size of image, and errors in one line."""
+
+import hashlib
+import shutil
+
+import numpy as np
+import pytest
+import tifffile
+import yaml
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.inference import Bundle, Engine, Model, devices, load_model, shipped_models
+from karyoscope.inference.model import predict_padded
+from karyoscope.inference.openvino_engine import OpenVinoEngine
+
+
+@pytest.fixture(scope="module")
+def tissue(example_slide) -> np.ndarray:
+    return np.ascontiguousarray(tifffile.imread(example_slide)[1000:1320, 900:1284])
+
+
+@pytest.fixture(scope="module", params=["tiny", "lizard"])
+def bundle(request) -> Bundle:
+    if request.param == "tiny":
+        return Bundle(request.getfixturevalue("tiny_bundle"))
+    if "lizard" not in shipped_models():
+        pytest.skip("needs the shipped model, which is not in this checkout")
+    return load_model("lizard", "cpu", 1).bundle
+
+
+def test_openvino_and_onnx_runtime_agree(bundle, tissue):
+    pytest.importorskip("onnxruntime")
+    from karyoscope.inference.onnxruntime_engine import OnnxRuntimeEngine
+
+    other = OnnxRuntimeEngine(bundle)
+    assert other.provider == "CPUExecutionProvider"
+    expected = other.run(tissue[None])
+    exact = OpenVinoEngine(bundle, 1, "f32").run(tissue[None])
+    quick = OpenVinoEngine(bundle, 1).run(tissue[None])
+    assert set(exact) == set(expected) >= set(bundle.card.maps)
+    for name, values in expected.items():
+        assert exact[name].dtype == quick[name].dtype == np.float32
+        np.testing.assert_allclose(exact[name], values, atol=2e-3, err_msg=name)
+        assert np.abs(quick[name] - values).mean() < 0.02, name
+
+
+def test_maps_have_the_strides_of_the_card(bundle, tissue):
+    maps = OpenVinoEngine(bundle, 1).run(tissue[None])
+    for name, stride in bundle.card.maps.items():
+        assert maps[name].shape[:3] == (1, 320 // stride, 384 // stride)
+    assert maps["tp"].shape[3] == len(bundle.taxonomy) + 1
+    np.testing.assert_allclose(maps["tp"].sum(-1), 1, atol=0.02)
+
+
+def test_results_do_not_change_with_later_runs(tiny_bundle, tissue):
+    engine = OpenVinoEngine(Bundle(tiny_bundle), 1)
+    first = engine.run(tissue[None])
+    kept = {name: values.copy() for name, values in first.items()}
+    engine.run(255 - tissue[None])
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, kept[name])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (33, 31), (64, 96), (95, 7)])
+@pytest.mark.parametrize("tta", [1, 8])
+def test_images_of_any_size(tiny_bundle, tissue, size, tta):
+    model = load_model(tiny_bundle, "cpu", 1, tta)
+    height, width = size
+    maps = model.predict(np.resize(tissue, (height, width, 3)))
+    assert maps["inside"].shape == maps["boundary"].shape == size
+    assert maps["tp"].shape == (-(-height // 2), -(-width // 2), 3)
+
+
+def test_images_are_mirrored_up_to_the_multiple():
+    seen = []
+
+    def run(images):
+        seen.append(images[0])
+        return {"inside": images[..., 0].astype(np.float32)}
+
+    image = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    maps = predict_padded(run, image, 4)
+    np.testing.assert_array_equal(maps["inside"], image[..., 0])
+    assert seen[0].shape == (8, 8, 3)
+    np.testing.assert_array_equal(seen[0][5:, :7], image[:1:-1])
+    np.testing.assert_array_equal(seen[0][:5, 7], image[:, 6])
+
+
+def spoilt(folder, target, graph: bytes):
+    """The bundle with another network, whose digest is right."""
+    shutil.copytree(folder, target)
+    (target / "model.onnx").write_bytes(graph)
+    card = yaml.safe_load((target / "model.yaml").read_text())
+    card["files"]["model.onnx"] = hashlib.sha256(graph).hexdigest()
+    (target / "model.yaml").write_text(yaml.safe_dump(card))
+    return target
+
+
+@pytest.mark.parametrize("graph", [b"", b"no network", bytes(100)])
+def test_a_network_that_cannot_be_read(tiny_bundle, tmp_path, graph):
+    path = spoilt(tiny_bundle, tmp_path / "a", graph)
+    with pytest.raises(KaryoscopeError, match=r"OpenVINO cannot read its model\.onnx") as error:
+        load_model(path, "cpu", 1)
+    assert "\n" not in str(error.value)
+
+
+def test_a_network_that_onnx_runtime_cannot_read(tiny_bundle, tmp_path):
+    pytest.importorskip("onnxruntime")
+    from karyoscope.inference.onnxruntime_engine import OnnxRuntimeEngine
+
+    path = spoilt(tiny_bundle, tmp_path / "a", b"no network")
+    with pytest.raises(KaryoscopeError, match=r"ONNX Runtime cannot run its model\.onnx"):
+        OnnxRuntimeEngine(Bundle(path))
+    (path / "model.onnx").write_bytes(b"other bytes")
+    with pytest.raises(KaryoscopeError, match="was changed"):
+        OnnxRuntimeEngine(Bundle(path))
+
+
+def test_runs_that_fail_say_so_in_one_line(tiny_bundle):
+    engines = [OpenVinoEngine(Bundle(tiny_bundle), 1)]
+    if devices.importlib.util.find_spec("onnxruntime"):
+        from karyoscope.inference.onnxruntime_engine import OnnxRuntimeEngine
+
+        engines.append(OnnxRuntimeEngine(Bundle(tiny_bundle)))
+    for engine in engines:
+        with pytest.raises(KaryoscopeError, match="failed on 64 x 32 pixels: ") as error:
+            engine.run(np.zeros((1, 32, 64, 5), np.uint8))
+        assert "\n" not in str(error.value)
+
+
+class Unused(Engine):
+    device = "none"
+
+    def run(self, images):
+        raise AssertionError
+
+
+@pytest.mark.parametrize("tta", [0, 3, 16, -1])
+def test_numbers_of_views(tiny_bundle, tta):
+    with pytest.raises(KaryoscopeError, match=f"tta takes 1, 2, 4, 8 views, not {tta}"):
+        Model(Bundle(tiny_bundle), Unused(), tta)
+
+
+def test_devices(tiny_bundle, monkeypatch):
+    bundle = Bundle(tiny_bundle)
+    with pytest.raises(KaryoscopeError, match="no device 'tpu'; there are auto, cpu, cuda"):
+        devices.open_engine(bundle, "tpu")
+    monkeypatch.setattr(devices, "_nvidia_driver", lambda: False)
+    assert "OpenVINO" in devices.open_engine(bundle, "cpu", 1).device
+    assert "OpenVINO" in devices.open_engine(bundle, "auto", 1).device
+    with pytest.raises(KaryoscopeError, match="--device cuda needs an NVIDIA GPU"):
+        devices.open_engine(bundle, "cuda")
+
+
+def test_a_gpu_whose_libraries_are_missing(tiny_bundle, monkeypatch):
+    """ONNX Runtime then falls back to the CPU, where OpenVINO is quicker."""
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(devices, "_torch_has_cuda", lambda: False)
+    monkeypatch.setattr(devices, "_onnxruntime_has_cuda", lambda: True)
+    with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
+        engine = devices.open_engine(Bundle(tiny_bundle), "auto", 1)
+    assert "OpenVINO" in engine.device
+
+
+def test_properties_of_a_model(tiny_bundle):
+    model = load_model(str(tiny_bundle), "cpu", 1)
+    assert (model.name, model.mpp, model.context) == ("tiny", 0.5, 32)
+    assert model.taxonomy.names == ("blue", "brown")
