@@ -43,7 +43,7 @@ def test_only_the_cells_that_are_damaged_are_white():
     np.testing.assert_array_equal(part, expected[580:680, 200:400])
     assert reader.unread == {Box(256, 512, 512, 768): "damaged at 300, 600"}
     assert reader.report() == (
-        "no nuclei in 1 regions that cannot be read (x,y,w,h 256,512,256,256): damaged at 300, 600"
+        "no nuclei in 1 region that cannot be read (x,y,w,h 256,512,256,256): damaged at 300, 600"
     )
 
 

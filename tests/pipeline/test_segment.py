@@ -99,7 +99,7 @@ def test_a_damaged_tile_costs_what_is_in_it(threshold_model, tissue, tmp_path):
     summary = segment_file(path, tmp_path / "out", threshold_model)
     (region,) = summary["unread_regions"]
     assert region == [256, 256, 256, 256]
-    assert "1 regions that cannot be read (x,y,w,h 256,256,256,256)" in summary["warnings"][0]
+    assert "1 region that cannot be read (x,y,w,h 256,256,256,256)" in summary["warnings"][0]
     assert "slide.tif" in summary["warnings"][0]
     found = read_parquet(tmp_path / "out" / "slide.parquet")
     # What is further from the hole than the network sees is what it would have been.

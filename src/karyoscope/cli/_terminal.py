@@ -51,11 +51,15 @@ def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
 @contextmanager
 def warnings_told(path: Path) -> Iterator[None]:
     """Warnings become one line each on stderr."""
-    with warnings.catch_warnings(record=True) as caught:
+    told: set[str] = set()
+
+    def tell(message: Warning | str, category: type[Warning], *_: object) -> None:
+        text = str(message)
+        if issubclass(category, UserWarning) and text not in told:
+            told.add(text)
+            complain(text if str(path) in text else f"{path.name}: {text}")
+
+    with warnings.catch_warnings():
         warnings.simplefilter("always")
-        try:
-            yield
-        finally:
-            told = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
-            for text in dict.fromkeys(told):
-                complain(text if str(path) in text else f"{path.name}: {text}")
+        warnings.showwarning = tell
+        yield

@@ -6,8 +6,6 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from karyoscope.inference import find_bundle, shipped_models
 
@@ -24,10 +22,8 @@ def models(
         keys = {"name", "version", "description", "licence", "mpp", "taxonomy", "scores"}
         print(json.dumps([card.model_dump(include=keys) for card in cards], indent=2))
         return
-    table = Table("model", "version", "classes", "µm/px", "licence", "description")
     for card in cards:
-        classes = ", ".join(c["name"] for c in card.taxonomy["classes"])
-        table.add_row(
-            card.name, card.version, classes, f"{card.mpp:g}", card.licence, card.description
-        )
-    Console().print(table)
+        print(f"{card.name} {card.version}: {card.description}")
+        print(f"  classes  {', '.join(c['name'] for c in card.taxonomy['classes'])}")
+        print(f"  scale    {card.mpp:g} µm/px")
+        print(f"  licence  {card.licence}")

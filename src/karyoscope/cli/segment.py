@@ -15,8 +15,8 @@ from rich.console import Console
 from karyoscope.cli._terminal import complain, progress_bar, warnings_told
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export import WRITERS, summary_table
-from karyoscope.inference import DEVICES, VIEWS, Model, find_bundle, load_model
-from karyoscope.pipeline import FORMATS, Roi, SegmentOptions, segment_file, warm_up
+from karyoscope.inference import DEVICES, VIEWS, Model
+from karyoscope.pipeline import FORMATS, Roi, SegmentOptions, prepare_model, segment_file
 from karyoscope.slides import find_slides
 from karyoscope.slides.base import slide_name
 
@@ -73,9 +73,7 @@ def segment(
     for problem in problems:
         complain(problem)
     if slides:
-        bundle = find_bundle(model)
-        warm_up(bundle, options.formats)
-        runner = load_model(bundle, device, workers, tta)
+        runner = prepare_model(model, device, workers, tta, options.formats)
         summaries, failed = _batch(slides, out, runner, mpp, options, as_json)
     else:
         summaries, failed = [], 0

@@ -2,6 +2,7 @@
 
 from karyoscope.pipeline.area import Area, Outlines, Roi, area_of
 from karyoscope.pipeline.blocks import Block, Box, Layout, Window
+from karyoscope.pipeline.prepare import prepare_model, warm_up
 from karyoscope.pipeline.segment import (
     FORMATS,
     SegmentOptions,
@@ -10,7 +11,6 @@ from karyoscope.pipeline.segment import (
     segment_file,
 )
 from karyoscope.pipeline.stream import Progress, stream_nuclei
-from karyoscope.pipeline.warm_up import warm_up
 
 __all__ = [
     "FORMATS",
@@ -25,6 +25,7 @@ __all__ = [
     "Window",
     "area_of",
     "layout_for",
+    "prepare_model",
     "segment",
     "segment_file",
     "stream_nuclei",

@@ -164,8 +164,8 @@ def area_of(slide: Slide, mpp: float, roi: Roi | None = None, tissue: str | Path
         box = whole.shared(Box(x, y, x + width, y + height))
         if box.empty:
             raise KaryoscopeError(
-                f"{slide.name}: the region {x},{y},{width},{height} lies outside the slide,"
-                f" which has {whole.width} x {whole.height} pixels"
+                f"{slide.path or slide.name}: the region {x},{y},{width},{height} lies outside the"
+                f" slide, which has {whole.width} x {whole.height} pixels"
             )
     pixels = box.width * box.height / (grid.scale_x * grid.scale_y)
     found: Tissue | Outlines | None = None

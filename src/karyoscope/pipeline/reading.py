@@ -73,7 +73,8 @@ class LenientReader:
         boxes = sorted(self.unread, key=lambda box: (box.top, box.left))
         shown = " ".join(f"{b.left},{b.top},{b.width},{b.height}" for b in boxes[:3])
         more = " ..." if len(boxes) > 3 else ""
+        regions = "1 region" if len(boxes) == 1 else f"{len(boxes)} regions"
         return (
-            f"no nuclei in {len(boxes)} regions that cannot be read (x,y,w,h {shown}{more}):"
+            f"no nuclei in {regions} that cannot be read (x,y,w,h {shown}{more}):"
             f" {self.unread[boxes[0]]}"
         )

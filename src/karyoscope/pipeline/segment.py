@@ -13,13 +13,13 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.export import ExportContext, open_writers
 from karyoscope.export.base import Reader
 from karyoscope.export.summary import SummaryWriter
-from karyoscope.inference import Model, find_bundle, load_model
+from karyoscope.inference import Model
 from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.area import Area, Roi, area_of
 from karyoscope.pipeline.blocks import Layout
+from karyoscope.pipeline.prepare import prepare_model
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.pipeline.stream import Progress, stream_nuclei
-from karyoscope.pipeline.warm_up import warm_up
 from karyoscope.slides import Slide, open_slide
 
 #: How far a block reads beyond its own area, µm: more than the longest nucleus.
@@ -78,12 +78,7 @@ def segment(
     >>> nuclei.counts()  # doctest: +SKIP
     {'neutrophil': 12, 'epithelial': 3410, ...}
     """
-    if isinstance(model, Model):
-        runner = model
-    else:
-        bundle = find_bundle(model)
-        warm_up(bundle)
-        runner = load_model(bundle, device, threads, tta)
+    runner = model if isinstance(model, Model) else prepare_model(model, device, threads, tta)
     with open_slide(source, mpp) as slide:
         area = area_of(slide, runner.mpp, roi, tissue)
         parts = stream_nuclei(slide, runner, layout_for(runner, area), area, Progress())

@@ -1,4 +1,4 @@
-"""Compiled code made ready beside other work.
+"""A model made ready to run: checked, loaded, and its compiled code at hand.
 
 The loops of post-processing and of some formats are compiled on the first run on a machine (some
 ten seconds of one core) and loaded from a cache later (a third of a second). Either can happen
@@ -10,15 +10,63 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from karyoscope.errors import KaryoscopeError
 from karyoscope.export import ExportContext, open_writers
-from karyoscope.inference import Bundle
+from karyoscope.inference import Bundle, Model, find_bundle, load_model
 from karyoscope.nuclei import Nuclei
-from karyoscope.postprocessing import postprocess
+from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
 
 _EDGE = 64
+
+
+def prepare_model(
+    source: str | Path,
+    device: str = "auto",
+    threads: int = 0,
+    tta: int = 1,
+    formats: Sequence[str] = (),
+) -> Model:
+    """Load a model, and meanwhile what comes after it.
+
+    Parameters
+    ----------
+    source, device, threads, tta
+        See :func:`karyoscope.inference.load_model`.
+    formats : sequence of str
+        Formats that will be written.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the bundle, its post-processing or the device cannot be used.
+    """
+    bundle = find_bundle(source)
+    _check_postprocessing(bundle)
+    warm_up(bundle, formats)
+    return load_model(bundle, device, threads, tta)
+
+
+def _check_postprocessing(bundle: Bundle) -> None:
+    spec = bundle.card.postprocessing
+    method = POSTPROCESSINGS.get(spec.name)
+    if method is None:
+        raise KaryoscopeError(
+            f"model bundle {bundle.path}: no post-processing {spec.name!r}; there are"
+            f" {', '.join(sorted(POSTPROCESSINGS))}"
+        )
+    for name in method.maps:
+        if name not in bundle.card.maps:
+            raise KaryoscopeError(
+                f"model bundle {bundle.path}: post-processing {spec.name!r} needs a map {name!r}"
+            )
+    try:
+        method.validate(spec.params)
+    except KaryoscopeError as error:
+        raise KaryoscopeError(f"model bundle {bundle.path}: {error}") from error
 
 
 def warm_up(bundle: Bundle, formats: Sequence[str] = ()) -> threading.Thread:

@@ -1,0 +1,421 @@
+"""Every kind of bad input: one clear line, which docs/bad_input.md quotes, and nothing written.
+
+To write the page anew after a message has changed:
+
+    KARYOSCOPE_WRITE_DOCS=1 pytest tests/cli/test_bad_input.py
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import yaml
+from PIL import Image
+
+from karyoscope.inference import shipped_models
+
+PAGE = Path(__file__).parents[2] / "docs" / "bad_input.md"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "CMU-1-Small-Region.svs"
+
+
+def cut(path: Path, source: Path, share: float) -> None:
+    data = source.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+
+
+def tiff_at_72_dpi(path: Path) -> None:
+    picture = np.full((64, 64, 3), 200, np.uint8)
+    tifffile.imwrite(path, picture, resolution=(72, 72), resolutionunit="INCH", tile=(32, 32))
+
+
+def cut_png(path: Path) -> None:
+    whole = path.with_name("whole.png")
+    Image.effect_noise((90, 90), 60).convert("RGB").save(whole)
+    cut(path, whole, 0.6)
+
+
+FILES = {
+    "missing.svs": lambda path: None,
+    "empty.svs": lambda path: path.write_bytes(b""),
+    "truncated.svs": lambda path: cut(path, EXAMPLE, 0.7),
+    "truncated.png": cut_png,
+    "notes.txt": lambda path: path.write_text("blood and water\n"),
+    "download.svs": lambda path: path.write_text("<!DOCTYPE html><html>404</html>"),
+    "slides.zip": lambda path: path.write_bytes(b"PK\x03\x04" + bytes(60)),
+    "random.tif": lambda path: path.write_bytes(bytes(range(256))),
+    "header.tif": lambda path: path.write_bytes(b"II*\0\x08\0\0\0"),
+    "lonely.mrxs": lambda path: Image.new("RGB", (20, 20)).save(path, format="JPEG"),
+    "empty_folder": lambda path: path.mkdir(),
+    "bilevel.png": lambda path: Image.new("1", (9, 9)).save(path),
+    "float.tif": lambda path: Image.new("F", (9, 9)).save(path),
+    "five_channels.npy": lambda path: np.save(path, np.zeros((9, 9, 5), np.uint8)),
+    "channels_first.npy": lambda path: np.save(path, np.zeros((3, 9, 9), np.uint8)),
+    "no_pixels.npy": lambda path: np.save(path, np.zeros((0, 9, 3), np.uint8)),
+    "counts.npy": lambda path: np.save(path, np.zeros((9, 9, 3), np.int64)),
+    "dark_16_bit.png": lambda path: Image.fromarray(np.full((9, 9), 900, np.uint16)).save(path),
+}
+
+SCALES = {
+    "no scale": ("tissue.png", []),
+    "scale of a printer": ("dpi.tif", []),
+    "--mpp 0": ("tissue.png", ["--mpp", "0"]),
+    "--mpp -0.5": ("tissue.png", ["--mpp", "-0.5"]),
+    "--mpp 20": ("tissue.png", ["--mpp", "20"]),
+    "--mpp nan": ("tissue.png", ["--mpp", "nan"]),
+}
+
+
+@pytest.fixture(scope="module")
+def page():
+    """The lines that were quoted, by section; compared with, or written to, the page."""
+    quoted: dict[str, list[tuple[str, str]]] = {}
+    yield quoted
+    if os.environ.get("KARYOSCOPE_WRITE_DOCS"):
+        parts = [HEAD]
+        for section, lines in quoted.items():
+            parts += [f"## {section}"]
+            parts += [f"{title}:\n\n```text\n{line}\n```" for title, line in lines]
+        PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+HEAD = """# Bad input, and the line it prints
+
+Whatever is wrong with an input, `karyoscope segment` prints one line on stderr that says what is
+wrong with what and what to do, leaves no half-written file under a final name, and exits with 1.
+In a batch the other inputs go on. Wrong usage (an option that makes no sense) stops at once with 2,
+an interruption (Ctrl-C) with 130.
+
+Each line below was printed by the test of that case in `tests/cli/test_bad_input.py`, which fails
+when this page no longer says the same."""
+
+
+@pytest.fixture
+def quote_line(page, tmp_path, tiny_bundle):
+    """Compare a line with the page."""
+
+    def check(line: str, section: str, title: str) -> str:
+        line = line.replace(f"{tmp_path}/", "").replace(f"{tiny_bundle.parent}/", "")
+        line = line.replace(f"one of {', '.join(shipped_models()) or 'none'}", "one of lizard")
+        assert line.startswith("karyoscope: ")
+        assert len(line) < 250
+        page.setdefault(section, []).append((title, line))
+        if not os.environ.get("KARYOSCOPE_WRITE_DOCS"):
+            assert f"```text\n{line}\n```" in PAGE.read_text(encoding="utf-8")
+        return line
+
+    return check
+
+
+@pytest.fixture
+def quote(quote_line):
+    """Compare the one line of a failed run with the page."""
+
+    def check(result, section: str, title: str) -> str:
+        assert result.code == 1
+        assert result.out == ""
+        line, *rest = result.lines
+        assert rest in ([], ["karyoscope: 1 of 1 inputs failed or are incomplete"])
+        return quote_line(line, section, title)
+
+    return check
+
+
+def assert_nothing_written(folder: Path) -> None:
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_that_are_no_slides(segment, quote, tmp_path, name):
+    FILES[name](tmp_path / name)
+    result = segment(tmp_path / name, "--mpp", 0.5)
+    line = quote(result, "Files that are no slides", name.replace("_", " "))
+    assert name in line
+    assert_nothing_written(tmp_path / "out")
+
+
+def test_a_glob_without_matches(segment, quote, tmp_path):
+    line = quote(segment(f"{tmp_path}/*.svs"), "Files that are no slides", "a glob")
+    assert "matches no slide" in line
+
+
+@pytest.mark.parametrize("title", SCALES)
+def test_unknown_and_absurd_scales(segment, quote, picture, tmp_path, title):
+    name, options = SCALES[title]
+    tiff_at_72_dpi(tmp_path / "dpi.tif")
+    line = quote(segment(tmp_path / name, *options), "Pixel size", title)
+    assert name in line
+    assert "--mpp" in line
+    assert_nothing_written(tmp_path / "out")
+
+
+def test_regions_and_outlines(segment, quote, picture, tmp_path):
+    section = "Regions"
+    line = quote(segment(picture, "--mpp", 0.5, "--roi", "400,0,10,10"), section, "outside")
+    assert "400,0,10,10 lies outside" in line
+    drawn = tmp_path / "drawn.geojson"
+    for title, content in (("no GeoJSON", "{"), ("no polygon", "[]"), ("no file", None)):
+        drawn.write_text(content) if content else drawn.unlink()
+        result = segment(picture, "--mpp", 0.5, "--tissue", drawn)
+        assert "--tissue drawn.geojson" in quote(result, section, title)
+    assert_nothing_written(tmp_path / "out")
+
+
+def test_out_cannot_be_a_folder(segment, quote, picture, tmp_path):
+    (tmp_path / "file").write_text("")
+    for title, out in (("a file", "file"), ("below a file", "file/below")):
+        line = quote(segment(picture, "--mpp", 0.5, "--out", tmp_path / out), "Output", title)
+        assert "choose another folder with --out" in line
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_out_is_not_writable(segment, quote, picture, tmp_path):
+    out = tmp_path / "locked"
+    out.mkdir()
+    out.chmod(0o555)
+    try:
+        (out / "probe").touch()
+    except OSError:
+        result = segment(picture, "--mpp", 0.5, "--out", out)
+        assert result.code == 1
+        assert "Permission denied; choose another folder with --out" in result.lines[0]
+        assert_nothing_written(out)
+    else:
+        pytest.skip("this user may write everywhere")
+    finally:
+        out.chmod(0o755)
+
+
+def test_out_is_full(segment, quote, picture, tmp_path, monkeypatch):
+    """The disk fills up while a format is completed, after others were."""
+
+    def full(writer) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("karyoscope.export.overlay.OverlayWriter._finish", full)
+    line = quote(segment(picture, "--mpp", 0.5), "Output", "the disk is full")
+    assert "No space left on device; free space or choose another folder" in line
+    assert_nothing_written(tmp_path / "out")
+
+
+@pytest.mark.parametrize("kilobytes", [4, 40, 200])
+def test_a_small_disk(segment, tissue, tmp_path, kilobytes):
+    """The same with a real file system, full at the start, in the middle and near the end."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount a small disk here")
+    try:
+        np.save(tmp_path / "large.npy", np.tile(tissue, (3, 3, 1)))
+        result = segment(tmp_path / "large.npy", "--mpp", 0.5, "--out", disk / "out")
+        assert result.code == 1
+        assert "No space left on device" in result.lines[0]
+        assert_nothing_written(disk / "out")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_output_exists(segment, quote, picture, tmp_path):
+    assert segment(picture, "--mpp", 0.5, "--format", "csv").code == 0
+    before = {p: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    line = quote(segment(picture, "--mpp", 0.5), "Output", "it exists")
+    assert "use --overwrite" in line
+    assert {p: p.read_bytes() for p in (tmp_path / "out").iterdir()} == before
+
+
+def spoil_card(bundle: Path, **changes) -> None:
+    card = yaml.safe_load((bundle / "model.yaml").read_text())
+    (bundle / "model.yaml").write_text(yaml.safe_dump(card | changes))
+
+
+def zip_with_evil(bundle: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(bundle.with_suffix(".zip"), "w") as archive:
+        archive.write(bundle / "model.yaml", "model.yaml")
+        archive.writestr("../evil", b"gotcha")
+    shutil.rmtree(bundle)
+    bundle.with_suffix(".zip").rename(bundle)
+
+
+BUNDLES = {
+    "missing": shutil.rmtree,
+    "no bundle": lambda b: (shutil.rmtree(b), b.write_bytes(b"\x80\x02")),
+    "no card": lambda b: (b / "model.yaml").unlink(),
+    "a damaged card": lambda b: (b / "model.yaml").write_bytes(b"format: {"),
+    "an incomplete card": lambda b: (b / "model.yaml").write_bytes(b"format: 1"),
+    "another version": lambda b: spoil_card(b, format=2),
+    "no network": lambda b: (b / "model.onnx").unlink(),
+    "a changed network": lambda b: (b / "model.onnx").write_bytes(b"other"),
+    "a network that is none": lambda b: (
+        (b / "model.onnx").write_bytes(b"other"),
+        spoil_card(b, files={}),
+    ),
+    "a file outside": lambda b: spoil_card(b, files={"../evil": "00"}),
+    "a zip that leaves its folder": zip_with_evil,
+    "a map that the network lacks": lambda b: spoil_card(b, maps={"inside": 1, "hv": 1}),
+    "a stride that is wrong": lambda b: spoil_card(b, maps={"inside": 1, "boundary": 1, "tp": 4}),
+    "a map that the post-processing needs": lambda b: spoil_card(b, maps={"inside": 1}),
+    "an unknown post-processing": lambda b: spoil_card(b, postprocessing={"name": "magic"}),
+    "a wrong parameter": lambda b: spoil_card(
+        b, postprocessing={"name": "three_label", "params": {"seed": 7}}
+    ),
+}
+
+
+@pytest.mark.parametrize("title", BUNDLES)
+def test_damaged_models(segment, quote, picture, tmp_path, tiny_bundle, title):
+    bundle = shutil.copytree(tiny_bundle, tmp_path / "mine")
+    BUNDLES[title](bundle)
+    quote(segment(picture, "--mpp", 0.5, "--model", bundle), "Models", title)
+    assert_nothing_written(tmp_path / "out")
+
+
+def test_a_gpu_that_is_not_there(segment, quote, picture, monkeypatch):
+    monkeypatch.setattr("karyoscope.inference.devices._nvidia_driver", lambda: False)
+    quote(segment(picture, "--mpp", 0.5, "--device", "cuda"), "Models", "no GPU")
+
+
+def test_an_engine_that_fails(segment, quote, picture, tmp_path, monkeypatch):
+    from karyoscope.errors import KaryoscopeError
+
+    def fail(engine, images):
+        raise KaryoscopeError("OpenVINO failed on 416 x 320 pixels: out of memory")
+
+    monkeypatch.setattr("karyoscope.inference.openvino_engine.OpenVinoEngine.run", fail)
+    line = quote(segment(picture, "--mpp", 0.5), "Models", "the engine fails")
+    assert "tissue.png, 0,0,400,300 at 0.5 µm/px: OpenVINO failed" in line
+    assert_nothing_written(tmp_path / "out")
+
+
+def test_in_a_batch_the_others_go_on(segment, quote_line, picture, tmp_path):
+    shutil.copy(picture, tmp_path / "second.png")
+    FILES["truncated.svs"](tmp_path / "truncated.svs")
+    FILES["empty.svs"](tmp_path / "empty.svs")
+    inputs = [picture, tmp_path / "empty.svs", tmp_path / "missing.svs"]
+    inputs += [tmp_path / "truncated.svs", tmp_path / "second.png"]
+    result = segment(*inputs, "--mpp", 0.5, "--format", "csv")
+    assert result.code == 1
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        f"{stem}.{kind}" for stem in ("tissue", "second") for kind in ("csv", "summary.json")
+    }
+    told = [line for line in result.lines if line.startswith("karyoscope: ")]
+    assert len(told) == 4
+    quote_line(told[-1], "Several slides", "three of five are bad")
+    assert told[-1] == "karyoscope: 3 of 5 inputs failed or are incomplete"
+    for name in ("empty.svs", "missing.svs", "truncated.svs"):
+        assert sum(name in line for line in told) == 1
+
+
+@pytest.mark.parametrize("other", ["elsewhere/tissue.png", "tissue.ome.tif"])
+def test_two_slides_of_one_name(segment, quote_line, picture, tissue, tmp_path, other):
+    second = tmp_path / other
+    second.parent.mkdir(exist_ok=True)
+    if second.suffix == ".png":
+        shutil.copy(picture, second)
+    else:
+        tifffile.imwrite(second, tissue, photometric="rgb")
+    result = segment(picture, second, "--mpp", 0.5, "--format", "csv", "--overwrite")
+    assert result.code == 1
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"tissue.csv", "tissue.summary.json"}
+    (line,) = [line for line in result.lines if "its results would have the names of" in line]
+    assert str(picture) in line
+    assert str(second) in line
+    quote_line(line, "Several slides", f"tissue.png and {other}")
+
+
+def test_a_damaged_tile(segment, quote_line, tissue, tmp_path):
+    path = tmp_path / "slide.tif"
+    large = np.tile(tissue, (3, 3, 1))
+    tifffile.imwrite(path, large, tile=(128, 128), compression="jpeg", photometric="rgb")
+    with tifffile.TiffFile(path) as tif:
+        first = tif.pages[0].dataoffsets[33]
+    with path.open("r+b") as file:
+        file.seek(first)
+        file.write(bytes(200))
+    result = segment(path, "--mpp", 0.5, "--format", "csv")
+    assert result.code == 1
+    assert (tmp_path / "out" / "slide.csv").exists()
+    told = [line for line in result.lines if line.startswith("karyoscope: ")]
+    line = quote_line(told[0], "Damaged slides", "one tile; the results are written")
+    assert "slide.tif: no nuclei in 1 region that cannot be read (x,y,w,h 256,256," in line
+    assert told[1] == "karyoscope: 1 of 1 inputs failed or are incomplete"
+    assert "slide.tif: 0.27 mm² analysed" in result.out
+
+
+def test_a_defect_of_ours_costs_one_slide(segment, picture, tmp_path, monkeypatch):
+    shutil.copy(picture, tmp_path / "bad.png")
+    from karyoscope.cli import segment as command
+
+    right = command.segment_file
+
+    def wrong(path, *rest):
+        if path.stem == "bad":
+            raise IndexError("off by one")
+        return right(path, *rest)
+
+    monkeypatch.setattr(command, "segment_file", wrong)
+    result = segment(tmp_path / "bad.png", picture, "--mpp", 0.5, "--format", "csv")
+    assert result.code == 1
+    assert "IndexError: off by one" in result.err
+    assert "bad.png: this should not happen, please report the lines above" in result.err
+    assert (tmp_path / "out" / "tissue.csv").exists()
+
+
+def test_an_interruption(segment, quote_line, picture, tmp_path, monkeypatch):
+    shutil.copy(picture, tmp_path / "later.png")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("karyoscope.pipeline.stream.postprocess", interrupt)
+    result = segment(picture, tmp_path / "later.png", "--mpp", 0.5)
+    assert result.code == 130
+    assert result.out == ""
+    (line,) = result.lines
+    assert "interrupted at" in quote_line(line, "Interruptions", "Ctrl-C")
+    assert_nothing_written(tmp_path / "out")
+
+
+USAGE = [
+    ["--tta", "3"],
+    ["--tta", "many"],
+    ["--device", "tpu"],
+    ["--format", "csv,docx"],
+    ["--workers", "-1"],
+    ["--mpp", "half"],
+    ["--roi", "1,2,3"],
+    ["--roi", "0,0,0,5"],
+    ["--roi", "a,b,c,d"],
+    ["--sharpen"],
+]
+
+
+@pytest.mark.parametrize("options", USAGE, ids=" ".join)
+def test_wrong_usage(segment, picture, tmp_path, options):
+    result = segment(picture, *options)
+    assert result.code == 2
+    assert result.out == ""
+    assert options[0] in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_usage_without_arguments(run, tmp_path):
+    assert run("segment").code == 2
+    assert run("segment", "a.svs").code == 2
+    assert run("segmnt", "a.svs").code == 2
+    assert run("segment", "a.svs", "--out").code == 2
+
+
+def test_outlines_of_one_slide_for_several(segment, picture, tmp_path):
+    shutil.copy(picture, tmp_path / "other.png")
+    result = segment(picture, tmp_path / "other.png", "--tissue", tmp_path / "drawn.geojson")
+    assert result.code == 2
+    assert "drawn on one slide; 2 are given" in " ".join(result.err.split())

@@ -1,0 +1,50 @@
+"""``karyoscope models``, and the group of commands itself."""
+
+import json
+
+import pytest
+
+from karyoscope import __version__
+from karyoscope.cli import VERBS
+from karyoscope.inference import shipped_models
+
+
+def test_every_shipped_model_is_listed(run):
+    result = run("models")
+    assert result.code == 0
+    assert result.err == ""
+    for name in shipped_models():
+        assert name in result.out
+
+
+def test_json(run):
+    result = run("models", "--json")
+    assert result.code == 0
+    cards = json.loads(result.out)
+    assert [card["name"] for card in cards] == shipped_models()
+    for card in cards:
+        assert card["mpp"] > 0
+        assert card["licence"]
+        assert [c["name"] for c in card["taxonomy"]["classes"]]
+
+
+def test_version(run):
+    assert run("--version").out == f"karyoscope {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], []])
+def test_help_names_every_verb(run, arguments):
+    result = run(*arguments)
+    assert result.code == (0 if arguments else 2)
+    text = result.out + result.err
+    for verb, help_line in VERBS.items():
+        assert verb in text
+        assert help_line.split()[0] in text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_every_verb(run, verb):
+    result = run(verb, "--help")
+    assert result.code == 0
+    assert result.err == ""
+    assert f"karyoscope {verb}" in result.out

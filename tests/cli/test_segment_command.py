@@ -1,0 +1,190 @@
+"""``karyoscope segment``: what it takes, writes and prints."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from karyoscope.export import read_parquet
+from karyoscope.pipeline import FORMATS
+
+DEFAULT = {
+    ".csv",
+    ".geojson",
+    ".labels.csv",
+    ".labels.tif",
+    ".overlay.png",
+    ".parquet",
+    ".summary.json",
+}
+
+
+def names(folder) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_one_slide(segment, picture, tmp_path):
+    result = segment(picture, "--mpp", 0.499)
+    assert result.code == 0
+    assert names(tmp_path / "out") == {"tissue" + suffix for suffix in DEFAULT}
+    summary = json.loads((tmp_path / "out" / "tissue.summary.json").read_text())
+    assert summary["nuclei"] > 20
+    assert "tissue.png: 0.0299 mm² analysed" in result.out
+    for row in summary["classes"]:
+        assert f"{row['name']}" in result.out
+        assert f" {row['count']} " in result.out
+    assert len(result.lines) == 1
+    assert result.lines[0].startswith(f"tissue.png: {summary['nuclei']} nuclei in ")
+
+
+def test_json_is_all_there_is_on_stdout(segment, picture, tmp_path):
+    result = segment(picture, tmp_path / "none.png", "--mpp", 0.499, "--json")
+    assert result.code == 1
+    (summary,) = json.loads(result.out)
+    assert summary == json.loads((tmp_path / "out" / "tissue.summary.json").read_text())
+    nothing = segment(tmp_path / "none.png", "--json")
+    assert nothing.code == 1
+    assert json.loads(nothing.out) == []
+
+
+@pytest.mark.parametrize("formats", ["csv", "parquet, csv", ""])
+def test_formats(segment, picture, tmp_path, formats):
+    assert segment(picture, "--mpp", 0.5, "--format", formats).code == 0
+    wanted = [name.strip() for name in formats.split(",") if name.strip()] + ["summary.json"]
+    assert names(tmp_path / "out") == {f"tissue.{name}" for name in wanted}
+
+
+def test_folders_and_globs(segment, tissue, tmp_path):
+    folder = tmp_path / "slides"
+    folder.mkdir()
+    for name in ("a.png", "b.jpg", "c.bmp"):
+        Image.fromarray(tissue).save(folder / name)
+    (folder / "notes.txt").write_text("no slide")
+    assert segment(folder, "--mpp", 0.5, "--format", "csv").code == 0
+    assert {n[0] for n in names(tmp_path / "out")} == {"a", "b", "c"}
+    found = segment(f"{folder}/*.png", "--mpp", 0.5, "--format", "csv", "--out", tmp_path / "glob")
+    assert found.code == 0
+    assert names(tmp_path / "glob") == {"a.csv", "a.summary.json"}
+
+
+def test_results_in_the_folder_of_the_slides_are_not_slides(segment, picture, tmp_path):
+    again = ["--mpp", 0.5, "--out", tmp_path, "--format", ",".join(FORMATS)]
+    assert segment(tmp_path, *again).code == 0
+    before = names(tmp_path)
+    assert {"tissue.overlay.png", "tissue.labels.tif"} <= before
+    result = segment(tmp_path, *again, "--overwrite")
+    assert result.code == 0
+    assert names(tmp_path) == before
+    # Who names one gets it.
+    named = segment(tmp_path / "tissue.overlay.png", *again[:2], "--out", tmp_path / "other")
+    assert named.code == 0
+
+
+def test_region_and_outlines(segment, picture, tmp_path):
+    whole = tmp_path / "whole"
+    segment(picture, "--mpp", 0.5, "--format", "parquet", "--out", whole)
+    result = segment(picture, "--mpp", 0.5, "--format", "parquet", "--roi", "50,60,200,150")
+    assert result.code == 0
+    expected = read_parquet(whole / "tissue.parquet").crop(50, 60, 200, 150)
+    found = read_parquet(tmp_path / "out" / "tissue.parquet")
+    assert len(found) > 5
+    assert set(zip(found.x, found.y, strict=True)) == set(zip(expected.x, expected.y, strict=True))
+    corners = [[50, 60], [250, 60], [250, 210], [50, 210], [50, 60]]
+    drawn = tmp_path / "drawn.geojson"
+    drawn.write_text(json.dumps({"type": "Polygon", "coordinates": [corners]}))
+    options = ["--format", "parquet", "--tissue", drawn, "--overwrite"]
+    assert segment(picture, "--mpp", 0.5, *options).code == 0
+    assert len(read_parquet(tmp_path / "out" / "tissue.parquet")) == len(found)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1)])
+def test_odd_sizes(segment, tmp_path, shape):
+    np.save(tmp_path / "thin.npy", np.full((*shape, 3), 255, np.uint8))
+    assert segment(tmp_path / "thin.npy", "--mpp", 0.5).code == 0
+    assert names(tmp_path / "out") == {"thin" + suffix for suffix in DEFAULT}
+
+
+@pytest.mark.parametrize("side", [200, 3000])
+def test_nothing_there_gives_valid_empty_files(segment, tmp_path, side):
+    """No nucleus on the small image; no tissue at all, and so nothing to run, on the large."""
+    Image.new("RGB", (side, side), (255, 255, 255)).save(tmp_path / "glass.png")
+    result = segment(tmp_path / "glass.png", "--mpp", 0.5)
+    assert result.code == 0
+    assert names(tmp_path / "out") == {"glass" + suffix for suffix in DEFAULT}
+    assert len(read_parquet(tmp_path / "out" / "glass.parquet")) == 0
+    assert json.loads((tmp_path / "out" / "glass.geojson").read_text())["features"] == []
+    assert json.loads((tmp_path / "out" / "glass.summary.json").read_text())["nuclei"] == 0
+
+
+def test_warnings_are_one_line(segment, example_slide, tmp_path):
+    roi = ("--roi", "900,900,200,200")
+    result = segment(example_slide, "--mpp", 0.25, "--format", "csv", *roi)
+    assert result.code == 0
+    assert result.lines[0] == (
+        f"karyoscope: {example_slide} states 0.499 µm/px, but 0.25 is given; 0.25 is used"
+    )
+    assert len(result.lines) == 2
+
+
+def test_overwrite(segment, picture, tmp_path):
+    options = [picture, "--mpp", 0.5, "--format", "csv"]
+    assert segment(*options).code == 0
+    table = tmp_path / "out" / "tissue.csv"
+    first = table.read_text()
+    table.write_text("mine")
+    assert segment(*options).code == 1
+    assert table.read_text() == "mine"
+    assert segment(*options, "--overwrite").code == 0
+    assert table.read_text() == first
+
+
+SUBPROCESS = "import sys; from karyoscope.cli import main; main()"
+
+
+def begun(tmp_path, bundle, example_slide):
+    """A run of its own in which a file has been begun."""
+    out = tmp_path / "out"
+    arguments = ["segment", example_slide, "--out", out, "--model", bundle, "--workers", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SUBPROCESS, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not (out.exists() and any(out.iterdir())):
+        time.sleep(0.01)
+    assert process.poll() is None, process.communicate()
+    return process, out
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_leaves_nothing(tmp_path, tiny_bundle, example_slide):
+    process, out = begun(tmp_path, tiny_bundle, example_slide)
+    os.kill(process.pid, signal.SIGINT)
+    printed, told = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert printed == ""
+    assert told == (
+        f"karyoscope: interrupted at {example_slide}; nothing is half-written, earlier results"
+        " stay\n"
+    )
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_nothing_under_a_final_name(
+    tmp_path, tiny_bundle, example_slide, segment
+):
+    process, out = begun(tmp_path, tiny_bundle, example_slide)
+    process.kill()
+    process.communicate()
+    assert names(out)
+    assert all(name.startswith(".") for name in names(out))
+    assert segment(example_slide).code == 0
+    assert names(out) == {"CMU-1-Small-Region" + suffix for suffix in DEFAULT}

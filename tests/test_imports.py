@@ -1,0 +1,121 @@
+"""What is imported when, who may import whom, and the public names."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import karyoscope
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"numpy", "scipy", "numba", "cv2", "torch", "openvino", "pyarrow", "pydantic", "typer"}
+TRAINING = ("torch", "torchvision", "timm", "lightning", "safetensors", "onnx", "matplotlib")
+
+LOADED = """
+import json, sys
+{code}
+print(json.dumps(sorted({{name.partition(".")[0] for name in sys.modules}})))
+"""
+
+BLOCKED = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ImportError(f"{{name}} must not be imported")
+
+sys.meta_path.insert(0, Blocker())
+sys.argv = {arguments!r}
+from karyoscope.cli import main
+main()
+"""
+
+
+def modules_after(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED.format(code=code)], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(done.stdout))
+
+
+def test_the_package_alone_costs_next_to_nothing():
+    assert not modules_after("import karyoscope") & HEAVY
+
+
+def test_help_needs_no_arrays():
+    code = """
+import contextlib, io
+from karyoscope.cli import main
+sys.argv = ["karyoscope", "--help"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+"""
+    assert modules_after(code) & HEAVY == {"typer"}
+
+
+@pytest.mark.slow
+def test_the_main_job_needs_none_of_the_libraries_of_training(tmp_path, tiny_bundle, example_slide):
+    arguments = ["karyoscope", "segment", example_slide, "--out", tmp_path, "--model", tiny_bundle]
+    arguments += ["--device", "cpu", "--workers", "1", "--roi", "900,900,200,200", "--json"]
+    code = BLOCKED.format(blocked=TRAINING, arguments=list(map(str, arguments)))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["nuclei"] > 5
+
+
+@pytest.mark.parametrize("verb", ["train", "export"])
+def test_training_without_its_libraries_is_one_line(tmp_path, verb, monkeypatch, capsys):
+    from karyoscope.cli import main
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in TRAINING else find(name)
+    )
+    monkeypatch.setattr(sys, "argv", ["karyoscope", verb, "x", "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("karyoscope: torch, timm, lightning")
+    assert "pip install 'karyoscope[train]'" in line
+
+
+def test_who_imports_whom():
+    """The contracts of pyproject.toml, checked by import-linter."""
+    pytest.importorskip("importlinter")
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+def test_public_names():
+    assert karyoscope.__all__ == [
+        "__version__",
+        "KaryoscopeError",
+        "Nuclei",
+        "Taxonomy",
+        "evaluate",
+        "load_model",
+        "open_slide",
+        "segment",
+    ]
+    for name in karyoscope.__all__:
+        assert getattr(karyoscope, name) is not None
+        assert name in dir(karyoscope)
+    with pytest.raises(AttributeError, match="has no attribute 'segmnt'"):
+        _ = karyoscope.segmnt
+
+
+def test_version_is_that_of_the_distribution():
+    from importlib.metadata import version
+
+    assert karyoscope.__version__ == version("karyoscope")
