@@ -1,4 +1,5 @@
 import pytest
+from tiny_networks import tiny
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
@@ -53,8 +54,7 @@ def test_context_gives_maps_of_the_whole_image(variant):
 
 @pytest.mark.parametrize("variant", ["original", "fast"])
 def test_deployed_maps_lie_where_the_network_put_them(variant):
-    torch.manual_seed(0)
-    network = HoVerNet(2, variant, width=0.125).eval()
+    network = tiny("hovernet", variant=variant)
     deployed = Deployed(network, [0.0] * 3, [1.0] * 3, ["np"]).eval()
     image = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
     c, lost = network.context, network.context - network.margin
@@ -101,3 +101,16 @@ class TestPreactResNet:
             PreactResNet50(pretrained=True, width=0.125)
         with pytest.raises(KaryoscopeError, match="do not exist"):
             PreactResNet50(tmp_path / "none.safetensors", width=0.125)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*legacy TorchScript:DeprecationWarning")
+@pytest.mark.parametrize(
+    "options", [{"variant": "fast"}, {"variant": "original"}, {"colours": "six"}]
+)
+def test_every_form_becomes_an_onnx_graph(options, full_precision_onnx):
+    network = tiny("hovernet", **options)
+    _, strides = full_precision_onnx(
+        Deployed(network, [0.0] * 3, [1.0] * 3, network.outputs).eval()
+    )
+    assert strides == {"np": 1, "hv": 1, "tp": 1}
