@@ -350,6 +350,16 @@ def test_a_damaged_tile(segment, quote_line, tissue, tmp_path):
     assert "slide.tif: 0.27 mm² analysed" in result.out
 
 
+def test_a_drive_that_fails(segment, quote, picture, tmp_path, monkeypatch):
+    def fail(slide, *_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("karyoscope.slides.raster.RasterSlide._open", fail)
+    line = quote(segment(picture, "--mpp", 0.5), "Damaged slides", "the drive fails")
+    assert line == "karyoscope: tissue.png: Input/output error"
+    assert_nothing_written(tmp_path / "out")
+
+
 def test_a_defect_of_ours_costs_one_slide(segment, picture, tmp_path, monkeypatch):
     shutil.copy(picture, tmp_path / "bad.png")
     from karyoscope.cli import segment as command

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from karyoscope.export import read_parquet
+from karyoscope.inference import shipped_models
 from karyoscope.pipeline import FORMATS
 
 DEFAULT = {
@@ -142,6 +143,23 @@ def test_overwrite(segment, picture, tmp_path):
     assert table.read_text() == "mine"
     assert segment(*options, "--overwrite").code == 0
     assert table.read_text() == first
+
+
+@pytest.mark.slow
+def test_the_shipped_model_on_the_shipped_slide(run, example_slide, tmp_path):
+    """The first command of the README; the number is that of its tissue, give or take."""
+    if "lizard" not in shipped_models():
+        pytest.skip("needs the shipped model, which is not in this checkout")
+    options = ["--out", tmp_path, "--format", "parquet", "--device", "cpu", "--workers", 1]
+    result = run("segment", example_slide, *options, "--json")
+    assert result.code == 0
+    (summary,) = json.loads(result.out)
+    assert 1500 < summary["nuclei"] < 3500
+    assert summary["warnings"] == summary["unread_regions"] == []
+    assert summary["analysed_mm2"] == pytest.approx(2220 * 2967 * 0.499**2 * 1e-6, rel=1e-4)
+    nuclei = read_parquet(tmp_path / "CMU-1-Small-Region.parquet")
+    assert len(nuclei) == summary["nuclei"]
+    assert 12 < np.median(nuclei.area_um2) < 60
 
 
 SUBPROCESS = "import sys; from karyoscope.cli import main; main()"

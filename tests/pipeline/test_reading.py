@@ -15,14 +15,14 @@ PICTURE = RNG.integers(0, 255, (900, 1100, 3)).astype(np.uint8)
 class Damaged(ArraySlide):
     """A slide of which some boxes, in pixels of level 0, cannot be read."""
 
-    def __init__(self, holes, mpp=0.5):
+    def __init__(self, holes, mpp=0.5, error=KaryoscopeError):
         super().__init__(PICTURE, mpp)
-        self.holes = holes
+        self.holes, self.error = holes, error
 
     def _read_level(self, level, x, y, width, height):
         for hole in self.holes:
             if not hole.shared(Box(x, y, x + width, y + height)).empty:
-                raise KaryoscopeError(f"damaged at {hole.left}, {hole.top}")
+                raise self.error(f"damaged at {hole.left}, {hole.top}")
         return super()._read_level(level, x, y, width, height)
 
 
@@ -33,8 +33,9 @@ def test_a_sound_slide_is_read_as_it_is():
     assert not reader.unread
 
 
-def test_only_the_cells_that_are_damaged_are_white():
-    reader = LenientReader(Damaged([Box(300, 600, 310, 610)]))
+@pytest.mark.parametrize("error", [KaryoscopeError, OSError])
+def test_only_the_cells_that_are_damaged_are_white(error):
+    reader = LenientReader(Damaged([Box(300, 600, 310, 610)], error=error))
     expected = PICTURE.copy()
     expected[512:768, 256:512] = 255
     np.testing.assert_array_equal(reader.read(0, 0, 1100, 900), expected)

@@ -75,3 +75,11 @@ def test_a_folder_of_dicom_files_is_one_slide(tmp_path):
     for number in range(2):
         (other / f"{number}.dcm").rename(one / f"other{number}.dcm")
     assert names(find_slides([one])[0]) == ["0.dcm", "other0.dcm"]
+
+
+def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("karyoscope.slides.discover._in_folder", refuse)
+    assert find_slides([tmp_path]) == ([], [f"{tmp_path} cannot be read: Permission denied"])

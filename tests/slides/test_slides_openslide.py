@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import slide_files as files
 
+from karyoscope.errors import KaryoscopeError
 from karyoscope.slides import open_slide
 from karyoscope.slides.openslide_reader import OpenSlideSlide
 
@@ -20,6 +21,20 @@ def test_mrxs_bounds_and_transparency(picture, tmp_path):
         whole = slide.read(0, 0, *slide.size)
         whole[256 : 256 + 331, 512 : 512 + 467] = 255
         assert (whole == 255).all()
+
+
+def test_what_is_sound_is_read_after_an_error(picture, tmp_path):
+    path = files.write_mrxs(tmp_path / "a.mrxs", picture)
+    pixels = tmp_path / "a" / "Data0000.dat"
+    data = bytearray(pixels.read_bytes())
+    start = data.find(b"\x89PNG") + 100
+    data[start : start + 200] = bytes(200)
+    pixels.write_bytes(data)
+    with open_slide(path) as slide:
+        for _ in range(2):
+            with pytest.raises(KaryoscopeError, match=r"a\.mrxs: damaged near x 512, y 256: "):
+                slide.read(512, 256, 20, 20)
+            assert np.array_equal(slide.read(800, 300, 9, 9), picture[44:53, 288:297])
 
 
 def test_scn_offset(picture, tmp_path):

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -53,7 +54,14 @@ def warnings_told(path: Path) -> Iterator[None]:
     """Warnings become one line each on stderr."""
     told: set[str] = set()
 
-    def tell(message: Warning | str, category: type[Warning], *_: object) -> None:
+    def tell(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         text = str(message)
         if issubclass(category, UserWarning) and text not in told:
             told.add(text)

@@ -107,6 +107,9 @@ def _batch(
         except KaryoscopeError as error:
             failed += 1
             complain(str(error))
+        except OSError as error:
+            failed += 1
+            complain(f"{path}: {error.strerror or error}")
         except KeyboardInterrupt:
             complain(f"interrupted at {path}; nothing is half-written, earlier results stay")
             raise typer.Exit(130) from None

@@ -40,7 +40,7 @@ class LenientReader:
             rgb = self._slide.read(x, y, width, height, mpp)
             self.read_any = True
             return rgb
-        except KaryoscopeError:
+        except (KaryoscopeError, OSError):
             rgb = np.full((height, width, 3), 255, np.uint8)
         window = Box(x, y, x + width, y + height)
         for row in range(y // _CELL, -(-window.bottom // _CELL)):
@@ -57,7 +57,7 @@ class LenientReader:
         try:
             rgb[rows, columns] = self._slide.read(part.left, part.top, part.width, part.height, mpp)
             self.read_any = True
-        except KaryoscopeError as error:
+        except (KaryoscopeError, OSError) as error:
             # The cell, not the part, so that windows that overlap name the same place.
             grid = self._slide.grid(mpp)
             place = Box(

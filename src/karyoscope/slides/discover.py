@@ -38,8 +38,11 @@ def find_slides(inputs: Iterable[str | Path]) -> tuple[list[Path], list[str]]:
     for given in inputs:
         path = Path(given)
         if path.exists():
-            found = _in_folder(path) if _is_plain_folder(path) else [path]
             nothing = f"{given} holds no slide"
+            try:
+                found = _in_folder(path) if _is_plain_folder(path) else [path]
+            except OSError as error:
+                found, nothing = [], f"{given} cannot be read: {error.strerror}"
         elif glob.has_magic(str(given)):
             matches = map(Path, glob.glob(str(given), recursive=True))
             found = [match for match in matches if _is_slide(match)]

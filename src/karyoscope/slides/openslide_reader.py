@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -50,6 +51,7 @@ class OpenSlideSlide(Slide):
         except openslide.OpenSlideError as error:
             raise refusal(f"{self.path} is a damaged slide: {reason(error)}") from error
         self._closed = False
+        self._downsamples = self._slide.level_downsamples
         size = self._slide.dimensions
         self.levels = [pyramid_level(size, *level) for level in self._slide.level_dimensions]
         self._blocks: OrderedDict[tuple[int, int, int], np.ndarray] = OrderedDict()
@@ -77,7 +79,7 @@ class OpenSlideSlide(Slide):
         return x, y, min(width, self.size[0] - x), min(height, self.size[1] - y)
 
     def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> np.ndarray:
-        if float(self._slide.level_downsamples[level]).is_integer():
+        if float(self._downsamples[level]).is_integer():
             return self._region(level, x, y, width, height)
         # At a fractional downsample OpenSlide shifts a region by a fraction of a pixel that
         # depends on its corner; fixed blocks give a pixel one value, whatever the window.
@@ -104,15 +106,25 @@ class OpenSlideSlide(Slide):
         return block
 
     def _region(self, level: int, x: int, y: int, width: int, height: int) -> np.ndarray:
-        downsample = self._slide.level_downsamples[level]
+        downsample = self._downsamples[level]
         corner = round(x * downsample), round(y * downsample)
         try:
             region = self._slide.read_region(corner, level, (width, height))
         except openslide.OpenSlideError as error:
+            self._renew()
             raise KaryoscopeError(
                 f"{self.path}: damaged near x {corner[0]}, y {corner[1]}: {reason(error)}"
             ) from error
         return to_rgb(np.asarray(region))
+
+    def _renew(self) -> None:
+        """Open the file again: after an error OpenSlide refuses all that is asked of a handle.
+
+        The old one is not closed, since another thread may be using it; it goes with its last user.
+        """
+        assert self.path is not None
+        with suppress(openslide.OpenSlideError, OSError):
+            self._slide = openslide.OpenSlide(_main_file(self.path))
 
     def close(self) -> None:
         """Close the file and forget the decoded blocks."""
