@@ -81,11 +81,21 @@ class Writers:
             self.abort()
             raise
 
-    def close(self) -> None:
-        """Complete every output, and only then give each its final name."""
+    def finish(self) -> None:
+        """Complete every output but the summary, which may tell how long that took."""
         try:
             for writer in self._writers:
-                writer.finish()
+                if writer is not self.summary:
+                    writer.finish()
+        except BaseException:
+            self.abort()
+            raise
+
+    def close(self) -> None:
+        """Complete every output, and only then give each its final name."""
+        self.finish()
+        try:
+            self.summary.finish()
             for writer in self._writers:
                 writer.commit()
         except BaseException:

@@ -142,27 +142,21 @@ def segment_file(
     """
     options = options or SegmentOptions()
     with open_slide(path, mpp) as slide:
-        area = area_of(slide, model.mpp, options.roi, options.tissue)
-        reader = LenientReader(slide)
-        progress = Progress()
+        reader, progress = LenientReader(slide), Progress()
         context = _context(slide, model, LenientReader(slide).read)
-        with open_writers(out, slide.name, options.formats, context, options.overwrite) as writers:
+        with progress.time("export"):
+            writers = open_writers(out, slide.name, options.formats, context, options.overwrite)
+        with writers:
+            area = area_of(slide, model.mpp, options.roi, options.tissue)
             layout = layout_for(model, area)
             for nuclei in stream_nuclei(slide, model, layout, area, progress, reader.read):
                 with progress.time("export"):
                     writers.write(nuclei)
                 watch(progress)
-            summary = writers.summary
-            summary.analysed_mm2 = progress.analysed_px * context.mpp_x * context.mpp_y * 1e-6
-            summary.seconds = progress.seconds
-            if reader.unread:
-                _report_unread(summary, reader)
-            if progress.oversized:
-                summary.warnings.append(
-                    f"{progress.oversized} nuclei are longer than {MARGIN_UM:g} µm: they may be cut"
-                    " or counted twice at a block's edge"
-                )
-            return summary.summary()
+            with progress.time("export"):
+                writers.finish()
+            _summarise(writers.summary, progress, reader)
+            return writers.summary.summary()
 
 
 def layout_for(model: Model, area: Area) -> Layout:
@@ -172,11 +166,21 @@ def layout_for(model: Model, area: Area) -> Layout:
     return Layout(grid.width, grid.height, model.context, margin, within=area.on_grid)
 
 
-def _report_unread(summary: SummaryWriter, reader: LenientReader) -> None:
-    if not reader.read_any:
-        raise KaryoscopeError(next(iter(reader.unread.values())))
-    summary.unread_regions = [[b.left, b.top, b.width, b.height] for b in reader.unread]
-    summary.warnings.append(reader.report())
+def _summarise(summary: SummaryWriter, progress: Progress, reader: LenientReader) -> None:
+    """Tell the summary what only the run knows."""
+    context = summary.context
+    summary.analysed_mm2 = progress.analysed_px * context.mpp_x * context.mpp_y * 1e-6
+    summary.seconds = progress.seconds
+    if reader.unread:
+        if not reader.read_any:
+            raise KaryoscopeError(next(iter(reader.unread.values())))
+        summary.unread_regions = [[b.left, b.top, b.width, b.height] for b in reader.unread]
+        summary.warnings.append(reader.report())
+    if progress.oversized:
+        summary.warnings.append(
+            f"{progress.oversized} nuclei are longer than {MARGIN_UM:g} µm: they may be cut or"
+            " counted twice at a block's edge"
+        )
 
 
 def _context(slide: Slide, model: Model, read: Reader) -> ExportContext:
