@@ -64,3 +64,17 @@ def test_rate_warms_up_stays_flat_and_falls_to_zero():
     assert rates[10:80] == [1.0] * 70
     assert rates[90] == pytest.approx(0.5)
     assert rates[100] == 0.0
+
+
+def test_a_loss_without_its_output_is_named():
+    from karyoscope.training.module import NucleusModule
+
+    channels = "network.channels=[8, 8, 8, 8]"
+    recipe = load_recipe("lizard", ["network.pretrained=false", channels, "losses.1.name=hv"])
+    with pytest.raises(KaryoscopeError, match="'hv' reads hv"):
+        NucleusModule(recipe, 6)
+    recipe = load_recipe(
+        "lizard", ["network.pretrained=false", channels, "losses.1.name=three_label"]
+    )
+    with pytest.raises(KaryoscopeError, match="same loss twice"):
+        NucleusModule(recipe, 6)

@@ -9,11 +9,13 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from karyoscope.errors import KaryoscopeError
 from karyoscope.losses import build_loss
 from karyoscope.networks import build_network
 from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
 from karyoscope.networks.encoder import keep_depthwise_in_float32
+from karyoscope.targets import crop_targets
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.batches import Batch
 from karyoscope.training.recipe import Optimiser, Recipe
@@ -28,6 +30,19 @@ def rate_at(step: int, steps: int, optimiser: Optimiser) -> float:
     warmup = min(1.0, (step + 1) / max(1, optimiser.warmup))
     decay = min(1.0, max(0, steps - step) / max(1, optimiser.decay))
     return min(warmup, decay)
+
+
+def _check_losses(recipe: Recipe, network: Any, losses: nn.ModuleDict) -> None:
+    """Refuse a recipe whose losses read what its network does not predict."""
+    if len(losses) < len(recipe.losses):
+        raise KaryoscopeError(f"recipe {recipe.name!r} has the same loss twice")
+    for name, loss in losses.items():
+        missing = set(loss.reads) - set(network.outputs)  # type: ignore[arg-type]
+        if missing:
+            raise KaryoscopeError(
+                f"recipe {recipe.name!r}: loss {name!r} reads {', '.join(sorted(missing))}, but"
+                f" network {recipe.network.name!r} predicts {', '.join(network.outputs)}"
+            )
 
 
 class NucleusModule(L.LightningModule):
@@ -47,6 +62,7 @@ class NucleusModule(L.LightningModule):
         self.losses = nn.ModuleDict(
             {loss.name: build_loss(loss.name, n_classes, **loss.options) for loss in recipe.losses}
         )
+        _check_losses(recipe, self.network, self.losses)
         self.loss_weights = {loss.name: loss.weight for loss in recipe.losses}
         self.mean: Tensor
         self.std: Tensor
@@ -69,6 +85,8 @@ class NucleusModule(L.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """One step: the weighted sum of the losses, each of which is logged."""
         image, targets = batch
+        # Networks with valid convolutions predict the middle of what they see.
+        targets = crop_targets(targets, getattr(self.network, "margin", 0))
         outputs = self(image)
         total = image.new_zeros(())
         for name, loss in self.losses.items():
@@ -79,10 +97,13 @@ class NucleusModule(L.LightningModule):
         return total
 
     def on_train_start(self) -> None:
-        """Take the rate from the recipe: it may have more steps than the run that was stopped."""
-        rate = rate_at(self.global_step, self.recipe.training.steps, self.recipe.optimiser)
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = group["initial_lr"] * rate
+        """Take the rates from the recipe: they may differ from those of the run that was stopped."""
+        settings = self.recipe.optimiser
+        rate = rate_at(self.global_step, self.recipe.training.steps, settings)
+        rates = [settings.lr * settings.encoder_lr, settings.lr]
+        self.trainer.lr_scheduler_configs[0].scheduler.base_lrs = rates  # type: ignore[union-attr]
+        for group, flat in zip(self.trainer.optimizers[0].param_groups, rates, strict=True):
+            group["initial_lr"], group["lr"] = flat, flat * rate
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
         """Leave batches where they are: they were made on the device."""
