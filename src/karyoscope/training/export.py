@@ -53,7 +53,7 @@ def write_onnx(module: Deployed) -> tuple[bytes, dict[str, int]]:
     Raises
     ------
     KaryoscopeError
-        If OpenVINO's result in fp32 differs from torch's by more than 1e-3, or by more than 0.05
+        If OpenVINO's result in fp32 differs from torch's by more than 5e-3, or by more than 0.05
         after the weights were rounded.
     """
     example = torch.randint(0, 256, (2, 128, 192, 3), dtype=torch.uint8)
@@ -73,7 +73,7 @@ def write_onnx(module: Deployed) -> tuple[bytes, dict[str, int]]:
             output_names=list(strides),
             dynamic_axes={name: {0: "n", 1: "h", 2: "w"} for name in ["image", *strides]},
         )
-    _check(buffer.getvalue(), module, tolerance=1e-3)
+    _check(buffer.getvalue(), module, tolerance=5e-3)
     graph = _with_half_weights(buffer.getvalue())
     _check(graph, module, tolerance=0.05)
     return graph, strides
@@ -160,6 +160,7 @@ def export_bundle(
             "mean": list(recipe.mean),
             "std": list(recipe.std),
             "multiple_of": recipe.training.multiple_of,
+            "context": recipe.context,
         },
         "maps": strides,
         "network": {"name": recipe.network.name, "options": options},

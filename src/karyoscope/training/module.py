@@ -97,7 +97,7 @@ class NucleusModule(L.LightningModule):
         return total
 
     def on_train_start(self) -> None:
-        """Take the rates from the recipe: they may differ from those of the run that was stopped."""
+        """Take the rates from the recipe, which may differ from those of a run that is resumed."""
         settings = self.recipe.optimiser
         rate = rate_at(self.global_step, self.recipe.training.steps, settings)
         rates = [settings.lr * settings.encoder_lr, settings.lr]

@@ -112,6 +112,8 @@ class Recipe(_Strict):
     licence: str
     taxonomy: str
     mpp: float = Field(gt=0, le=2)
+    context: int = Field(64, ge=0)
+    """Pixels around a window that the trained model sees and does not answer for."""
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     data: list[DataSource] = Field(min_length=1)
