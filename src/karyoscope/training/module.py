@@ -100,7 +100,7 @@ class NucleusModule(L.LightningModule):
         """Take the rates from the recipe, which may differ from those of a run that is resumed."""
         settings = self.recipe.optimiser
         rate = rate_at(self.global_step, self.recipe.training.steps, settings)
-        rates = [settings.lr * settings.encoder_lr, settings.lr]
+        rates: list[Any] = [settings.lr * settings.encoder_lr, settings.lr]
         self.trainer.lr_scheduler_configs[0].scheduler.base_lrs = rates  # type: ignore[union-attr]
         for group, flat in zip(self.trainer.optimizers[0].param_groups, rates, strict=True):
             group["initial_lr"], group["lr"] = flat, flat * rate
