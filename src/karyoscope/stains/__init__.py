@@ -1,1 +1,0 @@
-"""Colour of H&E: separation into stains, normalisation, colour stacks."""
