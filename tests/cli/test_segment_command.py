@@ -174,6 +174,8 @@ def begun(tmp_path, bundle, example_slide):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A test run in the background hands down an interrupt that is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and not (out.exists() and any(out.iterdir())):
         time.sleep(0.01)

@@ -141,7 +141,9 @@ def test_whatever_stops_a_run_nothing_is_half_written(threshold_model, saved, tm
         segment_file(saved, out, model, 0.5, SegmentOptions(overwrite=True))
     assert [p.name for p in out.iterdir()] == ["tissue.csv"]
     assert (out / "tissue.csv").read_text() == "from before"
-    assert threading.active_count() < 5
+    # Other tests may keep threads of their own; ours are named after their stage.
+    ours = [t.name for t in threading.enumerate() if t.name.startswith(("read", "infer"))]
+    assert ours == []
 
 
 def test_watching(threshold_model, saved, tmp_path):
