@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.training.bank import PixelBank
 from karyoscope.training.batches import TileBatches
 from karyoscope.training.checkpoints import Checkpoints
 from karyoscope.training.curves import plot_log, read_log, write_log
@@ -56,16 +57,7 @@ def train(recipe: Recipe, out: Path, resume: bool = False, device: str = "auto")
     if device != "cpu" and torch.cuda.is_available():
         bank = bank.to("cuda")
     module = NucleusModule(recipe, bank.n_classes)
-    batches = TileBatches(
-        bank,
-        module.needs,
-        recipe.training.tile,
-        recipe.training.batch_size,
-        recipe.geometry,
-        recipe.colour,
-        recipe.training.balanced,
-        recipe.training.seed,
-    )
+    batches = _batches(recipe, bank, module.needs)
     log.info("%d images, %d tiles", len(bank), len(batches.tiles.image))
     if resume:
         batches.first_step = torch.load(last, map_location="cpu", weights_only=True)["global_step"]
@@ -98,6 +90,20 @@ def train(recipe: Recipe, out: Path, resume: bool = False, device: str = "auto")
     write_log(joined, out / "log.csv")
     plot_log(joined, out / "curves.png")
     return last
+
+
+def _batches(recipe: Recipe, bank: PixelBank, targets: list[str]) -> TileBatches:
+    settings = recipe.training
+    return TileBatches(
+        bank,
+        targets,
+        settings.tile,
+        settings.batch_size,
+        recipe.geometry,
+        recipe.colour,
+        settings.balanced,
+        settings.seed,
+    )
 
 
 def _can_validate() -> bool:
