@@ -2,6 +2,7 @@
 
 from karyoscope.pipeline.area import Area, Outlines, Roi, area_of
 from karyoscope.pipeline.blocks import Block, Box, Layout, Window
+from karyoscope.pipeline.journal import Facts, Journal
 from karyoscope.pipeline.prepare import prepare_model, warm_up
 from karyoscope.pipeline.segment import (
     FORMATS,
@@ -17,6 +18,8 @@ __all__ = [
     "Area",
     "Block",
     "Box",
+    "Facts",
+    "Journal",
     "Layout",
     "Outlines",
     "Progress",

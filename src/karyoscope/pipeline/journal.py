@@ -1,0 +1,264 @@
+"""What is already done of a slide, on disk, so that a run that was killed can go on.
+
+A journal is a folder: ``header.json`` says what the blocks are of (slide, model, options), and
+each block that is done has one file, written under another name, synchronised and renamed. So
+whatever is there under its final name is complete, at whatever moment a run ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.export.base import cannot_write
+from karyoscope.nuclei import Nuclei
+from karyoscope.pipeline.blocks import Box
+from karyoscope.taxonomy import Taxonomy
+
+_HEADER = "header.json"
+_SUFFIX = ".arrow"
+_PARTIAL = ".partial"
+_END = b"ARROW1"
+_FACTS = b"karyoscope"
+_PLAIN = ("id", "class_id", "x", "y", "area_um2")
+_MEASUREMENT = "measurement "
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a block tells besides its nuclei.
+
+    Attributes
+    ----------
+    analysed_px : float
+        Pixels of level 0 that were analysed.
+    oversized : int
+        Nuclei that reach beyond what the block read: their outline is cut there.
+    unread : mapping of Box to str
+        Places, in pixels of level 0, that could not be read, and why; the block saw them white.
+    failed : (Box, str) or None
+        The block itself, in pixels of level 0, where the engine failed, and why; such a block has
+        no nuclei.
+    """
+
+    analysed_px: float
+    oversized: int = 0
+    unread: Mapping[Box, str] | None = None
+    failed: tuple[Box, str] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the block could be read and analysed."""
+        return not self.unread and self.failed is None
+
+    def to_json(self) -> str:
+        """As text; :meth:`from_json` gives the same back."""
+        unread = [[*asdict(box).values(), why] for box, why in (self.unread or {}).items()]
+        failed = self.failed and [*asdict(self.failed[0]).values(), self.failed[1]]
+        return json.dumps([self.analysed_px, self.oversized, unread, failed])
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Facts:
+        """From what :meth:`to_json` gave."""
+        analysed_px, oversized, unread, failed = json.loads(text)
+        places = {Box(*row[:4]): row[4] for row in unread}
+        lost = (Box(*failed[:4]), failed[4]) if failed else None
+        return cls(analysed_px, oversized, places or None, lost)
+
+
+class Journal:
+    """The finished blocks of one slide.
+
+    Parameters
+    ----------
+    folder : path
+        Made where it is missing. What a killed run left half-written in it is removed.
+    settings : mapping
+        All that the blocks depend on, as plain data. A journal of other settings is discarded.
+    taxonomy : Taxonomy
+    mpp : float
+        Micrometres per pixel of level 0, of the nuclei that :meth:`get` returns.
+
+    Attributes
+    ----------
+    discarded : str
+        The first of the settings in which a journal that was here differed; empty where there was
+        none.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> taxonomy = Taxonomy.load("lizard")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     journal = Journal(f"{folder}/journal", {"slide": "a.svs"}, taxonomy, 0.5)
+    ...     journal.put(3, Nuclei.empty(taxonomy, 0.5), Facts(1e6))
+    ...     journal.done()
+    {3}
+    """
+
+    def __init__(
+        self, folder: str | Path, settings: Mapping[str, Any], taxonomy: Taxonomy, mpp: float
+    ) -> None:
+        self.folder = Path(folder)
+        self._taxonomy, self._mpp = taxonomy, mpp
+        header = json.dumps(settings, sort_keys=True, indent=1)
+        self.discarded = _difference(self._read_header(), json.loads(header))
+        try:
+            if self.discarded:
+                self.remove()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path in self.folder.glob("*" + _PARTIAL):
+                path.unlink(missing_ok=True)
+            if not (self.folder / _HEADER).exists():
+                self._write(_HEADER, header.encode())
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    def _read_header(self) -> dict[str, Any] | None:
+        """Settings of a journal that is here; None where there is none."""
+        try:
+            return json.loads((self.folder / _HEADER).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return {} if self.folder.exists() and any(self._files()) else None
+        except (OSError, ValueError):
+            return {}
+
+    def _files(self) -> list[Path]:
+        return list(self.folder.glob("*" + _SUFFIX))
+
+    def done(self) -> set[int]:
+        """Indices of the blocks that are done."""
+        return {int(path.stem) for path in self._files() if _is_whole(path)}
+
+    def put(self, index: int, nuclei: Nuclei, facts: Facts) -> None:
+        """Keep a block; in the place of the same block, if it is here.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the disk is full or the folder cannot be written; the other blocks stay.
+        """
+        try:
+            self._write(f"{index}{_SUFFIX}", _encode(nuclei, facts))
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    def get(self, index: int) -> tuple[Nuclei, Facts]:
+        """Nuclei of a block, to the last bit as they were put, and its facts.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the file is damaged.
+        KeyError
+            If the block is not done.
+        """
+        path = self.folder / f"{index}{_SUFFIX}"
+        try:
+            return _decode(path.read_bytes(), self._taxonomy, self._mpp)
+        except FileNotFoundError:
+            raise KeyError(index) from None
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise KaryoscopeError(f"{path} is damaged; remove it and run again") from error
+
+    def facts(self, index: int) -> Facts:
+        """Facts of a block without its nuclei."""
+        with pa.OSFile(str(self.folder / f"{index}{_SUFFIX}")) as file:
+            return Facts.from_json(pa.ipc.open_file(file).schema.metadata[_FACTS])
+
+    def forget(self, index: int) -> None:
+        """Remove a block, so that it is run again."""
+        (self.folder / f"{index}{_SUFFIX}").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the journal: its slide is finished."""
+        # The header goes first: what is left of an interrupted removal is no journal.
+        (self.folder / _HEADER).unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write(self, name: str, data: bytes) -> None:
+        partial = self.folder / (name + _PARTIAL)
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.folder / name)
+
+    def _cannot_write(self, error: OSError) -> KaryoscopeError:
+        return KaryoscopeError(cannot_write(self.folder, error))
+
+
+def _difference(found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> str:
+    """First of the settings that differs; empty where none does or there are none to compare."""
+    if found is None:
+        return ""
+    for key in [*wanted, *found]:
+        if key not in found or key not in wanted or found[key] != wanted[key]:
+            return key
+    return ""
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file has an end; one that a power failure emptied has none."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(_END)))
+        return file.read() == _END
+
+
+def _encode(nuclei: Nuclei, facts: Facts) -> bytes:
+    """One Arrow file with a row a nucleus; the facts are in the metadata of its schema."""
+    columns = {name: pa.array(getattr(nuclei, name)) for name in _PLAIN}
+    points = pa.FixedSizeListArray.from_arrays(pa.array(nuclei.vertices.ravel()), 2)
+    columns["outline"] = pa.LargeListArray.from_arrays(pa.array(nuclei.offsets), points)
+    classes = nuclei.probabilities.shape[1]
+    if classes:
+        flat = pa.array(nuclei.probabilities.ravel())
+        columns["probabilities"] = pa.FixedSizeListArray.from_arrays(flat, classes)
+    for name, values in nuclei.measurements.items():
+        columns[_MEASUREMENT + name] = pa.array(np.ascontiguousarray(values))
+    batch = pa.record_batch(columns).replace_schema_metadata({_FACTS: facts.to_json()})
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+    with pa.ipc.new_file(sink, batch.schema, options=options) as file:
+        file.write_batch(batch)
+    return sink.getvalue().to_pybytes()
+
+
+def _decode(data: bytes, taxonomy: Taxonomy, mpp: float) -> tuple[Nuclei, Facts]:
+    batch = pa.ipc.open_file(pa.BufferReader(data)).get_batch(0)
+    outline = batch["outline"]
+    names = batch.schema.names
+    shape = len(batch), -1 if len(batch) else len(taxonomy)
+    plain: dict[str, Any] = {name: batch[name].to_numpy() for name in _PLAIN}
+    nuclei = Nuclei(
+        taxonomy,
+        mpp,
+        **plain,
+        probabilities=batch["probabilities"].values.to_numpy().reshape(shape)
+        if "probabilities" in names
+        else np.zeros((len(batch), 0)),
+        vertices=outline.values.values.to_numpy().reshape(-1, 2),
+        offsets=outline.offsets.to_numpy(),
+        measurements={
+            name.removeprefix(_MEASUREMENT): batch[name].to_numpy()
+            for name in names
+            if name.startswith(_MEASUREMENT)
+        },
+    )
+    assert batch.schema.metadata is not None
+    return nuclei, Facts.from_json(batch.schema.metadata[_FACTS])
