@@ -135,9 +135,9 @@ class Unused(Engine):
         raise AssertionError
 
 
-@pytest.mark.parametrize("tta", [0, 3, 16, -1])
+@pytest.mark.parametrize("tta", [0, 3, 32, -1])
 def test_numbers_of_views(tiny_bundle, tta):
-    with pytest.raises(KaryoscopeError, match=f"tta takes 1, 2, 4, 8 views, not {tta}"):
+    with pytest.raises(KaryoscopeError, match=f"tta takes 1, 2, 4, 8, 16 views, not {tta}"):
         Model(Bundle(tiny_bundle), Unused(), tta)
 
 

@@ -84,7 +84,8 @@ def evaluate(
     ] = None,
     mpp: Annotated[float | None, typer.Option(help="Micrometres per pixel of the images.")] = None,
     tta: Annotated[
-        int, typer.Option(help="Views the model averages (flips, quarter turns): 1, 2, 4 or 8.")
+        int,
+        typer.Option(help="Views averaged: 1, 2, 4, 8 (flips, quarter turns), 16 (and stains)."),
     ] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,

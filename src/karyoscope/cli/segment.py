@@ -50,7 +50,8 @@ def segment(
     ] = "auto",
     device: Annotated[str, typer.Option(help=f"{', '.join(DEVICES)}.")] = "auto",
     tta: Annotated[
-        int, typer.Option(help="Views averaged (flips, quarter turns): 1, 2, 4 or 8.")
+        int,
+        typer.Option(help="Views averaged: 1, 2, 4, 8 (flips, quarter turns), 16 (and stains)."),
     ] = 1,
     workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace results that exist.")] = False,

@@ -18,9 +18,12 @@ class Engine(ABC):
     ----------
     device : str
         Where it runs, in words for people.
+    dropout : bool
+        Whether :meth:`run_at_random` drops units out.
     """
 
     device: str
+    dropout: bool = False
 
     @abstractmethod
     def run(self, images: np.ndarray) -> Maps:
@@ -41,6 +44,18 @@ class Engine(ABC):
         KaryoscopeError
             If the runtime fails, for want of memory for example.
         """
+
+    def run_at_random(self, images: np.ndarray, number: int) -> Maps:
+        """Run a batch with dropout on, where the runtime can; else as :meth:`run` does.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, shape (n, h, w, 3)
+            See :meth:`run`.
+        number : int
+            Decides which units are dropped, whatever the size of the images.
+        """
+        return self.run(images)
 
 
 def failed(runtime: str, images: np.ndarray, error: Exception) -> KaryoscopeError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference.bundle import CARD, Bundle, find_bundle
 from karyoscope.inference.engine import Engine, Maps
-from karyoscope.inference.tta import VIEWS, average_over_views
+from karyoscope.inference.tta import VIEWS, RandomRun, Run, average_over_views
 from karyoscope.taxonomy import Taxonomy
 
 
@@ -22,7 +21,8 @@ class Model:
     bundle : Bundle
     engine : Engine
     tta : int
-        Number of views (flips and quarter turns) that are averaged: 1, 2, 4 or 8.
+        Number of views that are averaged: 1, 2, 4, 8 (flips and quarter turns) or 16 (each twice,
+        with other stains, and dropout where the engine has it).
     """
 
     def __init__(self, bundle: Bundle, engine: Engine, tta: int = 1) -> None:
@@ -72,7 +72,8 @@ class Model:
             If the engine fails, or the network does not give the maps that the bundle names.
         """
         card = self.bundle.card
-        maps = predict_padded(self.engine.run, rgb, card.input.multiple_of, self.tta)
+        engine, multiple = self.engine, card.input.multiple_of
+        maps = predict_padded(engine.run, rgb, multiple, self.tta, engine.run_at_random)
         for name, stride in card.maps.items():
             shape = tuple(-(-edge // stride) for edge in rgb.shape[:2])
             if name not in maps or maps[name].shape[:2] != shape:
@@ -84,12 +85,12 @@ class Model:
 
 
 def predict_padded(
-    run: Callable[[np.ndarray], Maps], rgb: np.ndarray, multiple_of: int, tta: int = 1
+    run: Run, rgb: np.ndarray, multiple_of: int, tta: int = 1, random_run: RandomRun | None = None
 ) -> Maps:
     """Run a network on an image of any size: mirror it up to a multiple, run, crop the maps."""
     height, width = rgb.shape[:2]
     rows, columns = (-(-edge // multiple_of) * multiple_of for edge in (height, width))
-    maps = average_over_views(run, _mirror_to(rgb, rows, columns), tta)
+    maps = average_over_views(run, _mirror_to(rgb, rows, columns), tta, random_run)
     cropped = {}
     for name, values in maps.items():
         stride = rows // values.shape[0]
@@ -118,7 +119,7 @@ def load_model(
     threads : int
         Of the CPU; 0 for all.
     tta : int
-        Views that are averaged: 1, 2, 4 or 8.
+        Views that are averaged: 1, 2, 4, 8 or 16; see :class:`Model`.
 
     Raises
     ------

@@ -29,10 +29,15 @@ class TorchEngine(Engine):
         Compute in bf16.
     """
 
+    # Test-time dropout is torch's alone: an ONNX graph would need the masks as a further input,
+    # and the networks that have dropout (bern's B5 to L2) are too large to run on a CPU anyway.
+
     def __init__(self, module: nn.Module, autocast: bool = True) -> None:
         self._module = module
         self._device = next(module.parameters()).device
         self._autocast = autocast
+        self._dropouts = [m for m in module.modules() if isinstance(m, nn.Dropout2d) and m.p > 0]
+        self.dropout = bool(self._dropouts)
         self.device = f"{self._device}, torch {'bf16' if autocast else 'fp32'}"
 
     @classmethod
@@ -63,3 +68,20 @@ class TorchEngine(Engine):
             return {name: values.float().cpu().numpy() for name, values in maps.items()}
         except RuntimeError as error:
             raise failed("torch", images, error) from error
+
+    def run_at_random(self, images: np.ndarray, number: int) -> Maps:
+        """Run a batch with whole channels dropped, as in training; see the base class.
+
+        Only :class:`torch.nn.Dropout2d` is turned on: what it drops depends on the channels
+        alone, so windows of any size lose the same ones. Stochastic depth stays off.
+        """
+        here = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=here):
+            torch.manual_seed(number)
+            try:
+                for layer in self._dropouts:
+                    layer.train()
+                return self.run(images)
+            finally:
+                for layer in self._dropouts:
+                    layer.eval()

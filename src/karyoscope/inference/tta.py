@@ -1,18 +1,19 @@
-"""Test-time augmentation: the mean of the maps over flips and quarter turns."""
+"""Test-time augmentation: the mean of the maps over flips, quarter turns, stains and dropout."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from karyoscope.inference.engine import Maps
+from karyoscope.inference.stain_jitter import change_stains, stain_gains
 
-VIEWS = (1, 2, 4, 8)
+VIEWS = (1, 2, 4, 8, 16)
 """How many views can be averaged."""
 
 # (quarter turns, mirrored left-right), in the order in which they are added.
-_VIEWS = [
+_ORIENTATIONS = [
     (0, False),
     (0, True),
     (2, False),
@@ -25,9 +26,20 @@ _VIEWS = [
 #: Maps that hold vectors (x, y) in pixels: turning the image turns them too.
 _VECTORS = ("hv", "centre")
 
+Run = Callable[[np.ndarray], Maps]
+"""(n, h, w, 3) uint8 -> maps with a leading n."""
+RandomRun = Callable[[np.ndarray, int], Maps]
+"""Likewise, with what the network does at random drawn by the number of the pass."""
 
-def average_over_views(run: Callable[[np.ndarray], Maps], image: np.ndarray, views: int) -> Maps:
+
+def average_over_views(
+    run: Run, image: np.ndarray, views: int, random_run: RandomRun | None = None
+) -> Maps:
     """Run an image in several orientations and average the maps.
+
+    Sixteen are the passes of Rumberger et al. 2022, section II.F: each orientation twice, every
+    pass with other amounts of stain and other units dropped out. What changes from pass to pass
+    is fixed, so windows and slides are all seen alike, and results do not depend on tiling.
 
     Parameters
     ----------
@@ -35,20 +47,33 @@ def average_over_views(run: Callable[[np.ndarray], Maps], image: np.ndarray, vie
         (n, h, w, 3) uint8 -> maps with a leading n.
     image : ndarray of uint8, shape (h, w, 3)
     views : int
-        1 (as it is), 2 (and mirrored), 4 (and upside down), 8 (and turned by a quarter).
+        1 (as it is), 2 (and mirrored), 4 (and upside down), 8 (and turned by a quarter), 16 (each
+        of these twice, with other stains and dropout).
+    random_run : callable, optional
+        Runs the passes of 16; ``run`` without dropout where not given.
 
     Returns
     -------
     dict of str to ndarray of float32, shape (h, w[, channels])
     """
     total: Maps = {}
-    for turns, mirrored in _VIEWS[:views]:
-        view = np.rot90(image, turns)
-        view = view[:, ::-1] if mirrored else view
-        for name, stack in run(np.ascontiguousarray(view)[None]).items():
+    for number, (view, turns, mirrored) in enumerate(_views(image, views)):
+        batch = np.ascontiguousarray(view)[None]
+        maps = random_run(batch, number) if random_run and views > 8 else run(batch)
+        for name, stack in maps.items():
             upright = _undo(name, stack[0], turns, mirrored)
             total[name] = total[name] + upright if name in total else upright
     return {name: np.ascontiguousarray(sum_) / views for name, sum_ in total.items()}
+
+
+def _views(image: np.ndarray, views: int) -> Iterator[tuple[np.ndarray, int, bool]]:
+    """Each view with its quarter turns, and whether it is mirrored after them."""
+    gains = stain_gains(views) if views > len(_ORIENTATIONS) else [None] * views
+    for number, gain in enumerate(gains):
+        turns, mirrored = _ORIENTATIONS[number % len(_ORIENTATIONS)]
+        stained = image if gain is None else change_stains(image, gain)
+        view = np.rot90(stained, turns)
+        yield view[:, ::-1] if mirrored else view, turns, mirrored
 
 
 def _undo(name: str, values: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:

@@ -51,7 +51,8 @@ def segment(
         A shipped model by name, a bundle by path, or a loaded model.
     device : {"auto", "cpu", "cuda"}
     tta : int
-        Views (flips and quarter turns) that are averaged: 1, 2, 4 or 8.
+        Views that are averaged: 1, 2, 4 or 8 (flips and quarter turns), or 16 (each twice, with
+        other stains).
     threads : int
         Of the CPU; 0 for all.
     roi : (x, y, width, height), optional
