@@ -1,5 +1,7 @@
 """Splits keep sources whole, share out classes and cohorts, and repeat by seed."""
 
+import json
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -7,12 +9,17 @@ import pytest
 from dataset_layouts import DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from karyoscope.cli import data
 from karyoscope.datasets import open_dataset
-from karyoscope.datasets.base import Record
+from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.inspect import leaks
 from karyoscope.datasets.split import (
     apply_split,
+    cohorts_of,
+    leave_out,
     read_split,
     split_dataset,
     split_records,
@@ -138,3 +145,89 @@ def test_a_split_of_other_images_is_refused():
     split.parts["train"] += [name, "stranger"]
     with pytest.raises(KaryoscopeError, match="image stranger of the split"):
         apply_split(dataset, split)
+
+
+def test_by_tile_parts_sources_and_says_so(tmp_path):
+    records, counts = made(6, 3)
+    # Six sources cannot make twelve parts; their tiles can.
+    shares = {str(i): 1.0 for i in range(min(12, len(records)))}
+    with pytest.raises(KaryoscopeError, match="6 sources cannot make"):
+        split_records(records, counts, LIZARD, shares | {"a": 1}, 0)
+    split = split_records(records, counts, LIZARD, {"train": 0.5, "test": 0.5}, 0, "tile")
+    assert sorted(chain.from_iterable(split.parts.values())) == sorted(r.name for r in records)
+    source = {r.name: r.source for r in records}
+    owners = [{source[n] for n in names} for names in split.parts.values()]
+    assert owners[0] & owners[1]
+    write_split(split, tmp_path / "s.json")
+    assert read_split(tmp_path / "s.json").by == "tile"
+
+
+def test_a_split_without_the_unit_is_by_source(tmp_path):
+    records, counts = made(6, 3)
+    split = split_records(records, counts, LIZARD, {"a": 1, "b": 1}, 0)
+    stored = split.to_dict()
+    del stored["by"]
+    (tmp_path / "s.json").write_text(json.dumps(stored))
+    assert read_split(tmp_path / "s.json") == split
+
+
+@pytest.mark.parametrize("cohort", "abc")
+def test_a_cohort_left_out_is_the_whole_validation(cohort):
+    records, counts = made(9, 4)
+    split = leave_out(records, counts, LIZARD, cohort)
+    held = sorted(r.name for r in records if r.cohort == cohort)
+    assert split.by == "cohort"
+    assert split.parts["validation"] == held
+    assert sorted(split.parts["train"] + held) == sorted(r.name for r in records)
+    assert cohort not in split.counts["train"]["cohorts"]
+    assert set(split.counts["validation"]["cohorts"]) == {cohort}
+    assert split.fractions["validation"] == pytest.approx(len(held) / len(records))
+
+
+def test_cohorts_that_cannot_be_left_out_are_errors():
+    records, counts = made(9, 4)
+    with pytest.raises(KaryoscopeError, match="no cohort 'd'; there are a, b, c"):
+        leave_out(records, counts, LIZARD, "d")
+    only = [r for r in records if r.cohort == "a"]
+    with pytest.raises(KaryoscopeError, match="only cohort"):
+        leave_out(only, counts, LIZARD, "a")
+    with pytest.raises(KaryoscopeError, match="names no cohorts"):
+        leave_out([replace(r, cohort="") for r in records], counts, LIZARD, "a")
+    twice = [replace(records[0], name="again", cohort="b"), *records]
+    with pytest.raises(KaryoscopeError, match="source source 0 is in cohort"):
+        leave_out(twice, [counts[0], *counts], LIZARD, "a")
+
+
+def test_cohorts_of_lizard_are_left_out_in_turn(shared, tmp_path):
+    lizard = open_dataset(shared / "data" / "lizard")
+    assert cohorts_of(lizard.records) == ["consep", "dpath", "glas", "pannuke"]
+    none = [np.zeros(256, np.int64)] * len(lizard)
+    sizes = {
+        cohort: len(leave_out(lizard.records, none, LIZARD, cohort).parts["validation"])
+        for cohort in cohorts_of(lizard.records)
+    }
+    assert sizes == {"consep": 9, "dpath": 22, "glas": 49, "pannuke": 21}
+
+
+def test_command_writes_a_file_for_each_cohort(tmp_path):
+    rng = np.random.default_rng(0)
+    samples = []
+    for k in range(4):
+        inst_map = np.zeros((32, 32), np.int32)
+        inst_map[8:20, 8:20] = 1
+        image = rng.integers(0, 255, (32, 32, 3), np.uint8)
+        record = Record(f"i{k}", f"s{k}", "xy"[k % 2])
+        samples.append(Sample(record, image, inst_map, np.array([0, 2], np.uint8), LIZARD, 0.5))
+    write_folder(samples, tmp_path / "data", LIZARD)
+    run = CliRunner().invoke
+    everything = ["split", str(tmp_path / "data"), "--leave-out", "all"]
+    result = run(data.app, [*everything, "--out", str(tmp_path / "splits")])
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in (tmp_path / "splits").iterdir()) == ["x.json", "y.json"]
+    assert read_split(tmp_path / "splits" / "x.json").parts["validation"] == ["i0", "i2"]
+    assert "left out: x" in result.stdout
+    assert set(json.loads(run(data.app, everything).stdout)) == {"x", "y"}
+    for wrong in (["--part", "a=1"], ["--folds", "2"], ["--by", "tile"]):
+        assert run(data.app, [*everything, *wrong]).exit_code == 2
+    by_tile = run(data.app, ["split", str(tmp_path / "data"), "--by", "tile"])
+    assert json.loads(by_tile.stdout)["by"] == "tile"

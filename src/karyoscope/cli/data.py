@@ -19,7 +19,16 @@ from karyoscope.datasets.base import Dataset, Sample
 from karyoscope.datasets.convert import LAYOUTS, convert
 from karyoscope.datasets.inspect import Inspection, inspect_dataset
 from karyoscope.datasets.sheet import ContactSheet
-from karyoscope.datasets.split import Split, apply_split, read_split, split_dataset, write_split
+from karyoscope.datasets.split import (
+    Split,
+    apply_split,
+    cohorts_of,
+    count_nuclei,
+    leave_out,
+    read_split,
+    split_records,
+    write_split,
+)
 from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
 
@@ -112,6 +121,16 @@ def split_command(
     folds: Annotated[
         int | None, typer.Option(help="Equal parts called 1, 2, ... instead.", min=2)
     ] = None,
+    by: Annotated[
+        str, typer.Option(help="What is not parted: source, or tile (scores then flatter).")
+    ] = "source",
+    leave: Annotated[
+        str | None,
+        typer.Option(
+            "--leave-out",
+            help="Validate on this cohort, train on the others; all: each in turn, --out a folder.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same split.")] = 0,
     out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
     layout: LayoutName = None,
@@ -119,15 +138,45 @@ def split_command(
     classes: Classes = None,
     as_json: Json = False,
 ) -> None:
-    """Part the images by source, balanced over classes and cohorts."""
+    """Part the images by source, balanced over classes and cohorts, or leave a cohort out."""
+    if by not in ("source", "tile"):
+        raise typer.BadParameter(f"--by takes source or tile, not {by!r}")
+    if leave is not None and (part or folds or by == "tile"):
+        raise typer.BadParameter("--leave-out goes without --part, --folds and --by tile")
     dataset = _open(source, layout, mpp, classes)
+    shares = _shares(part, folds)
+    # Before any pixel is read.
+    left = [] if leave is None else cohorts_of(dataset.records) if leave == "all" else [leave]
     with _progress(len(dataset), "reading") as advance:
-        found = split_dataset(dataset, _shares(part, folds), seed, lambda sample: advance())
+        counts = count_nuclei(dataset, lambda sample: advance())
+    about = (dataset.records, counts, dataset.taxonomy)
+    if leave is None:
+        found = {"": split_records(*about, shares, seed, "tile" if by == "tile" else "source")}
+    else:
+        found = {cohort: leave_out(*about, cohort) for cohort in left}
     if out is not None:
-        write_split(found, out)
-    print(json.dumps(found.to_dict(), indent=1) if as_json or out is None else _table(found))
+        _write_splits(found, out, leave == "all")
+    _print_splits(found, as_json or out is None)
     for line in dataset.problems:
         print(line, file=sys.stderr)
+
+
+def _write_splits(splits: dict[str, Split], out: Path, in_folder: bool) -> None:
+    """Write one file, or one for each cohort into a folder."""
+    if in_folder:
+        out.mkdir(parents=True, exist_ok=True)
+    for cohort, split in splits.items():
+        write_split(split, out / f"{cohort}.json" if in_folder else out)
+
+
+def _print_splits(splits: dict[str, Split], as_json: bool) -> None:
+    """One split as it is, several by the cohort that each leaves out."""
+    if as_json:
+        data = {cohort: split.to_dict() for cohort, split in splits.items()}
+        print(json.dumps(data if len(data) > 1 else next(iter(data.values())), indent=1))
+        return
+    for cohort, split in splits.items():
+        print(f"left out: {cohort}\n{_table(split)}" if cohort else _table(split))
 
 
 def _open(source: Path, layout: str | None, mpp: float | None, classes: str | None) -> Dataset:

@@ -31,15 +31,18 @@ def split_records(recipe: Recipe) -> tuple[list[Weighted], list[tuple[Dataset, R
     """Training images with their weights, and validation images (of the first dataset)."""
     datasets = [open_source(source, recipe.mpp) for source in recipe.data]
     part = recipe.validation.part
-    parts = apply_split(datasets[0], read_split(recipe.validation.split))
+    split = read_split(recipe.validation.split)
+    parts = apply_split(datasets[0], split)
     if part not in parts:
         raise KaryoscopeError(f"{recipe.validation.split} has no part {part!r}")
-    kept = {record.source for record in parts[part]}
+    # A split by tile has tiles of one source on both sides, as its papers do.
+    unit = (lambda r: r.name) if split.by == "tile" else (lambda r: r.source)
+    kept = {unit(record) for record in parts[part]}
     train = [
         (dataset, record, source.weight)
         for dataset, source in zip(datasets, recipe.data, strict=True)
         for record in dataset.records
-        if record.source not in kept
+        if unit(record) not in kept
     ]
     return train, [(datasets[0], record) for record in parts[part]]
 

@@ -1,0 +1,35 @@
+"""Which images a recipe trains on, by what its split never parts."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lightning")
+
+from karyoscope.datasets import Record, Sample
+from karyoscope.datasets.folder import write_folder
+from karyoscope.datasets.split import Split, write_split
+from karyoscope.taxonomy import Taxonomy
+from karyoscope.training.data import split_records
+from karyoscope.training.recipe import load_recipe
+
+NUCLEUS = Taxonomy.load("nucleus")
+
+
+@pytest.mark.parametrize(("by", "trained"), [("source", ["c", "d"]), ("tile", ["b", "c", "d"])])
+def test_a_tile_of_a_validation_source_is_trained_on_only_by_tile(tmp_path, by, trained):
+    inst_map = np.zeros((16, 16), np.int32)
+    image, classes = np.zeros((16, 16, 3), np.uint8), np.array([0], np.uint8)
+    samples = [
+        Sample(Record(name, source), image, inst_map, classes, NUCLEUS, 0.5)
+        for name, source in zip("abcd", "1122", strict=True)
+    ]
+    write_folder(samples, tmp_path / "data", NUCLEUS)
+    parts = {"train": ["b", "c", "d"], "validation": ["a"]}
+    write_split(Split(parts, {}, 0, {}, by), tmp_path / "split.json")
+    recipe = load_recipe(
+        "hovernet",
+        [f"data=[{{path: {tmp_path}/data}}]", f"validation.split={tmp_path}/split.json"],
+    )
+    train, validation = split_records(recipe)
+    assert [record.name for _, record, _ in train] == trained
+    assert [record.name for _, record in validation] == ["a"]
