@@ -1,0 +1,89 @@
+"""Where a nucleus's neighbours are: distances and local densities by class."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from karyoscope.features.columns import RADIUS_UM, feature_columns
+from karyoscope.nuclei import Nuclei
+from karyoscope.taxonomy import UNCLASSIFIED, Taxonomy
+
+
+class Neighbourhood:
+    """The centroids of all nuclei of a slide, to be asked block by block once all are known.
+
+    Holds some 35 bytes a nucleus: a million take 35 MB. The answers do not depend on the blocks
+    in which the nuclei came.
+
+    Parameters
+    ----------
+    taxonomy : Taxonomy
+    mpp_xy : (float, float)
+        Micrometres per pixel along x and y.
+    radius_um : float
+        Of the circle that densities are of.
+    """
+
+    def __init__(
+        self, taxonomy: Taxonomy, mpp_xy: tuple[float, float], radius_um: float = RADIUS_UM
+    ) -> None:
+        self._taxonomy = taxonomy
+        self._mpp = np.array(mpp_xy, np.float64)
+        self._radius = radius_um
+        self._parts: dict[int, list[np.ndarray]] = {}
+
+    def add(self, nuclei: Nuclei) -> None:
+        """Take note of a block of nuclei; only before the first question."""
+        points = self._points(nuclei)
+        for class_id in np.unique(nuclei.class_id).tolist():
+            self._parts.setdefault(class_id, []).append(points[nuclei.class_id == class_id])
+
+    def features(self, nuclei: Nuclei) -> dict[str, np.ndarray]:
+        """Measure the neighbourhood of nuclei that were all added before.
+
+        Returns
+        -------
+        dict of str to ndarray of float32, shape (n,)
+            The columns of the group ``neighbours``; a distance is NaN where there is no other
+            nucleus (of the class).
+        """
+        points, ids = self._points(nuclei), (UNCLASSIFIED.id, *self._taxonomy.ids)
+        nearest = np.full((len(ids), len(nuclei)), np.inf)
+        counts = np.zeros((len(ids), len(nuclei)))
+        for k, class_id in enumerate(ids):
+            if class_id in self._trees:
+                own = nuclei.class_id == class_id
+                nearest[k], counts[k] = self._of_class(self._trees[class_id], points, own)
+        per_mm2 = 1e6 / (math.pi * self._radius**2)
+        distances = [nearest.min(0), *nearest[1:]]
+        densities = [counts.sum(0) * per_mm2, *(counts[1:] * per_mm2)]
+        names = [f.name for f in feature_columns(["neighbours"], self._taxonomy, self._radius)]
+        columns = [np.where(np.isfinite(d), d, np.nan) for d in distances] + densities
+        return {n: c.astype(np.float32) for n, c in zip(names, columns, strict=True)}
+
+    def _of_class(
+        self, tree: cKDTree, points: np.ndarray, own: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Distance to the nearest, and how many are near, without the nucleus itself."""
+        nearest = np.empty(len(points))
+        nearest[~own] = tree.query(points[~own])[0]
+        # The nearest is itself, or one at the very same place, which is as near.
+        nearest[own] = tree.query(points[own], k=[2])[0][:, 0]
+        counts = tree.query_ball_point(points, self._radius, return_length=True)
+        return nearest, counts - own
+
+    @cached_property
+    def _trees(self) -> dict[int, cKDTree]:
+        # Many nuclei at one place would make a balanced tree endless to build.
+        trees = {}
+        for class_id in list(self._parts):
+            points = np.concatenate(self._parts.pop(class_id))
+            trees[class_id] = cKDTree(points, balanced_tree=False)
+        return trees
+
+    def _points(self, nuclei: Nuclei) -> np.ndarray:
+        return np.stack([nuclei.x, nuclei.y], 1) * self._mpp
