@@ -1,0 +1,65 @@
+"""Colour of H&E: deconvolution and normalisers. One file a normaliser, one line here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.stains.base import Normaliser, Recolour
+from karyoscope.stains.clahe import Clahe
+from karyoscope.stains.deconvolution import HED, combine, optical_density, separate
+from karyoscope.stains.macenko import Macenko, estimate_stains
+from karyoscope.stains.reinhard import Reinhard, lab_of, lab_statistics
+from karyoscope.stains.tissue_pixels import tissue_pixels
+
+__all__ = [
+    "HED",
+    "NORMALISERS",
+    "Normaliser",
+    "Recolour",
+    "build_normaliser",
+    "combine",
+    "estimate_stains",
+    "lab_of",
+    "lab_statistics",
+    "optical_density",
+    "separate",
+    "tissue_pixels",
+]
+
+NORMALISERS: dict[str, type[Normaliser]] = {
+    "macenko": Macenko,
+    "reinhard": Reinhard,
+    "clahe": Clahe,
+}
+
+
+def build_normaliser(name: str, target: np.ndarray | None = None) -> Normaliser:
+    """Build a registered normaliser.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`NORMALISERS`.
+    target : ndarray of uint8, shape (..., 3), optional
+        Pixels to resemble, for those that need them.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is none of that name, a target is missing or not wanted, or the target shows no
+        stained tissue.
+
+    Examples
+    --------
+    >>> build_normaliser("clahe").describe()
+    {'cell': 32, 'limit': 4.0}
+    """
+    if name not in NORMALISERS:
+        raise KaryoscopeError(f"no stain normaliser {name!r}; there are {', '.join(NORMALISERS)}")
+    kind = NORMALISERS[name]
+    if kind.targeted and target is None:
+        raise KaryoscopeError(f"{name} needs a target image: {name}:IMAGE")
+    if not kind.targeted and target is not None:
+        raise KaryoscopeError(f"{name} takes no target image")
+    return kind(target.reshape(-1, 3)) if target is not None else kind()  # type: ignore[call-arg]

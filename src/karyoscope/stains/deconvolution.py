@@ -1,0 +1,95 @@
+"""Colour deconvolution (Ruifrok & Johnston 2001): from colours to amounts of stain, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+HAEMATOXYLIN = (0.65, 0.70, 0.29)
+EOSIN = (0.07, 0.99, 0.11)
+DAB = (0.27, 0.57, 0.78)
+"""Optical densities in red, green and blue of the three stains (Ruifrok & Johnston 2001)."""
+
+_DENSITY = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
+
+
+def stain_matrix(*stains: tuple[float, float, float]) -> np.ndarray:
+    """Densities of stains, each of length 1: ndarray of float32, shape (n, 3)."""
+    rows = np.asarray(stains, np.float64)
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+HED = stain_matrix(HAEMATOXYLIN, EOSIN, DAB)
+
+
+def optical_density(rgb: np.ndarray) -> np.ndarray:
+    r"""Optical density by the law of Beer and Lambert, natural logarithm.
+
+    .. math:: d = -\ln \frac{v + 1}{256}
+
+    One is added so that black has a density too (5.5); white has 0.
+
+    Parameters
+    ----------
+    rgb : ndarray of uint8, any shape
+
+    Returns
+    -------
+    ndarray of float32, same shape
+    """
+    return _DENSITY[rgb]
+
+
+def rgb_of_density(density: np.ndarray) -> np.ndarray:
+    """Undo :func:`optical_density`; what no pixel can be is cut off.
+
+    Parameters
+    ----------
+    density : ndarray of float, any shape
+
+    Returns
+    -------
+    ndarray of uint8, same shape
+    """
+    values = 256 * np.exp(-density) - 1
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def separate(rgb: np.ndarray, stains: np.ndarray = HED) -> np.ndarray:
+    r"""Amounts of three stains.
+
+    .. math:: c = d\,M^{-1}
+
+    where row i of :math:`M` is the density of stain i and :math:`d` that of the pixel.
+
+    Parameters
+    ----------
+    rgb : ndarray of uint8, shape (..., 3)
+    stains : ndarray of float, shape (3, 3)
+        :math:`M`; haematoxylin, eosin and DAB by default.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., 3)
+        In densities; negative where a colour lies outside what the stains can mix.
+
+    Examples
+    --------
+    >>> separate(np.full((1, 1, 3), 255, np.uint8)).ravel() + 0.0
+    array([0., 0., 0.], dtype=float32)
+    """
+    return optical_density(rgb) @ np.linalg.inv(stains).astype(np.float32)
+
+
+def combine(amounts: np.ndarray, stains: np.ndarray = HED) -> np.ndarray:
+    r"""Colours of amounts of stain, :math:`d = c\,M`: undoes :func:`separate` exactly.
+
+    Parameters
+    ----------
+    amounts : ndarray of float, shape (..., 3)
+    stains : ndarray of float, shape (3, 3)
+
+    Returns
+    -------
+    ndarray of uint8, shape (..., 3)
+    """
+    return rgb_of_density(amounts.astype(np.float32) @ stains.astype(np.float32))
