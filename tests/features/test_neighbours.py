@@ -1,5 +1,7 @@
 """Neighbours against brute force, and whatever the blocks."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -82,9 +84,7 @@ def test_the_result_does_not_depend_on_the_blocks(seed, cuts):
     nuclei = random_nuclei(seed, 120)
     whole = neighbourhood(nuclei).features(nuclei)
     edges = [0, *sorted(cuts), 401]
-    parts = [
-        (nuclei.x >= low) & (nuclei.x < high) for low, high in zip(edges, edges[1:], strict=False)
-    ]
+    parts = [(nuclei.x >= low) & (nuclei.x < high) for low, high in itertools.pairwise(edges)]
     cut = neighbourhood(*(nuclei.take(part) for part in reversed(parts)))
     for part in parts:
         for name, column in cut.features(nuclei.take(part)).items():

@@ -68,7 +68,7 @@ def test_ellipse(a, b, degrees):
 
 def test_rectangle():
     ring = np.array([[0, 0], [12, 0], [12, 4], [0, 4]], float)
-    found = measured(turned(ring, 20) + (7, 9), mpp=0.25)
+    found = measured(turned(ring, 20) + np.array([7, 9]), mpp=0.25)
     assert found["perimeter_um"] == pytest.approx(8, rel=1e-6)
     # The second moment of a rectangle about its middle is edge² / 12.
     assert found["major_axis_um"] == pytest.approx(4 * 3 / np.sqrt(12), rel=1e-6)
