@@ -2,10 +2,16 @@
 
 import numpy as np
 import pytest
-import torch
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.losses.adversarial import ADVERSARIAL, build_adversarial, feature_matching
+torch = pytest.importorskip("torch")
+pytest.importorskip("timm")
+
+from karyoscope.errors import KaryoscopeError  # noqa: E402
+from karyoscope.losses.adversarial import (  # noqa: E402
+    ADVERSARIAL,
+    build_adversarial,
+    feature_matching,
+)
 
 REAL = np.array([[0.3, -1.2], [2.0, 0.9]])
 FAKE = np.array([[-0.5, 1.4], [-2.0, 0.1]])

@@ -7,6 +7,7 @@ from karyoscope.metrics.contingency import Contingency, contingency
 from karyoscope.metrics.detection import DetectionAccumulator
 from karyoscope.metrics.dice import DiceAccumulator, dice, ensemble_dice
 from karyoscope.metrics.evaluation import Evaluation, evaluate
+from karyoscope.metrics.frechet import GaussianFit, fit_gaussian, frechet_distance
 from karyoscope.metrics.jaccard import JaccardAccumulator, aji, aji_plus
 from karyoscope.metrics.objects import ObjectAccumulator, object_scores
 from karyoscope.metrics.overlap import OverlapAccumulator, overlap_counts
@@ -24,6 +25,7 @@ __all__ = [
     "DetectionAccumulator",
     "DiceAccumulator",
     "Evaluation",
+    "GaussianFit",
     "JaccardAccumulator",
     "ObjectAccumulator",
     "OverlapAccumulator",
@@ -39,6 +41,8 @@ __all__ = [
     "dice",
     "ensemble_dice",
     "evaluate",
+    "fit_gaussian",
+    "frechet_distance",
     "from_json",
     "object_scores",
     "overlap_counts",
