@@ -83,7 +83,7 @@ class TestTargeted:
 
     def test_twice_is_as_good_as_once(self, name):
         rgb = stained((0.6, 0.65, 0.4), (0.1, 0.9, 0.3), (0.6, 0.7), seed=5)
-        normaliser = build_normaliser(name, TARGET)
+        normaliser = build_normaliser(name, stained(seed=1, strength=(0.7, 0.8)))
         once = normaliser.fit(rgb.reshape(-1, 3))(rgb)
         twice = normaliser.fit(once.reshape(-1, 3))(once)
         # Not nothing: colours that no pixel can have were cut off.
