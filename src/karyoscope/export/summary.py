@@ -28,6 +28,11 @@ class SummaryWriter(Writer):
     unread_regions : list of [x, y, width, height]
         Places, in pixels of level 0, that are damaged and hold no nuclei for that reason; set by
         the caller before :meth:`finish`.
+    failed_regions : list of [x, y, width, height]
+        Places on which the model failed; set by the caller before :meth:`finish`.
+    run : mapping
+        What tells this run from one that would give other nuclei; set by the caller before
+        :meth:`finish`.
     warnings : list of str
         What the reader of the result should know, set by the caller before :meth:`finish`.
     """
@@ -39,6 +44,8 @@ class SummaryWriter(Writer):
         self.analysed_mm2 = self.context.area_mm2
         self.seconds: dict[str, float] = {}
         self.unread_regions: list[list[int]] = []
+        self.failed_regions: list[list[int]] = []
+        self.run: Mapping[str, Any] = {}
         self.warnings: list[str] = []
         self._counts = np.zeros(256, np.int64)
         self._areas = np.zeros(256)
@@ -77,7 +84,9 @@ class SummaryWriter(Writer):
             "classes": rows,
             "seconds": {stage: round(value, 3) for stage, value in self.seconds.items()},
             "unread_regions": list(self.unread_regions),
+            "failed_regions": list(self.failed_regions),
             "warnings": list(self.warnings),
+            "run": dict(self.run),
         }
 
     def _finish(self) -> None:
