@@ -13,8 +13,9 @@ from rich.console import Console
 from some_nuclei import make_nuclei, polygons_of
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export import iterate_parquet, read_parquet, summary_table
+from karyoscope.export import iterate_parquet, read_context, read_parquet, summary_table
 from karyoscope.export import parquet as parquet_module
+from karyoscope.export.csv import CSVWriter
 from karyoscope.export.parquet import ParquetWriter
 from karyoscope.export.summary import SummaryWriter
 from karyoscope.nuclei import Nuclei
@@ -149,3 +150,21 @@ def test_printed_table(tmp_path, context, count):
     for word in ("epithelial", "share", "per mm²", "mean area µm²", "slide é.svs"):
         assert word in text
     assert f" {count} " in text
+
+
+def test_a_table_without_rows_has_the_further_columns(tmp_path, context):
+    context = replace(context, measurements=("solidity", "nearest_um"))
+    found = read_parquet(write(tmp_path / "a.parquet", context))
+    assert list(found.measurements) == ["solidity", "nearest_um"]
+    assert len(found) == 0
+    with CSVWriter(tmp_path / "a.csv", context):
+        pass
+    (header,) = (tmp_path / "a.csv").read_text().splitlines()
+    assert header.split(",") == list(found.columns())
+
+
+def test_the_context_comes_back(tmp_path, nuclei, context):
+    context = replace(context, mpp_axes=(0.5, 0.25))
+    found = read_context(write(tmp_path / "a.parquet", context, nuclei))
+    assert found == replace(context, read=None)
+    assert found.uuid(7) == context.uuid(7)

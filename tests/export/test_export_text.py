@@ -84,8 +84,9 @@ def test_geojson_has_what_qupath_reads(tmp_path, nuclei, context):
         assert ring[0] == ring[-1]
         values = properties["measurements"]
         assert values["p_plasma"] == pytest.approx(nuclei.probabilities[row, 3], abs=5e-5)
+        assert values["Area µm^2"] == pytest.approx(nuclei.area_um2[row], abs=0.006)
         eccentricity = nuclei.measurements["eccentricity"][row]
-        assert ("eccentricity" in values) == bool(np.isfinite(eccentricity))
+        assert ("Eccentricity" in values) == bool(np.isfinite(eccentricity))
     assert len(ids) == len(nuclei)
 
 
@@ -170,3 +171,18 @@ def test_geojson_geometry_of_any_nuclei(tmp_path_factory, count, seed):
     polygons = shapely.get_parts(shapely.from_geojson(path.read_text(encoding="utf-8")))
     assert len(polygons) == count
     assert shapely.is_valid(polygons).all()
+
+
+def test_units_are_in_the_names_of_measurements_and_decimals_follow_them(tmp_path, nuclei, context):
+    columns = {"perimeter_um": 12.3456789, "density_50um_per_mm2": 1234.567, "solidity": 0.912345}
+    values = {name: np.full(len(nuclei), v, np.float32) for name, v in columns.items()}
+    nuclei = replace(nuclei, measurements=values)
+    path = write(GeoJSONWriter, tmp_path / "a.geojson", context, nuclei)
+    measured = json.loads(path.read_text())["features"][0]["properties"]["measurements"]
+    assert measured["Perimeter µm"] == 12.35
+    assert measured["Density 50 µm per mm^2"] == 1234.6
+    assert measured["Solidity"] == pytest.approx(0.912345)
+    path = write(CSVWriter, tmp_path / "a.csv", context, nuclei)
+    with path.open(newline="") as file:
+        row = next(csv.DictReader(file))
+    assert (row["perimeter_um"], row["density_50um_per_mm2"]) == ("12.35", "1234.6")

@@ -10,8 +10,8 @@ from karyoscope.nuclei import Nuclei
 from karyoscope.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
-HEMATOXYLIN = np.array([0.650, 0.704, 0.286])
-EOSIN = np.array([0.072, 0.990, 0.105])
+HEMATOXYLIN = np.array([0.65, 0.70, 0.29])
+EOSIN = np.array([0.07, 0.99, 0.11])
 
 
 def unit(vector):

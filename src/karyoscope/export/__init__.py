@@ -18,7 +18,7 @@ from karyoscope.export.hovernet import HoverNetWriter
 from karyoscope.export.labels import LabelsWriter
 from karyoscope.export.omezarr import OMEZarrWriter
 from karyoscope.export.overlay import OverlayWriter
-from karyoscope.export.parquet import ParquetWriter, iterate_parquet, read_parquet
+from karyoscope.export.parquet import ParquetWriter, iterate_parquet, read_context, read_parquet
 from karyoscope.export.spatialdata import SpatialDataWriter
 from karyoscope.export.summary import SummaryWriter, summary_table
 from karyoscope.nuclei import Nuclei
@@ -30,6 +30,7 @@ __all__ = [
     "Writers",
     "iterate_parquet",
     "open_writers",
+    "read_context",
     "read_parquet",
     "summary_table",
 ]
@@ -153,7 +154,8 @@ def open_writers(
     KaryoscopeError
         If a format is unknown, an output exists, or the folder cannot be written.
     """
-    names = list(dict.fromkeys([*formats, SummaryWriter.name]))
+    # The summary is renamed last, so that it vouches for the others.
+    names = [*dict.fromkeys(n for n in formats if n != SummaryWriter.name), SummaryWriter.name]
     for name in names:
         if name not in WRITERS:
             known = ", ".join(WRITERS)

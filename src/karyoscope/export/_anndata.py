@@ -118,7 +118,7 @@ class AnnDataTable:
     def finish(self) -> None:
         """Write what waits, so that the table is complete."""
         if self._features is None and not self._waiting:
-            self._waiting.append(Nuclei.empty(self._context.taxonomy, self._context.mpp))
+            self._waiting.append(self._context.empty())
         if self._waiting:
             self._flush(1)
 

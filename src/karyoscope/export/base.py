@@ -7,9 +7,9 @@ import hashlib
 import json
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import version
@@ -48,6 +48,10 @@ class ExportContext:
         ``read(x, y, width, height, mpp)``: a window as (height, width, 3) uint8 RGB, in pixels of
         the grid that has ``mpp`` micrometres per pixel (None: level 0) and the origin of level 0.
         Needed by the formats that show pixels.
+    measurements : tuple of str
+        Names of the further columns that the nuclei have, so that a table without rows has them.
+    settings : mapping of str to str
+        How the nuclei were found, for people to read; does not identify the result.
     """
 
     slide: str
@@ -59,6 +63,8 @@ class ExportContext:
     model_licence: str = ""
     mpp_axes: tuple[float, float] | None = None
     read: Reader | None = None
+    measurements: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def mpp_x(self) -> float:
@@ -74,6 +80,11 @@ class ExportContext:
     def area_mm2(self) -> float:
         """Area of the whole image in square millimetres."""
         return self.size[0] * self.mpp_x * self.size[1] * self.mpp_y * 1e-6
+
+    def empty(self) -> Nuclei:
+        """A table without rows, and with all columns."""
+        columns = {name: np.zeros(0, np.float32) for name in self.measurements}
+        return replace(Nuclei.empty(self.taxonomy, self.mpp), measurements=columns)
 
     def provenance(self) -> dict[str, Any]:
         """Plain data for the header of a file: slide, scale, model, software."""

@@ -52,7 +52,7 @@ class CSVWriter(Writer):
     def _finish(self) -> None:
         assert self._file is not None
         if self._names is None:
-            self._header(list(Nuclei.empty(self.context.taxonomy, self.context.mpp).columns()))
+            self._header(list(self.context.empty().columns()))
         self._file.close()
 
     def _release(self) -> None:

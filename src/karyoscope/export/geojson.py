@@ -9,7 +9,7 @@ from typing import IO, cast
 import numba
 import numpy as np
 
-from karyoscope.export._columns import decimals
+from karyoscope.export._columns import decimals, spoken_name
 from karyoscope.export._digits import (
     LONGEST_NUMBER,
     put_bytes,
@@ -29,9 +29,10 @@ class GeoJSONWriter(Writer):
 
     The geometry is a closed ``Polygon`` in pixels of level 0, with two decimals. The properties
     are those that QuPath reads (``QuPathTypeAdapters``, since 0.4): ``objectType``, ``name`` (our
-    id), ``classification`` with name and colour, and ``measurements``. QuPath takes an ``id`` only
-    if it is a UUID; ours ends in the id of the nucleus and is the
-    same in every run (:meth:`ExportContext.uuid`).
+    id), ``classification`` with name and colour, and ``measurements`` with units in their names as
+    QuPath's own have them ("Area µm^2"). QuPath takes an ``id`` only if it is
+    a UUID; ours ends in the id of the nucleus and is the same in every run
+    (:meth:`ExportContext.uuid`).
     """
 
     name = "geojson"
@@ -64,7 +65,9 @@ class GeoJSONWriter(Writer):
 
     def _features(self, nuclei: Nuclei) -> bytes:
         columns = {k: v for k, v in nuclei.columns().items() if k not in ("id", "class", "x", "y")}
-        keys = _Fragments([f"{json.dumps(k, ensure_ascii=False)}:".encode() for k in columns])
+        keys = _Fragments(
+            [f"{json.dumps(spoken_name(k), ensure_ascii=False)}:".encode() for k in columns]
+        )
         values = np.stack([np.asarray(v, np.float64) for v in columns.values()], 1)
         places = [decimals(k, nuclei) for k in columns]
         longest = 200 + self._classes.longest + len(keys.text) + LONGEST_NUMBER * len(columns)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export._columns import columns
 from karyoscope.export._wkb import from_wkb, to_wkb
-from karyoscope.export.base import Writer, close_quietly
+from karyoscope.export.base import ExportContext, Writer, close_quietly
 from karyoscope.nuclei import Nuclei
 from karyoscope.taxonomy import Taxonomy
 
@@ -71,7 +72,7 @@ class ParquetWriter(Writer):
     def _finish(self) -> None:
         assert self._file is not None
         if self._table is None and not self._waiting:
-            self._waiting.append(_batch(Nuclei.empty(self.context.taxonomy, self.context.mpp)))
+            self._waiting.append(_batch(self.context.empty()))
         if self._waiting:
             self._flush()
         assert self._table is not None
@@ -109,15 +110,45 @@ def read_parquet(path: str | Path) -> Nuclei:
 
 def iterate_parquet(path: str | Path) -> Iterator[Nuclei]:
     """Read a file of :class:`ParquetWriter` in blocks, one or more; see :func:`read_parquet`."""
+    with _opened(path) as (file, ours):
+        taxonomy, mpp = Taxonomy.from_dict(ours["taxonomy"]), float(ours["mpp"])
+        if file.metadata.num_rows == 0:
+            none = pa.RecordBatch.from_pylist([], file.schema_arrow)
+            yield _nuclei(none, taxonomy, mpp)
+        for group in range(file.num_row_groups):
+            for batch in file.read_row_group(group).to_batches():
+                yield _nuclei(batch, taxonomy, mpp)
+
+
+def read_context(path: str | Path) -> ExportContext:
+    """What a file of :class:`ParquetWriter` says about slide, scale, classes and model.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the file is missing, damaged, or was not written by karyoscope.
+    """
+    with _opened(path) as (_, ours):
+        width, height = ours["size"]
+        mpp_x, mpp_y = ours["mpp_axes"]
+        return ExportContext(
+            slide=ours["slide"],
+            size=(width, height),
+            mpp=ours["mpp"],
+            taxonomy=Taxonomy.from_dict(ours["taxonomy"]),
+            model=ours["model"]["name"],
+            model_version=ours["model"]["version"],
+            model_licence=ours["model"]["licence"],
+            mpp_axes=(mpp_x, mpp_y),
+        )
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[pq.ParquetFile, dict[str, Any]]]:
+    """A file of ours and its metadata; errors of reading it become one line."""
     try:
         with pq.ParquetFile(path) as file:
-            ours = json.loads((file.schema_arrow.metadata or {})[b"karyoscope"])
-            taxonomy, mpp = Taxonomy.from_dict(ours["taxonomy"]), float(ours["mpp"])
-            if file.metadata.num_rows == 0:
-                yield Nuclei.empty(taxonomy, mpp)
-            for group in range(file.num_row_groups):
-                for batch in file.read_row_group(group).to_batches():
-                    yield _nuclei(batch, taxonomy, mpp)
+            yield file, json.loads((file.schema_arrow.metadata or {})[b"karyoscope"])
     except FileNotFoundError as error:
         raise KaryoscopeError(f"no file {path}") from error
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:

@@ -19,15 +19,18 @@ ReadGrid = Callable[[int, int, int, int], np.ndarray]
 STAIN_MPP = 0.5
 """Micrometres per pixel that stains are measured at; coarser slides are, as they are."""
 
-#: Red, green and blue of haematoxylin and of eosin: Ruifrok and Johnston, table 2. The third row
-#: is what is neither, at a right angle to both.
-_HEMATOXYLIN = (0.650, 0.704, 0.286)
-_EOSIN = (0.072, 0.990, 0.105)
+#: Optical density in red, green and blue (Ruifrok and Johnston).
+_HEMATOXYLIN = (0.65, 0.70, 0.29)
+_EOSIN = (0.07, 0.99, 0.11)
 
 _CELL = 1024
 
 
 def _unmixing() -> np.ndarray:
+    """From densities of red, green and blue to those of the stains: shape (3, 2).
+
+    A third direction, at a right angle to both, takes what neither of them explains.
+    """
     stains = np.array([_HEMATOXYLIN, _EOSIN, np.cross(_HEMATOXYLIN, _EOSIN)])
     stains /= np.linalg.norm(stains, axis=1, keepdims=True)
     return np.linalg.inv(stains)[:, :2]
