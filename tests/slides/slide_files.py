@@ -163,6 +163,56 @@ def write_scn(path: Path, rgb: np.ndarray) -> Path:
     return path
 
 
+def write_bif(path: Path, rgb: np.ndarray, tile: int = 128) -> Path:
+    """Ventana BIF: label first, then levels whose tiles are joined without overlap."""
+    across, down = -(-rgb.shape[1] // tile), -(-rgb.shape[0] // tile)
+    joint = (
+        '<TileJointInfo FlagJoined="1" Confidence="98" Direction="{way}" Tile1="{a}" Tile2="{b}"'
+        ' OverlapX="0" OverlapY="0"/>'
+    )
+
+    def number(row: int, column: int) -> int:
+        # From the bottom row up, forth and back.
+        rank = down - 1 - row
+        return rank * across + (column if rank % 2 == 0 else across - 1 - column) + 1
+
+    joints = [
+        joint.format(way="RIGHT", a=number(row, column), b=number(row, column + 1))
+        for row in range(down)
+        for column in range(across - 1)
+    ] + [
+        joint.format(way="UP", a=number(row + 1, column), b=number(row, column))
+        for row in range(down - 1)
+        for column in range(across)
+    ]
+    scan = '<iScan Magnification="40" ScanRes="0.25" Z-layers="1" Z-spacing="1"/>'
+    info = (
+        f'<EncodeInfo Ver="2"><SlideStitchInfo><ImageInfo AOIScanned="1" AOIIndex="0"'
+        f' Width="{tile}" Height="{tile}" NumRows="{down}" NumCols="{across}"'
+        f' Pos-X="0" Pos-Y="0">{"".join(joints)}</ImageInfo></SlideStitchInfo>'
+        '<AoiOrigin><AOI0 OriginX="0" OriginY="0"/></AoiOrigin></EncodeInfo>'
+    )
+
+    def xml(text: str) -> list[tuple[int, int, int, bytes, bool]]:
+        return [(700, 1, len(text), text.encode(), True)]
+
+    with tifffile.TiffWriter(path, bigtiff=True) as file:
+        label = np.full((40, 90, 3), 200, np.uint8)
+        file.write(label, description="Label Image", metadata=None, extratags=xml(scan))
+        for level in range(2):
+            file.write(
+                halved(rgb, level) if level else rgb,
+                photometric="rgb",
+                compression="jpeg",
+                compressionargs={"level": 98},
+                tile=(tile, tile),
+                description=f"level={level} mag={40 >> level} quality=98",
+                metadata=None,
+                extratags=[] if level else xml(info),
+            )
+    return path
+
+
 def write_mrxs(path: Path, rgb: np.ndarray, tile: int = 256) -> Path:
     """3DHISTECH MRXS with one zoom level: the scan lies at tile (2, 1) of 8 x 6 tiles."""
     columns, rows, left, top = 8, 6, 2, 1
@@ -198,7 +248,13 @@ def write_mrxs(path: Path, rgb: np.ndarray, tile: int = 256) -> Path:
     return path
 
 
-def write_ome_zarr(path: Path, rgb: np.ndarray, version: int = 2, planes: str = "cyx") -> Path:
+def write_ome_zarr(
+    path: Path,
+    rgb: np.ndarray,
+    version: int = 2,
+    planes: str = "cyx",
+    mpp: tuple[float, float] = (0.25, 0.25),
+) -> Path:
     """OME-NGFF 0.4 (Zarr 2) or 0.5 (Zarr 3), two levels."""
     import zarr
 
@@ -211,7 +267,7 @@ def write_ome_zarr(path: Path, rgb: np.ndarray, version: int = 2, planes: str = 
         chunks = (1,) * (len(planes) - 2) + (64, 64)
         array = group.create_array(str(level), shape=pixels.shape, chunks=chunks, dtype="uint8")
         array[...] = pixels
-        scale = [1.0] * (len(planes) - 2) + [0.25 * 2**level] * 2
+        scale = [1.0] * (len(planes) - 2) + [mpp[1] * 2**level, mpp[0] * 2**level]
         transforms = [{"type": "scale", "scale": scale}]
         datasets.append({"path": str(level), "coordinateTransformations": transforms})
     kinds = {"c": {"type": "channel"}, "t": {"type": "time"}, "z": {"type": "space"}}

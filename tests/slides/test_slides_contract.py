@@ -130,6 +130,7 @@ CASES = {
     "tiff big-endian": Case("tiff", tiff("a.tif", byteorder=">")),
     "tiff jpeg": Case("tiff", tiff("a.tif", tile=(128, 128), compression="jpeg"), loss=6),
     "tiff webp": Case("tiff", tiff("a.tif", tile=(128, 128), compression="webp")),
+    "tiff jpeg 2000": Case("tiff", tiff("a.tif", tile=(128, 128), compression="jpeg2000")),
     "tiff 16 bits": Case("tiff", tiff16),
     "tiff rgba": Case("tiff", rgba_tiff),
     "tiff planar": Case("tiff", planar),

@@ -46,6 +46,21 @@ def test_scn_offset(picture, tmp_path):
         assert np.abs(inside - picture).mean() < 6
 
 
+def test_bif(picture, tmp_path):
+    with open_slide(files.write_bif(tmp_path / "a.bif", picture)) as slide:
+        assert isinstance(slide, OpenSlideSlide)
+        # The format records whole tiles only.
+        assert slide.size == (4 * 128, 3 * 128)
+        assert slide.mpp == 0.25
+        assert [level.downsample_x for level in slide.levels] == [1, 2]
+        whole = slide.read(0, 0, *slide.size)
+        assert np.abs(whole[:331, :467].astype(int) - picture).mean() < 6
+        assert (whole[331:] == 255).all()
+        assert (whole[:, 467:] == 255).all()
+        half = slide.read(0, 0, 233, 165, mpp=0.5).astype(int)
+        assert np.abs(half - files.halved(picture)).mean() < 6
+
+
 def test_windows_agree_at_a_fractional_downsample(picture, tmp_path):
     """467 px halve to 233: OpenSlide's own regions of that level shift with their corner."""
     with open_slide(files.write_ndpi(tmp_path / "a.ndpi", picture)) as slide:

@@ -69,12 +69,72 @@ def write(path, **options):
         ({"description": "Aperio X\r\n48x32 (16x16)|AppMag = 20|MPP = 0.4990"}, 0.499),
         ({"description": "Aperio X\r\n48x32 (16x16)|AppMag = 40|MPP = 0,2525"}, 0.2525),
         # Aperio's own statement comes before the resolution tags.
-        ({"description": "Aperio X|MPP = 0.3"} | files.at_mpp(0.4), 0.3),
+        ({"description": "Aperio X|MPP = 0.38"} | files.at_mpp(0.4), 0.38),
     ],
 )
 def test_tiff_metadata(tmp_path, options, mpp):
     with open_slide(write(tmp_path / "a.tif", **options)) as slide:
         assert slide.mpp == pytest.approx(mpp, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "mpp"),
+    [
+        (
+            {"description": "Aperio X|MPP = 0.25"} | files.at_mpp(0.5),
+            r"states 0\.25 µm/px, but 0\.5 by its resolution tags; 0\.25 is used, give --mpp",
+            0.25,
+        ),
+        (
+            {"description": "Aperio X|AppMag = 40|MPP = 0.5"},
+            r"states 0\.5 µm/px, but 40x, which is about 0\.25; 0\.5 is used, give --mpp",
+            0.5,
+        ),
+    ],
+)
+def test_metadata_that_contradict_themselves(tmp_path, options, words, mpp):
+    path = write(tmp_path / "a.svs", **options)
+    with pytest.warns(UserWarning, match=words), open_slide(path) as slide:
+        assert slide.mpp == mpp
+    # Whoever says which is right is not warned of that again.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_slide(path, mpp=mpp).close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"description": "Aperio X|AppMag = 20|MPP = 0.4990"} | files.at_mpp(0.5),
+        # 72 dpi is no statement about a microscope.
+        {"description": "Aperio X|MPP = 0.25", "resolution": (72, 72), "resolutionunit": "INCH"},
+    ],
+)
+def test_metadata_that_agree(tmp_path, options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_slide(write(tmp_path / "a.svs", **options)).close()
+
+
+@pytest.mark.parametrize("kind", ["tiff", "ome", "zarr"])
+def test_pixels_that_are_not_square(tmp_path, kind):
+    """0.25 µm across and 0.5 µm down: both are kept, and the grid is square in µm."""
+    pixels = np.full((32, 48, 3), 200, np.uint8)
+    if kind == "tiff":
+        options = {"resolution": (40_000, 20_000), "resolutionunit": "CENTIMETER"}
+        path = write(tmp_path / "a.tif", **options)
+    elif kind == "ome":
+        path = tmp_path / "a.ome.tif"
+        metadata = {"axes": "YXS", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.5}
+        tifffile.imwrite(path, pixels, ome=True, photometric="rgb", metadata=metadata)
+    else:
+        pytest.importorskip("zarr")
+        path = files.write_ome_zarr(tmp_path / "a.zarr", pixels, mpp=(0.25, 0.5))
+    with open_slide(path) as slide:
+        assert slide.mpp_xy == pytest.approx((0.25, 0.5))
+        grid = slide.grid(0.5)
+        assert (grid.width, grid.height) == (24, 32)
+        assert (grid.scale_x, grid.scale_y) == (2, 1)
 
 
 def test_imagej_unit(tmp_path):

@@ -52,6 +52,21 @@ def test_levels_of_an_aperio_pyramid(picture, tmp_path):
         assert np.abs(coarse - files.halved(picture, 2).astype(int)).mean() < 6
 
 
+def test_levels_of_an_aperio_pyramid_without_its_thumbnail(picture, tmp_path):
+    """As tools leave it that remove what may show a patient's name."""
+    path = tmp_path / "a.svs"
+    text = files.APERIO.format(width=picture.shape[1], height=picture.shape[0])
+    options = {"tile": (64, 64), "compression": "jpeg", "metadata": None, "photometric": "rgb"}
+    with tifffile.TiffWriter(path) as file:
+        for level in range(3):
+            pixels = files.halved(picture, level) if level else picture
+            file.write(pixels, description=text, **options)
+    with open_slide(path) as slide:
+        assert [v.downsample_x for v in slide.levels] == [1, 2, 4]
+        coarse = slide.read(0, 0, 116, 82, mpp=1.0)
+        assert np.abs(coarse - files.halved(picture, 2).astype(int)).mean() < 6
+
+
 def test_the_largest_image_is_the_slide(picture, tmp_path):
     path = tmp_path / "a.tif"
     with tifffile.TiffWriter(path) as file:

@@ -12,7 +12,7 @@ LARGEST_MPP = 2.0
 """Above this (5x) nuclei are a few pixels wide: a value read from a dpi tag, not a microscope."""
 
 CONTRADICTION = 0.10
-"""Relative difference between given and recorded pixel size that is worth a warning."""
+"""Relative difference between two statements of a pixel size that is worth a warning."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,13 @@ class RecordedScale:
         Micrometres per pixel of level 0, along x and y.
     objective : float or None
         Nominal magnification.
+    doubt : str
+        What in the metadata contradicts ``mpp``; empty where nothing does.
     """
 
     mpp: tuple[float, float] | None = None
     objective: float | None = None
+    doubt: str = ""
 
 
 def is_plausible(mpp: float) -> bool:
@@ -39,8 +42,8 @@ def is_plausible(mpp: float) -> bool:
 def resolve_mpp(label: str, given: float | None, recorded: RecordedScale) -> tuple[float, float]:
     """Pixel size of level 0 along x and y, in µm.
 
-    A given value wins; then what the file records; then 10 / objective (40x = 0.25), with a
-    warning that names the assumption.
+    A given value wins; then what the file records, with a warning where it contradicts itself;
+    then 10 / objective (40x = 0.25), with a warning that names the assumption.
 
     Raises
     ------
@@ -57,6 +60,12 @@ def resolve_mpp(label: str, given: float | None, recorded: RecordedScale) -> tup
         _warn_of_contradiction(label, given, stated)
         return float(given), float(given)
     if stated:
+        if recorded.doubt:
+            warnings.warn(
+                f"{label} states {stated[0]:g} µm/px, but {recorded.doubt}; {stated[0]:g} is used,"
+                " give --mpp if it is another",
+                stacklevel=5,
+            )
         return stated
     if recorded.objective and is_plausible(10 / recorded.objective):
         assumed = 10 / recorded.objective
@@ -74,6 +83,11 @@ def resolve_mpp(label: str, given: float | None, recorded: RecordedScale) -> tup
     raise KaryoscopeError(
         f"{label}: the file does not state its pixel size; give it with --mpp (µm per pixel)"
     )
+
+
+def differ(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Tell whether two pixel sizes, along x and y, cannot both be true."""
+    return any(abs(a / b - 1) > CONTRADICTION for a, b in zip(one, other, strict=True))
 
 
 def _warn_of_contradiction(label: str, given: float, stated: tuple[float, float] | None) -> None:

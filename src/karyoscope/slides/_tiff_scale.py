@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from xml.etree import ElementTree
 
 import tifffile
 
-from karyoscope.slides._scale import RecordedScale, is_plausible
+from karyoscope.slides._scale import RecordedScale, differ, is_plausible
 
 _MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 _MICROMETRES_OF_RESOLUTION_UNIT = {2: 25_400.0, 3: 10_000.0, 4: 1_000.0, 5: 1.0}
@@ -17,19 +18,39 @@ def recorded_scale(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> R
     """Scale of one image of a TIFF file.
 
     The first plausible of: Aperio's description, OME-XML, ImageJ's unit, the resolution tags. An
-    implausible one (72 dpi is 353 µm) is returned only where there is no better.
+    implausible one (72 dpi is 353 µm) is returned only where there is no better; a plausible one
+    that differs from the first is a doubt.
     """
     page = series.keyframe
     aperio_mpp, objective = _aperio(page.description) if tif.is_svs else (None, None)
     place = next(place for place, found in enumerate(tif.series) if found is series)
     ome_mpp, ome_objective = _ome(tif.ome_metadata, place) if tif.ome_metadata else (None, None)
-    stated = [
-        mpp
-        for mpp in (aperio_mpp, ome_mpp, _imagej(tif, page), _resolution_tags(page))
-        if mpp is not None
-    ]
-    stated.sort(key=lambda mpp: not all(map(is_plausible, mpp)))
-    return RecordedScale(stated[0] if stated else None, objective or ome_objective)
+    found = {
+        "its Aperio description": aperio_mpp,
+        "its OME metadata": ome_mpp,
+        "ImageJ": _imagej(tif, page),
+        "its resolution tags": _resolution_tags(page),
+    }
+    stated = {source: mpp for source, mpp in found.items() if mpp is not None}
+    plausible = {source: mpp for source, mpp in stated.items() if all(map(is_plausible, mpp))}
+    mpp = next(iter((plausible or stated).values()), None)
+    return RecordedScale(mpp, objective or ome_objective, _doubt(mpp, plausible, objective))
+
+
+def _doubt(
+    mpp: tuple[float, float] | None,
+    plausible: Mapping[str, tuple[float, float]],
+    aperio_objective: float | None,
+) -> str:
+    """What contradicts a pixel size, for a person to read."""
+    for source, other in plausible.items():
+        if mpp and differ(other, mpp):
+            return f"{other[0]:g} by {source}"
+    # Aperio's is the magnification of the image; elsewhere it is that of the lens alone.
+    power = aperio_objective or 0
+    if mpp and is_plausible(mpp[0]) and power > 0 and not 2 / 3 < mpp[0] * power / 10 < 3 / 2:
+        return f"{power:g}x, which is about {10 / power:g}"
+    return ""
 
 
 def _aperio(description: str) -> tuple[tuple[float, float] | None, float | None]:

@@ -71,20 +71,32 @@ class TiffSlide(Slide):
             raise KaryoscopeError(f"{self.path} holds no image; it may be truncated")
         # Thumbnails, labels and macros are series of their own.
         self._main = max(self._tif.series, key=_area)
+        first = self._main.keyframe
+        aspect = first.imagewidth / first.imagelength
+
+        def coarser(series: tifffile.TiffPageSeries) -> bool:
+            # A level that is no coarser, or of another shape, is not one of this pyramid.
+            width, height = series.keyframe.imagewidth, series.keyframe.imagelength
+            return width < first.imagewidth and abs(width - aspect * height) <= 2 * max(1, aspect)
+
+        others = filter(coarser, [*self._main.levels[1:], *self._stray_levels()])
         levels = [
             TiledLevel(self._tif, self._pages_of(series), self._lock)
-            for series in self._main.levels
-        ]
-        first = levels[0]
-        # A level that is no coarser, or of another shape, is not one of this pyramid.
-        aspect = first.width / first.height
-        levels = [first] + [
-            t
-            for t in levels[1:]
-            if t.width < first.width and abs(t.width - aspect * t.height) <= 2 * max(1, aspect)
+            for series in (self._main, *sorted(others, key=_area, reverse=True))
         ]
         self._check_complete(levels)
         return levels
+
+    def _stray_levels(self) -> list[tifffile.TiffPageSeries]:
+        """Levels of an Aperio file that tifffile takes for something else.
+
+        It expects a thumbnail behind level 0, where files whose thumbnail was removed with the
+        patient's name have the next level. Thumbnails, labels and macros have no tiles.
+        """
+        if not self._tif.is_svs:
+            return []
+        others = (series for series in self._tif.series if series is not self._main)
+        return [series for series in others if series.keyframe.is_tiled]
 
     def _pages_of(self, series: tifffile.TiffPageSeries) -> list[tifffile.TiffPage]:
         """Pages of one level: one, or one per colour."""
