@@ -17,7 +17,7 @@ from karyoscope.errors import KaryoscopeError
 #: Verb, which is the name of its module, and one line of help. Modules are imported when used.
 VERBS = {
     "segment": "Find, outline and classify every nucleus of slides and images.",
-    "models": "List the models that come with the package.",
+    "models": "List the models that come with the package, or describe bundles.",
     "train": "Train a recipe.",
     "export": "Write the model bundle of a training run.",
     "evaluate": "Score predicted nuclei against annotated images.",

@@ -53,7 +53,8 @@ def evaluate(
         Path | None, typer.Argument(help="Predictions: a folder, or a CoNIC array.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Segment the images with this model instead.")
+        str | None,
+        typer.Option(help="Segment the images with this model (`A,B`: the mean of two) instead."),
     ] = None,
     protocol: Annotated[str, typer.Option(help=f"One of {', '.join(PROTOCOLS)}.")] = "conic",
     by: Annotated[str | None, typer.Option(help="Also score each cohort or each source.")] = None,

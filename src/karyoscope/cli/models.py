@@ -1,29 +1,51 @@
-"""``karyoscope models``: what is shipped."""
+"""``karyoscope models``: what is shipped, and what a bundle holds."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from karyoscope.inference import find_bundle, shipped_models
+from karyoscope.inference import Bundle, Ensemble, find_bundle, shipped_models
 
 app = typer.Typer()
 
 
 @app.command()
 def models(
+    bundles: Annotated[
+        list[str] | None,
+        typer.Argument(help="Bundles to describe; `A,B` is their mean. Without, those shipped."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
-    """List the models that come with the package."""
-    cards = [find_bundle(name).card for name in shipped_models()]
+    """List the models that come with the package, or describe bundles and ensembles."""
+    found = [find_bundle(name) for name in bundles or shipped_models()]
     if as_json:
-        keys = {"name", "version", "description", "licence", "mpp", "taxonomy", "scores"}
-        print(json.dumps([card.model_dump(include=keys) for card in cards], indent=2))
+        print(json.dumps([_as_data(bundle) for bundle in found], indent=2))
         return
-    for card in cards:
-        print(f"{card.name} {card.version}: {card.description}")
-        print(f"  classes  {', '.join(c['name'] for c in card.taxonomy['classes'])}")
-        print(f"  scale    {card.mpp:g} µm/px")
-        print(f"  licence  {card.licence}")
+    for bundle in found:
+        _describe(bundle)
+
+
+def _as_data(bundle: Bundle) -> dict[str, Any]:
+    keys = {"name", "version", "description", "licence", "mpp", "taxonomy", "scores"}
+    data = bundle.card.model_dump(mode="json", include=keys | {"postprocessing", "counting"})
+    return data | {"members": [member.card.name for member in _members(bundle)]}
+
+
+def _describe(bundle: Bundle) -> None:
+    card = bundle.card
+    print(f"{card.name} {card.version}: {card.description}")
+    for member in _members(bundle):
+        print(f"  member   {member.card.name} {member.card.version}")
+    print(f"  classes  {', '.join(bundle.taxonomy.names)}")
+    print(f"  scale    {card.mpp:g} µm/px")
+    print(f"  licence  {card.licence}")
+    if card.counting is not None:
+        print("  counts   nuclei by parameters of their own")
+
+
+def _members(bundle: Bundle) -> tuple[Bundle, ...]:
+    return bundle.members if isinstance(bundle, Ensemble) else ()

@@ -28,7 +28,10 @@ def segment(
     inputs: Annotated[list[str], typer.Argument(help="Slides, images, folders or globs.")],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     model: Annotated[
-        str, typer.Option(help="A shipped model by name, or a bundle by path.")
+        str,
+        typer.Option(
+            help="A shipped model by name, or a bundle by path; `A,B` is the mean of two."
+        ),
     ] = "lizard",
     mpp: Annotated[
         float | None,

@@ -1,8 +1,10 @@
 """A trained model -> maps: bundles, engines, test-time augmentation."""
 
-from karyoscope.inference.bundle import Bundle, find_bundle, shipped_models
+from karyoscope.inference.bundle import Bundle
 from karyoscope.inference.devices import DEVICES
 from karyoscope.inference.engine import Engine, Maps
+from karyoscope.inference.ensemble import Ensemble
+from karyoscope.inference.find import find_bundle, shipped_models
 from karyoscope.inference.model import Model, load_model
 from karyoscope.inference.tta import VIEWS
 
@@ -11,6 +13,7 @@ __all__ = [
     "VIEWS",
     "Bundle",
     "Engine",
+    "Ensemble",
     "Maps",
     "Model",
     "find_bundle",

@@ -8,28 +8,23 @@
 ========================  =====================================================================
 
 In a zip file these are at the top or in one folder. No pickle is ever loaded, and no file outside
-the bundle is ever read.
+the bundle is ever read. Several bundles in one are an :mod:`~karyoscope.inference.ensemble`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-import zipfile
-import zlib
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.inference.container import CARD, FORMAT, Container
 from karyoscope.taxonomy import Taxonomy
 
-FORMAT = 1
-CARD, ONNX, WEIGHTS, README = "model.yaml", "model.onnx", "weights.safetensors", "README.md"
-_SHIPPED = Path(str(resources.files("karyoscope") / "models"))
+ONNX, WEIGHTS, README = "model.onnx", "weights.safetensors", "README.md"
+
+__all__ = ["CARD", "FORMAT", "ONNX", "README", "WEIGHTS", "Bundle", "ModelCard"]
 
 
 class NetworkSpec(BaseModel):
@@ -83,6 +78,8 @@ class ModelCard(BaseModel):
     """Output maps by standard name, and their stride."""
     network: NetworkSpec
     postprocessing: PostprocessingSpec
+    counting: PostprocessingSpec | None = None
+    """Likewise, tuned to count nuclei; those of ``postprocessing`` count where it is missing."""
     training: dict[str, Any] = {}
     """Data, split, recipe, steps."""
     scores: dict[str, Any] = {}
@@ -98,6 +95,8 @@ class Bundle:
     ----------
     path : path
         Folder or zip file.
+    folder : str
+        Folder in it that holds the bundle, for a member of an ensemble.
 
     Attributes
     ----------
@@ -112,100 +111,25 @@ class Bundle:
         its folder.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, folder: str = "") -> None:
         self.path = Path(path)
-        if not self.path.exists():
-            raise KaryoscopeError(f"model bundle {path} does not exist")
-        self._prefix = _check_zip(self.path) if self.path.is_file() else ""
-        self._digests: dict[str, str] = {}
-        self.card = self._read_card()
+        container = self._container = Container(self.path, folder)
+        data = container.read_card()
+        if data.get("kind") == "ensemble":
+            raise KaryoscopeError(
+                f"model bundle {container.name} is an ensemble, which cannot be used as one model"
+            )
+        self.card = container.check(data, ModelCard)
         for name in self.card.files:
             if name not in (ONNX, WEIGHTS, README):
                 raise KaryoscopeError(
-                    f"model bundle {path} lists {name!r}, which is not a file of a bundle"
+                    f"model bundle {container.name} lists {name!r}, which is not a file of a bundle"
                 )
-        self._digests = self.card.files
-        self.taxonomy = self._read_taxonomy()
+        try:
+            self.taxonomy = Taxonomy.from_dict(self.card.taxonomy)
+        except KaryoscopeError as error:
+            raise KaryoscopeError(f"model bundle {container.name}: {CARD}: {error}") from error
 
     def read(self, name: str) -> bytes:
         """Bytes of one file of the bundle, checked against its SHA-256 where that is known."""
-        try:
-            data = self._bytes(name)
-        except (OSError, KeyError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-            # zipfile raises RuntimeError where a file is encrypted or packed in an unknown way.
-            raise KaryoscopeError(f"model bundle {self.path} has no readable {name}") from error
-        expected = self._digests.get(name)
-        if expected and hashlib.sha256(data).hexdigest() != expected:
-            raise KaryoscopeError(f"model bundle {self.path} is damaged: {name} was changed")
-        return data
-
-    def _bytes(self, name: str) -> bytes:
-        if self.path.is_file():
-            with zipfile.ZipFile(self.path) as archive:
-                return archive.read(self._prefix + name)
-        file = self.path / name
-        if not file.resolve().is_relative_to(self.path.resolve()):
-            raise KaryoscopeError(f"model bundle {self.path} holds a link that leaves it: {name!r}")
-        return file.read_bytes()
-
-    def _read_taxonomy(self) -> Taxonomy:
-        try:
-            return Taxonomy.from_dict(self.card.taxonomy)
-        except KaryoscopeError as error:
-            raise KaryoscopeError(f"model bundle {self.path}: {CARD}: {error}") from error
-
-    def _read_card(self) -> ModelCard:
-        text = self.read(CARD)
-        try:
-            data = yaml.safe_load(text)
-            if not isinstance(data, dict) or "format" not in data:
-                raise KaryoscopeError(f"model bundle {self.path}: {CARD} describes no model")
-            if data["format"] != FORMAT:
-                raise KaryoscopeError(
-                    f"model bundle {self.path} has format {data['format']!r};"
-                    f" this version of karyoscope reads {FORMAT}"
-                )
-            return ModelCard.model_validate(data)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise KaryoscopeError(f"model bundle {self.path}: {CARD} is not valid YAML") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise KaryoscopeError(
-                f"model bundle {self.path}: {CARD}: {place}: {first['msg']}"
-            ) from error
-
-
-def _check_zip(path: Path) -> str:
-    """Refuse paths that leave the archive; return the folder in it that holds the bundle."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile as error:
-        raise KaryoscopeError(f"{path} is neither a folder nor a zip file of a model") from error
-    except OSError as error:
-        raise KaryoscopeError(f"model bundle {path} cannot be read: {error.strerror}") from error
-    for name in names:
-        if name.startswith(("/", "\\")) or ":" in name or ".." in re.split(r"[/\\]", name):
-            raise KaryoscopeError(f"model bundle {path} holds a path that leaves it: {name!r}")
-    cards = [name for name in names if re.fullmatch(rf"([^/]+/)?{re.escape(CARD)}", name)]
-    return cards[0].removesuffix(CARD) if len(cards) == 1 else ""
-
-
-def shipped_models() -> list[str]:
-    """Names of the models that come with the package."""
-    if not _SHIPPED.is_dir():
-        return []
-    return sorted(p.name for p in _SHIPPED.iterdir() if (p / CARD).is_file())
-
-
-def find_bundle(name_or_path: str | Path) -> Bundle:
-    """Open a shipped model by name, or any bundle by path."""
-    text = str(name_or_path)
-    if text in shipped_models():
-        return Bundle(_SHIPPED / text)
-    if not Path(name_or_path).exists():
-        raise KaryoscopeError(
-            f"no model {text!r}: not a path, and not one of {', '.join(shipped_models()) or 'none'}"
-        )
-    return Bundle(name_or_path)
+        return self._container.read(name, self.card.files.get(name, ""))

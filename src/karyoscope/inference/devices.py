@@ -8,6 +8,7 @@ import shutil
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference.bundle import Bundle
 from karyoscope.inference.engine import Engine
+from karyoscope.inference.ensemble import Ensemble, EnsembleEngine
 
 DEVICES = ("auto", "cpu", "cuda")
 _CUDA = "CUDAExecutionProvider"
@@ -24,6 +25,9 @@ def open_engine(bundle: Bundle, device: str = "auto", threads: int = 0) -> Engin
     """
     if device not in DEVICES:
         raise KaryoscopeError(f"no device {device!r}; there are {', '.join(DEVICES)}")
+    if isinstance(bundle, Ensemble):
+        members = [open_engine(member, device, threads) for member in bundle.members]
+        return EnsembleEngine(members, tuple(bundle.card.maps))
     engine = None if device == "cpu" else _open_on_gpu(bundle)
     if engine is not None:
         return engine

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.inference.bundle import CARD, Bundle, find_bundle
+from karyoscope.inference.bundle import CARD, Bundle
 from karyoscope.inference.engine import Engine, Maps
+from karyoscope.inference.find import find_bundle
 from karyoscope.inference.tta import VIEWS, RandomRun, Run, average_over_views
 from karyoscope.taxonomy import Taxonomy
 
@@ -51,6 +53,21 @@ class Model:
     def taxonomy(self) -> Taxonomy:
         """The classes that the model tells apart."""
         return self.bundle.taxonomy
+
+    def for_counting(self) -> Model:
+        """The same network, with the parameters that were tuned to count nuclei.
+
+        Returns
+        -------
+        Model
+            This one, where the bundle has no such parameters.
+        """
+        counting = self.bundle.card.counting
+        if counting is None:
+            return self
+        bundle = copy.copy(self.bundle)
+        bundle.card = bundle.card.model_copy(update={"postprocessing": counting, "counting": None})
+        return Model(bundle, self.engine, self.tta)
 
     def predict(self, rgb: np.ndarray) -> Maps:
         """Maps of one image at the model's scale.
@@ -113,7 +130,8 @@ def load_model(
     Parameters
     ----------
     source : str, path or Bundle
-        A shipped model by name, or a bundle (folder or zip file).
+        A shipped model by name, or a bundle (folder or zip file); several with commas between are
+        averaged, as is a bundle that is an ensemble.
     device : {"auto", "cpu", "cuda"}
         ``auto`` takes a GPU where torch or ONNX Runtime sees one, else the CPU.
     threads : int

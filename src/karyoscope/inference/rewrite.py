@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from karyoscope.inference.bundle import CARD, ONNX, README, WEIGHTS, Bundle, ModelCard
+from karyoscope.inference.bundle import CARD, FORMAT, ONNX, README, WEIGHTS, Bundle, ModelCard
+from karyoscope.inference.ensemble import Ensemble, EnsembleCard
 
 
 def rewrite_bundle(
@@ -20,35 +22,60 @@ def rewrite_bundle(
     Parameters
     ----------
     bundle : Bundle
+        An ensemble is written with its members.
     out : path
         Folder; replaced as a whole, and may be the bundle itself.
     changes : dict
         Values of :class:`ModelCard`, such as ``postprocessing`` and ``scores``.
     readme : str, optional
-        New text of the model card for people.
+        New text of the model card for people; an ensemble has none.
 
     Returns
     -------
     path
         The folder.
     """
-    files = {name: bundle.read(name) for name in (ONNX, WEIGHTS, README)}
+    if isinstance(bundle, Ensemble):
+        return write_files(out, _ensemble_files(bundle, changes))
+    files = _files(bundle)
     if readme is not None:
         files[README] = readme.encode()
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     data = bundle.card.model_dump(mode="json") | changes | {"files": digests}
     card = ModelCard.model_validate(data).model_dump(mode="json")
-    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
-    return write_files(out, files | {CARD: text.encode()})
+    return write_files(out, files | {CARD: _yaml(card)})
 
 
 def write_files(out: Path, files: dict[str, bytes]) -> Path:
     """Write the files of a bundle under another name, then put the folder in its place."""
     staging = out.with_name(out.name + ".partial")
     shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
     for name, data in files.items():
+        (staging / name).parent.mkdir(parents=True, exist_ok=True)
         (staging / name).write_bytes(data)
     shutil.rmtree(out, ignore_errors=True)
     staging.rename(out)
     return out
+
+
+def _files(bundle: Bundle) -> dict[str, bytes]:
+    return {name: bundle.read(name) for name in bundle.card.files or (ONNX, WEIGHTS, README)}
+
+
+def _ensemble_files(bundle: Ensemble, changes: dict[str, Any]) -> dict[str, bytes]:
+    """Files of an ensemble and of its members, each in a folder of its name."""
+    files: dict[str, bytes] = {}
+    folders: list[str] = []
+    for number, member in enumerate(bundle.members, 1):
+        folder = re.sub(r"[^A-Za-z0-9_.-]|^[.-]", "_", member.card.name) or "member"
+        folders.append(f"{folder}-{number}" if folder in folders else folder)
+        parts = _files(member) | {CARD: _yaml(member.card.model_dump(mode="json"))}
+        files |= {f"{folders[-1]}/{name}": data for name, data in parts.items()}
+    own = bundle.card.model_dump(mode="json", include=set(EnsembleCard.model_fields)) | changes
+    own |= {"format": FORMAT, "kind": "ensemble", "members": folders}
+    card = EnsembleCard.model_validate(own).model_dump(mode="json")
+    return files | {CARD: _yaml(card)}
+
+
+def _yaml(card: dict[str, Any]) -> bytes:
+    return yaml.safe_dump(card, sort_keys=False, allow_unicode=True).encode()

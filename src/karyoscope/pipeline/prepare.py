@@ -17,6 +17,7 @@ import numpy as np
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export import ExportContext, open_writers
 from karyoscope.inference import Bundle, Model, find_bundle, load_model
+from karyoscope.inference.bundle import PostprocessingSpec
 from karyoscope.nuclei import Nuclei
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
 
@@ -51,7 +52,12 @@ def prepare_model(
 
 
 def _check_postprocessing(bundle: Bundle) -> None:
-    spec = bundle.card.postprocessing
+    for spec in (bundle.card.postprocessing, bundle.card.counting):
+        if spec is not None:
+            _check_spec(bundle, spec)
+
+
+def _check_spec(bundle: Bundle, spec: PostprocessingSpec) -> None:
     method = POSTPROCESSINGS.get(spec.name)
     if method is None:
         raise KaryoscopeError(
