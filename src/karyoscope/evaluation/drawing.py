@@ -16,7 +16,6 @@ _ZOOM = 2
 _LINE = 2
 #: How much of the class colour lies over a nucleus without partner.
 _FILL = 0.45
-_QUALITY = 88
 _PLAIN = (255, 214, 0)
 
 
@@ -55,12 +54,6 @@ def draw_tile(tile: Tile, taxonomy: Taxonomy | None) -> tuple[np.ndarray, np.nda
         if true_class not in (0, tile.pred_classes[of_pred]):
             _dot(pred, tile.pred == of_pred, colors[true_class])
     return true, pred
-
-
-def as_webp(picture: np.ndarray) -> bytes:
-    """Compress an RGB picture for a web page."""
-    options = [cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
-    return cv2.imencode(".webp", picture[..., ::-1], options)[1].tobytes()
 
 
 def _draw(

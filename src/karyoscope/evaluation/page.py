@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from karyoscope.evaluation.drawing import as_webp, draw_tile
+from karyoscope import _page
+from karyoscope.evaluation.drawing import draw_tile
 from karyoscope.evaluation.figures import Bar, interval_figure, scatter_figure
-from karyoscope.evaluation.page_style import STYLE
 from karyoscope.evaluation.pictures import LEAST_NUCLEI, Pictures, Tile
 from karyoscope.evaluation.table import (
     TITLES,
@@ -69,13 +68,7 @@ def evaluation_page(data: dict[str, Any], pictures: Pictures) -> str:
         _groups(data),
         _conventions(data),
     ]
-    title = escape(f"Evaluation of {scored['predictions']}")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{STYLE}</style></head>"
-        f"<body><main>{''.join(filter(None, sections))}</main></body></html>\n"
-    )
+    return _page.page(f"Evaluation of {scored['predictions']}", "".join(filter(None, sections)))
 
 
 def _warnings(data: dict[str, Any]) -> str:
@@ -86,8 +79,7 @@ def _warnings(data: dict[str, Any]) -> str:
             f"The intervals rest on {scored['sources']} sources and are rough: bootstrap intervals"
             " of few sources are too narrow."
         )
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<ul class="warnings">{items}</ul>' if items else ""
+    return _page.warning_box(lines)
 
 
 def _headlines(data: dict[str, Any]) -> str:
@@ -226,8 +218,7 @@ def _tiles(taxonomy: Taxonomy | None, pictures: Pictures) -> str:
 
 def _figure(tile: Tile, taxonomy: Taxonomy | None) -> str:
     pictures = "".join(
-        f'<img alt="{of} nuclei" src="data:image/webp;base64,'
-        f'{base64.b64encode(as_webp(picture)).decode()}">'
+        _page.picture(picture, f"{of} nuclei")
         for of, picture in zip(("true", "predicted"), draw_tile(tile, taxonomy), strict=True)
     )
     caption = f"<b>PQ {tile.pq:.2f}</b> {escape(tile.title)}"
@@ -237,11 +228,7 @@ def _figure(tile: Tile, taxonomy: Taxonomy | None) -> str:
 def _legend(taxonomy: Taxonomy | None) -> str:
     if taxonomy is None:
         return ""
-    entries = "".join(
-        f'<span><i style="background: rgb{c.color}"></i>{escape(c.name)}</span>'
-        for c in taxonomy.classes
-    )
-    return f"<p class='legend'>{entries}</p>"
+    return _page.legend([(c.name, c.color) for c in taxonomy.classes])
 
 
 def _groups(data: dict[str, Any]) -> str:

@@ -1,4 +1,70 @@
-"""Style sheet of the figure page."""
+"""Pages for a browser: one HTML file each, which needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+
+import cv2
+import numpy as np
+
+_QUALITY = 88
+
+
+def page(title: str, body: str, style: str = "") -> str:
+    """Lay a page out.
+
+    Parameters
+    ----------
+    title : str
+        Of the window.
+    body : str
+        HTML.
+    style : str
+        Rules besides the common ones.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}{style}</style></head>"
+        f"<body><main>{body}</main></body></html>\n"
+    )
+
+
+def picture(rgb: np.ndarray, about: str) -> str:
+    """An ``img`` element that holds its own pixels.
+
+    Parameters
+    ----------
+    rgb : ndarray of uint8, shape (h, w, 3)
+    about : str
+        For readers that cannot see it.
+    """
+    options = [cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
+    packed = cv2.imencode(".webp", rgb[..., ::-1], options)[1].tobytes()
+    data = base64.b64encode(packed).decode()
+    return f'<img alt="{escape(about)}" src="data:image/webp;base64,{data}">'
+
+
+def legend(entries: list[tuple[str, tuple[int, int, int]]]) -> str:
+    """Names and colours in a line."""
+    items = "".join(
+        f'<span><i style="background: rgb{color}"></i>{escape(name)}</span>'
+        for name, color in entries
+    )
+    return f"<p class='legend'>{items}</p>"
+
+
+def warning_box(lines: list[str]) -> str:
+    """What the reader should know first; nothing where there is nothing."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<ul class="warnings">{items}</ul>' if items else ""
+
 
 STYLE = """
 :root { color-scheme: light; }
