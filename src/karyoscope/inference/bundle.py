@@ -13,6 +13,7 @@ the bundle is ever read. Several bundles in one are an :mod:`~karyoscope.inferen
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -133,3 +134,10 @@ class Bundle:
     def read(self, name: str) -> bytes:
         """Bytes of one file of the bundle, checked against its SHA-256 where that is known."""
         return self._container.read(name, self.card.files.get(name, ""))
+
+    def digest(self) -> str:
+        """SHA-256 of all that its maps and nuclei depend on."""
+        digest = hashlib.sha256(self.read(CARD))
+        if ONNX not in self.card.files:
+            digest.update(self.read(ONNX))
+        return digest.hexdigest()

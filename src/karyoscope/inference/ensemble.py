@@ -16,6 +16,7 @@ otherwise. The members agree in their classes, their scale and their maps.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -104,6 +105,11 @@ class Ensemble(Bundle):
         """Refuse: the files are those of the members."""
         raise KaryoscopeError(f"{self.path} is an ensemble, which has no {name} of its own")
 
+    def digest(self) -> str:
+        """SHA-256 of the joint card and of all members."""
+        parts = [self.card.model_dump_json(), *(member.digest() for member in self.members)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
 
 def is_ensemble(path: Path) -> bool:
     """Whether the bundle at a path says that it is an ensemble."""
@@ -161,11 +167,6 @@ def _joint_card(members: Sequence[Bundle]) -> ModelCard:
         postprocessing=first.postprocessing,
         counting=first.counting,
         training=training,
-        files={
-            f"{number}/{name}": digest
-            for number, card in enumerate(cards, 1)
-            for name, digest in card.files.items()
-        },
     )
 
 
