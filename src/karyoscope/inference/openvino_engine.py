@@ -10,6 +10,7 @@ import openvino.properties.hint as hints
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference.bundle import ONNX, Bundle
 from karyoscope.inference.engine import Engine, Maps, failed
+from karyoscope.inference.restain_bundle import RestainBundle
 
 
 class OpenVinoEngine(Engine):
@@ -17,14 +18,16 @@ class OpenVinoEngine(Engine):
 
     Parameters
     ----------
-    bundle : Bundle
+    bundle : Bundle or RestainBundle
     threads : int
         0 for as many as there are cores.
     precision : {"auto", "f32", "bf16"}
         ``auto`` takes bf16 where the CPU computes in it.
     """
 
-    def __init__(self, bundle: Bundle, threads: int = 0, precision: str = "auto") -> None:
+    def __init__(
+        self, bundle: Bundle | RestainBundle, threads: int = 0, precision: str = "auto"
+    ) -> None:
         core = ov.Core()
         capabilities = core.get_property("CPU", props.device.capabilities)
         if precision == "auto":
