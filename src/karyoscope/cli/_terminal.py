@@ -50,6 +50,18 @@ def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
+def counting_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
+    """Progress of ``total`` equal things on stderr, for as long as that is a terminal.
+
+    What it yields is called after each.
+    """
+    console = Console(stderr=True)
+    with ProgressBar(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+@contextmanager
 def warnings_told(path: Path) -> Iterator[None]:
     """Warnings become one line each on stderr."""
     told: set[str] = set()

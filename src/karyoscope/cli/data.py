@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
+from karyoscope.cli._terminal import counting_bar
 from karyoscope.datasets import merge_classes, open_dataset
 from karyoscope.datasets._write import write_png
 from karyoscope.datasets.base import Dataset, Sample
@@ -66,7 +63,7 @@ def inspect_command(
     step = max(1, -(-len(dataset) // sheet_images))
     chosen = {record.name for record in dataset.records[::step]}
 
-    with _progress(len(dataset), "reading") as advance:
+    with counting_bar(len(dataset), "reading") as advance:
 
         def seen(sample: Sample) -> None:
             advance()
@@ -100,7 +97,7 @@ def convert_command(
         apply_split(dataset, read_split(split))
     if merge is not None:
         dataset = merge_classes(dataset, Taxonomy.load(merge))
-    with _progress(len(dataset), "converting") as advance:
+    with counting_bar(len(dataset), "converting") as advance:
         result = convert(dataset, to, out, overwrite=overwrite, seen=lambda sample: advance())
     if as_json:
         print(json.dumps({"out": str(out), **vars(result)}, indent=1))
@@ -147,7 +144,7 @@ def split_command(
     shares = _shares(part, folds)
     # Before any pixel is read.
     left = [] if leave is None else cohorts_of(dataset.records) if leave == "all" else [leave]
-    with _progress(len(dataset), "reading") as advance:
+    with counting_bar(len(dataset), "reading") as advance:
         counts = count_nuclei(dataset, lambda sample: advance())
     about = (dataset.records, counts, dataset.taxonomy)
     if leave is None:
@@ -182,15 +179,6 @@ def _print_splits(splits: dict[str, Split], as_json: bool) -> None:
 def _open(source: Path, layout: str | None, mpp: float | None, classes: str | None) -> Dataset:
     taxonomy = None if classes is None else Taxonomy.load(classes)
     return open_dataset(source, layout, taxonomy=taxonomy, mpp=mpp)
-
-
-@contextmanager
-def _progress(total: int, what: str) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr, for as long as stderr is a terminal."""
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
 
 
 def _shares(parts: list[str] | None, folds: int | None) -> dict[str, float]:
