@@ -70,8 +70,9 @@ def test_what_is_put_is_what_is_got(tmp_path_factory, count, seed, measurements,
     facts = Facts(
         seed / 7,
         seed,
-        {Box(0, 1, 2, 3): "damaged: 'µ'"} if seed % 2 else None,
+        {Box(0, 1, 2, 3): "damaged: 'µ'"} if seed % 2 else {},
         (Box(4, 5, 6, 7), "no memory") if seed % 3 else None,
+        seed != 4,
     )
     journal.put(seed, nuclei, facts)
     found, same = journal.get(seed)

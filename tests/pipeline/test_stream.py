@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Engine, Model
 from karyoscope.pipeline import Box, Layout, Progress, area_of, stream_nuclei
-from karyoscope.pipeline.stream import _plan
+from karyoscope.pipeline.plan import plan_blocks
 from karyoscope.slides import open_slide
 
 GRID = {"mpp": 0.5}
@@ -26,7 +26,7 @@ def area(width: int, height: int):
 def test_windows_are_held_from_their_first_block_to_their_last(width, height, band):
     layout = Layout(width, height, largest=128, context=16, margin=20, band=band)
     held, runs = set(), 0
-    for step in _plan(layout, area(width, height)):
+    for step in plan_blocks(layout, area(width, height)):
         assert held.isdisjoint(step.fresh)
         held.update(step.fresh)
         runs += len(step.fresh)
@@ -47,7 +47,7 @@ def test_blocks_without_tissue_need_no_windows():
             return 1.0 * (part.left < 600)
 
     layout = Layout(1200, 300, largest=128, context=16, margin=20)
-    plan = _plan(layout, LeftHalf())
+    plan = plan_blocks(layout, LeftHalf())
     assert all(step.block.own.left < 600 for step in plan)
     assert max(w.column for step in plan for w in step.windows) < len(layout.columns.starts) - 2
 

@@ -3,6 +3,7 @@
 from karyoscope.pipeline.area import Area, Outlines, Roi, area_of
 from karyoscope.pipeline.blocks import Block, Box, Layout, Window
 from karyoscope.pipeline.journal import Facts, Journal
+from karyoscope.pipeline.plan import Step, plan_blocks
 from karyoscope.pipeline.prepare import prepare_model, warm_up
 from karyoscope.pipeline.segment import (
     FORMATS,
@@ -11,7 +12,7 @@ from karyoscope.pipeline.segment import (
     segment,
     segment_file,
 )
-from karyoscope.pipeline.stream import Progress, stream_nuclei
+from karyoscope.pipeline.stream import Progress, run_blocks, stream_nuclei
 
 __all__ = [
     "FORMATS",
@@ -25,10 +26,13 @@ __all__ = [
     "Progress",
     "Roi",
     "SegmentOptions",
+    "Step",
     "Window",
     "area_of",
     "layout_for",
+    "plan_blocks",
     "prepare_model",
+    "run_blocks",
     "segment",
     "segment_file",
     "stream_nuclei",

@@ -56,6 +56,10 @@ class Area:
             min(self.grid.height, math.ceil(self.box.bottom / self.grid.scale_y)),
         )
 
+    def on_slide(self, part: Box) -> Box:
+        """Pixels of level 0, in the area's box, that a part of the grid touches."""
+        return self.box.shared(part.scaled(self.grid.scale_x, self.grid.scale_y))
+
     def measure(self, part: Box) -> float:
         """Pixels of level 0 that are wanted of a part of the grid; 0 where there are none."""
         left, right = (

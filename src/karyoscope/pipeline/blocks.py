@@ -14,6 +14,7 @@ Two cuts of the same grid (the slide at the model's scale):
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,6 +61,15 @@ class Box:
             max(self.top, other.top),
             min(self.right, other.right),
             min(self.bottom, other.bottom),
+        )
+
+    def scaled(self, x: float, y: float) -> Box:
+        """Smallest box that holds it on a grid of which a pixel here spans x by y pixels."""
+        return Box(
+            math.floor(self.left * x),
+            math.floor(self.top * y),
+            math.ceil(self.right * x),
+            math.ceil(self.bottom * y),
         )
 
     @property

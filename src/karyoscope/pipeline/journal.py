@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.blocks import Box
 from karyoscope.taxonomy import Taxonomy
 
-_HEADER = "header.json"
+_HEADER, _FINISHED = "header.json", "finished"
 _SUFFIX = ".arrow"
 _PARTIAL = ".partial"
 _END = b"ARROW1"
@@ -48,12 +48,15 @@ class Facts:
     failed : (Box, str) or None
         The block itself, in pixels of level 0, where the engine failed, and why; such a block has
         no nuclei.
+    read_any : bool
+        Whether anything of the slide could be read so far.
     """
 
     analysed_px: float
     oversized: int = 0
-    unread: Mapping[Box, str] | None = None
+    unread: Mapping[Box, str] = field(default_factory=dict)
     failed: tuple[Box, str] | None = None
+    read_any: bool = True
 
     @property
     def complete(self) -> bool:
@@ -62,17 +65,17 @@ class Facts:
 
     def to_json(self) -> str:
         """As text; :meth:`from_json` gives the same back."""
-        unread = [[*asdict(box).values(), why] for box, why in (self.unread or {}).items()]
+        unread = [[*asdict(box).values(), why] for box, why in self.unread.items()]
         failed = self.failed and [*asdict(self.failed[0]).values(), self.failed[1]]
-        return json.dumps([self.analysed_px, self.oversized, unread, failed])
+        return json.dumps([self.analysed_px, self.oversized, unread, failed, self.read_any])
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Facts:
         """From what :meth:`to_json` gave."""
-        analysed_px, oversized, unread, failed = json.loads(text)
+        analysed_px, oversized, unread, failed, read_any = json.loads(text)
         places = {Box(*row[:4]): row[4] for row in unread}
         lost = (Box(*failed[:4]), failed[4]) if failed else None
-        return cls(analysed_px, oversized, places or None, lost)
+        return cls(analysed_px, oversized, places, lost, read_any)
 
 
 class Journal:
@@ -116,7 +119,7 @@ class Journal:
         self.folder = Path(folder)
         self._taxonomy, self._mpp = taxonomy, mpp
         header = json.dumps(settings, sort_keys=True, indent=1)
-        self.discarded = _difference(self._read_header(), json.loads(header))
+        self.discarded = _difference(_read_header(self.folder), json.loads(header))
         try:
             if self.discarded:
                 self.remove()
@@ -128,14 +131,28 @@ class Journal:
         except OSError as error:
             raise self._cannot_write(error) from error
 
-    def _read_header(self) -> dict[str, Any] | None:
-        """Settings of a journal that is here; None where there is none."""
-        try:
-            return json.loads((self.folder / _HEADER).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            return {} if self.folder.exists() and any(self._files()) else None
-        except (OSError, ValueError):
-            return {}
+    @classmethod
+    def is_begun(cls, folder: str | Path, settings: Mapping[str, Any]) -> bool:
+        """Whether a run with these settings began to write results and did not finish them."""
+        header = _read_header(Path(folder))
+        same = header is not None and header == json.loads(json.dumps(settings))
+        return same and not (Path(folder) / _FINISHED).exists()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the results have been written; the journal is of use for their gaps only."""
+        return (self.folder / _FINISHED).exists()
+
+    def finish(self) -> None:
+        """Note that the results have been written, though with gaps."""
+        (self.folder / _FINISHED).touch()
+
+    def reopen(self) -> None:
+        """Note that results are to be written again, with fewer gaps."""
+        for index in self.done():
+            if self.facts(index).unread:
+                self.forget(index)
+        (self.folder / _FINISHED).unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
         return list(self.folder.glob("*" + _SUFFIX))
@@ -200,6 +217,17 @@ class Journal:
 
     def _cannot_write(self, error: OSError) -> KaryoscopeError:
         return KaryoscopeError(cannot_write(self.folder, error))
+
+
+def _read_header(folder: Path) -> dict[str, Any] | None:
+    """Settings of a journal; none where it has no sound header, None where there is no journal."""
+    try:
+        found = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {} if any(folder.glob("*" + _SUFFIX)) else None
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _difference(found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> str:

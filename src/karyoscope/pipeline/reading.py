@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from karyoscope.errors import KaryoscopeError
@@ -68,13 +70,14 @@ class LenientReader:
             )
             self.unread.setdefault(place.shared(Box(0, 0, *self._slide.size)), str(error))
 
-    def report(self) -> str:
-        """One line on what could not be read."""
-        boxes = sorted(self.unread, key=lambda box: (box.top, box.left))
-        shown = " ".join(f"{b.left},{b.top},{b.width},{b.height}" for b in boxes[:3])
-        more = " ..." if len(boxes) > 3 else ""
-        regions = "1 region" if len(boxes) == 1 else f"{len(boxes)} regions"
-        return (
-            f"no nuclei in {regions} that cannot be read (x,y,w,h {shown}{more}):"
-            f" {self.unread[boxes[0]]}"
-        )
+    def unread_in(self, windows: Sequence[Box], mpp: float) -> dict[Box, str]:
+        """What could not be read of windows on the grid of an mpp."""
+        if not self.unread:
+            return {}
+        grid = self._slide.grid(mpp)
+        parts = [window.scaled(grid.scale_x, grid.scale_y) for window in windows]
+        return {
+            cell: why
+            for cell, why in list(self.unread.items())
+            if any(not cell.shared(part).empty for part in parts)
+        }

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.export import ExportContext, open_writers
+from karyoscope.export import ExportContext, Writers, open_writers
 from karyoscope.export.base import Reader
 from karyoscope.export.summary import SummaryWriter
 from karyoscope.inference import Model
 from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.area import Area, Roi, area_of
 from karyoscope.pipeline.blocks import Layout
+from karyoscope.pipeline.gaps import Gaps, regions
+from karyoscope.pipeline.journal import Facts
 from karyoscope.pipeline.prepare import prepare_model
 from karyoscope.pipeline.reading import LenientReader
+from karyoscope.pipeline.resume import (
+    go_on,
+    may_replace,
+    open_journal,
+    settings_of,
+    wanted_blocks,
+)
 from karyoscope.pipeline.stream import Progress, stream_nuclei
 from karyoscope.slides import Slide, open_slide
 
@@ -48,7 +57,8 @@ def segment(
     mpp : float, optional
         Micrometres per pixel of level 0; needed where the file does not state it.
     model : str, path or Model
-        A shipped model by name, a bundle by path, or a loaded model.
+        A shipped model by name, a bundle by path, several of them with commas between (their
+        maps are averaged), or a loaded model.
     device : {"auto", "cpu", "cuda"}
     tta : int
         Views that are averaged: 1, 2, 4 or 8 (flips and quarter turns), or 16 (each twice, with
@@ -98,12 +108,20 @@ class SegmentOptions:
         Replace outputs that exist.
     roi, tissue
         What to analyse; see :func:`segment`.
+    retry_failed : bool
+        Of a slide that is finished but has gaps, run again the blocks that have them.
     """
 
     formats: Sequence[str] = FORMATS
     overwrite: bool = False
     roi: Roi | None = None
     tissue: str | Path = "auto"
+    retry_failed: bool = False
+
+    def deciding(self) -> dict[str, Any]:
+        """Those that the nuclei depend on, by name."""
+        beside = ("formats", "overwrite", "retry_failed")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in beside}
 
 
 def segment_file(
@@ -142,22 +160,54 @@ def segment_file(
         output is left behind.
     """
     options = options or SegmentOptions()
+    path, out = Path(path), Path(out)
     with open_slide(path, mpp) as slide:
-        reader, progress = LenientReader(slide), Progress()
+        settings = settings_of(path, model, mpp, options.deciding())
         context = _context(slide, model, LenientReader(slide).read)
+        progress, gaps = Progress(), Gaps()
         with progress.time("export"):
-            writers = open_writers(out, slide.name, options.formats, context, options.overwrite)
-        with writers:
-            area = area_of(slide, model.mpp, options.roi, options.tissue)
-            layout = layout_for(model, area)
-            for nuclei in stream_nuclei(slide, model, layout, area, progress, reader.read):
-                with progress.time("export"):
-                    writers.write(nuclei)
-                watch(progress)
+            replace = may_replace(path, out, settings, options)
+            writers = open_writers(out, slide.name, options.formats, context, replace)
+        journal = None
+        try:
+            with writers:
+                area = area_of(slide, model.mpp, options.roi, options.tissue)
+                layout = layout_for(model, area)
+                wanted = wanted_blocks(layout, area)
+                if len(wanted) > 1:
+                    journal = open_journal(path, out, settings, slide, model, options)
+                blocks = go_on(slide, model, layout, area, wanted, journal, progress)
+                _write(blocks, writers, gaps, progress, watch)
+                _summarise(writers.summary, progress, gaps, settings)
+        except BaseException:
+            if journal is not None and (gaps.hopeless or not journal.done()):
+                journal.remove()
+            raise
+        if journal is not None:
+            journal.finish() if gaps else journal.remove()
+        return writers.summary.summary()
+
+
+def _write(
+    blocks: Generator[tuple[Nuclei, Facts]],
+    writers: Writers,
+    gaps: Gaps,
+    progress: Progress,
+    watch: Callable[[Progress], None],
+) -> None:
+    """Write the nuclei of all blocks, numbered over the slide."""
+    found = 0
+    with closing(blocks):
+        for nuclei, facts in blocks:
+            progress.add(facts)
+            gaps.add(facts)
             with progress.time("export"):
-                writers.finish()
-            _summarise(writers.summary, progress, reader)
-            return writers.summary.summary()
+                writers.write(nuclei.renumber(found + 1))
+            found += len(nuclei)
+            watch(progress)
+    gaps.refuse_nothing()
+    with progress.time("export"):
+        writers.finish()
 
 
 def layout_for(model: Model, area: Area) -> Layout:
@@ -167,16 +217,17 @@ def layout_for(model: Model, area: Area) -> Layout:
     return Layout(grid.width, grid.height, model.context, margin, within=area.on_grid)
 
 
-def _summarise(summary: SummaryWriter, progress: Progress, reader: LenientReader) -> None:
+def _summarise(
+    summary: SummaryWriter, progress: Progress, gaps: Gaps, settings: dict[str, Any]
+) -> None:
     """Tell the summary what only the run knows."""
     context = summary.context
     summary.analysed_mm2 = progress.analysed_px * context.mpp_x * context.mpp_y * 1e-6
     summary.seconds = progress.seconds
-    if reader.unread:
-        if not reader.read_any:
-            raise KaryoscopeError(next(iter(reader.unread.values())))
-        summary.unread_regions = [[b.left, b.top, b.width, b.height] for b in reader.unread]
-        summary.warnings.append(reader.report())
+    summary.run = settings
+    summary.unread_regions = regions(gaps.unread)
+    summary.failed_regions = regions(gaps.failed)
+    summary.warnings += gaps.warnings()
     if progress.oversized:
         summary.warnings.append(
             f"{progress.oversized} nuclei are longer than {MARGIN_UM:g} µm: they may be cut or"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,7 +20,11 @@ from karyoscope.inference import Maps, Model
 from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.area import Area
 from karyoscope.pipeline.blocks import Block, Box, Layout, Window
+from karyoscope.pipeline.journal import Facts
 from karyoscope.pipeline.mosaic import Mosaic
+from karyoscope.pipeline.plan import Step, plan_blocks
+from karyoscope.pipeline.reading import LenientReader
+from karyoscope.pipeline.steady import Running, run_steadily
 from karyoscope.postprocessing import postprocess
 from karyoscope.slides import Slide
 
@@ -37,6 +41,8 @@ class Progress:
     Attributes
     ----------
     blocks_done, blocks : int
+    blocks_kept : int
+        Of these, the blocks that an earlier run had done.
     seconds : dict of str to float
         Busy time of each stage; the stages overlap, so they add up to more than the run took.
     oversized : int
@@ -47,11 +53,18 @@ class Progress:
 
     blocks: int = 0
     blocks_done: int = 0
+    blocks_kept: int = 0
     seconds: dict[str, float] = field(
         default_factory=lambda: {"reading": 0.0, "inference": 0.0, "postprocessing": 0.0}
     )
     oversized: int = 0
     analysed_px: float = 0.0
+
+    def add(self, facts: Facts) -> None:
+        """Count a block that is done."""
+        self.blocks_done += 1
+        self.oversized += facts.oversized
+        self.analysed_px += facts.analysed_px
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
@@ -95,68 +108,116 @@ def stream_nuclei(
     Raises
     ------
     KaryoscopeError
-        If the slide cannot be read, or the engine fails; names the region.
+        If the slide cannot be read, or the engine fails twice; names the region.
     """
-    plan = _plan(layout, area)
+    plan = plan_blocks(layout, area)
     progress.blocks = len(plan)
-    grid = area.grid
-    grid_mpp = slide.mpp * float(np.sqrt(grid.scale_x * grid.scale_y))
-    mosaic = Mosaic(model.bundle.card.maps)
     found = 0
-    windows = (window for step in plan for window in step.fresh)
-    with _run_windows(slide, model, windows, read or slide.read, progress) as maps:
-        for step in plan:
-            for window in step.fresh:
-                mosaic.put(window, next(maps))
-            with progress.time("postprocessing"):
-                pieces = mosaic.assemble(step.block.read, step.windows)
-                owned = _nuclei_of(step.block, pieces, model, grid_mpp)
-            mosaic.drop(step.spent)
-            progress.oversized += _count_cut(owned, step.block.read, layout.bounds)
-            nuclei = area.keep(owned.onto(grid.scale_x, grid.scale_y, slide.mpp))
+
+    def maps_of(windows: Sequence[Window]) -> Running:
+        return _run_windows(slide, model, windows, read or slide.read, progress)
+
+    with closing(run_steadily(maps_of, _fresh(plan), patience=0)) as maps:
+        for _, nuclei, facts in _blocks(slide, model, layout, area, progress, plan, maps):
             nuclei = nuclei.renumber(found + 1)
             found += len(nuclei)
-            progress.blocks_done += 1
-            progress.analysed_px += step.analysed_px
+            progress.add(facts)
             yield nuclei
 
 
-@dataclass(frozen=True)
-class _Step:
-    """One block, the windows it needs, those to run before it, and those to forget after it."""
+def run_blocks(
+    slide: Slide,
+    model: Model,
+    layout: Layout,
+    area: Area,
+    indices: Collection[int] | None = None,
+    reader: LenientReader | None = None,
+    progress: Progress | None = None,
+) -> Generator[tuple[int, Nuclei, Facts]]:
+    """Segment some blocks of a slide, and go on where something fails.
 
-    block: Block
-    analysed_px: float
-    windows: list[Window]
-    fresh: list[Window]
-    spent: list[Window]
+    A block gives the same nuclei whichever others are run. Where the slide cannot be read it is
+    white; where the engine fails twice on a window, the blocks that need it have no nuclei. The
+    facts of a block tell of both.
 
+    Parameters
+    ----------
+    slide, model, layout, area
+        See :func:`stream_nuclei`.
+    indices : collection of int, optional
+        Places of the blocks among ``layout.blocks()``; all by default. Blocks without any of the
+        area are left out.
+    reader : LenientReader, optional
+        Of the slide.
+    progress : Progress, optional
+        Takes the seconds of each stage; blocks are counted by the caller.
 
-def _plan(layout: Layout, area: Area) -> list[_Step]:
-    """Order of the work: a window is held from its first block to its last.
+    Yields
+    ------
+    index : int
+        In ascending order.
+    nuclei : Nuclei
+        In pixels of level 0, ids from 1 on in each block.
+    facts : Facts
 
-    Only a window between two bands is run twice: it would be held for a whole band.
+    Raises
+    ------
+    KaryoscopeError
+        If the engine fails on several windows in a row.
     """
-    measured = ((block, area.measure(block.own)) for block in layout.blocks())
-    blocks = [(block, pixels) for block, pixels in measured if pixels > 0]
-    needs = [layout.windows(block.read) for block, _ in blocks]
-    uses: dict[Window, list[int]] = {}
-    for step, windows in enumerate(needs):
-        for window in windows:
-            uses.setdefault(window, []).append(step)
-    patience = 2 * layout.band
-    plan = []
-    for step, ((block, pixels), windows) in enumerate(zip(blocks, needs, strict=True)):
-        fresh, spent = [], []
-        for window in windows:
-            at = uses[window].index(step)
-            before, after = uses[window][:at][-1:], uses[window][at + 1 : at + 2]
-            if not before or step - before[0] > patience:
-                fresh.append(window)
-            if not after or after[0] - step > patience:
-                spent.append(window)
-        plan.append(_Step(block, pixels, windows, fresh, spent))
-    return plan
+    plan = plan_blocks(layout, area, indices)
+    reader, progress = reader or LenientReader(slide), progress or Progress()
+
+    def maps_of(windows: Sequence[Window]) -> Running:
+        return _run_windows(slide, model, windows, reader.read, progress)
+
+    with closing(run_steadily(maps_of, _fresh(plan))) as maps:
+        for step, nuclei, facts in _blocks(slide, model, layout, area, progress, plan, maps):
+            unread = reader.unread_in([window.read for window in step.windows], model.mpp)
+            facts = replace(facts, unread=unread, read_any=reader.read_any)
+            yield step.index, nuclei.renumber(), facts
+
+
+def _fresh(plan: Sequence[Step]) -> list[Window]:
+    return [window for step in plan for window in step.fresh]
+
+
+def _blocks(
+    slide: Slide,
+    model: Model,
+    layout: Layout,
+    area: Area,
+    progress: Progress,
+    plan: Sequence[Step],
+    maps: Iterator[Maps | KaryoscopeError],
+) -> Iterator[tuple[Step, Nuclei, Facts]]:
+    """Nuclei of planned blocks, from the maps, or the errors, of their windows in order."""
+    grid = area.grid
+    grid_mpp = slide.mpp * float(np.sqrt(grid.scale_x * grid.scale_y))
+    mosaic = Mosaic(model.bundle.card.maps)
+    lost: dict[Window, KaryoscopeError] = {}
+    for step in plan:
+        for window in step.fresh:
+            result = next(maps)
+            if isinstance(result, KaryoscopeError):
+                lost[window] = result
+            else:
+                mosaic.put(window, result)
+        failed = [lost[window] for window in step.windows if window in lost]
+        if failed:
+            nuclei = Nuclei.empty(model.taxonomy, slide.mpp)
+            facts = Facts(0.0, failed=(area.on_slide(step.block.own), str(failed[0])))
+        else:
+            with progress.time("postprocessing"):
+                pieces = mosaic.assemble(step.block.read, step.windows)
+                owned = _nuclei_of(step.block, pieces, model, grid_mpp)
+            cut = _count_cut(owned, step.block.read, layout.bounds)
+            nuclei = area.keep(owned.onto(grid.scale_x, grid.scale_y, slide.mpp))
+            facts = Facts(step.analysed_px, cut)
+        for window in step.spent:
+            if lost.pop(window, None) is None:
+                mosaic.drop([window])
+        yield step, nuclei, facts
 
 
 @contextmanager
