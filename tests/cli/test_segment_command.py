@@ -139,10 +139,26 @@ def test_overwrite(segment, picture, tmp_path):
     table = tmp_path / "out" / "tissue.csv"
     first = table.read_text()
     table.write_text("mine")
-    assert segment(*options).code == 1
+    result = segment(*options, "--tta", 2)
+    assert result.code == 1
+    assert "tissue.csv exists; use --overwrite to replace it" in result.err
     assert table.read_text() == "mine"
     assert segment(*options, "--overwrite").code == 0
     assert table.read_text() == first
+
+
+def test_what_is_done_is_left(segment, picture, tmp_path):
+    options = [picture, "--mpp", 0.5, "--format", "csv", "--json"]
+    first = segment(*options)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    again = segment(*options)
+    assert again.code == 0
+    assert again.out == first.out
+    assert again.lines == [
+        "karyoscope: tissue.png: done before with the same settings; nothing to do"
+    ]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
+    assert segment(*options, "--retry-failed").lines == again.lines
 
 
 @pytest.mark.slow
@@ -184,17 +200,16 @@ def begun(tmp_path, bundle, example_slide):
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_leaves_nothing(tmp_path, tiny_bundle, example_slide):
+def test_an_interrupted_run_leaves_no_result(tmp_path, tiny_bundle, example_slide):
     process, out = begun(tmp_path, tiny_bundle, example_slide)
     os.kill(process.pid, signal.SIGINT)
     printed, told = process.communicate(timeout=120)
     assert process.returncode == 130
     assert printed == ""
     assert told == (
-        f"karyoscope: interrupted at {example_slide}; nothing is half-written, earlier results"
-        " stay\n"
+        f"karyoscope: interrupted at {example_slide}; the same command again goes on from there\n"
     )
-    assert list(out.iterdir()) == []
+    assert names(out) <= {".CMU-1-Small-Region.journal"}
 
 
 @pytest.mark.slow

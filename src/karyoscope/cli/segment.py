@@ -6,6 +6,7 @@ import json
 import sys
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,18 @@ from karyoscope.cli._terminal import complain, progress_bar, warnings_told
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export import WRITERS, summary_table
 from karyoscope.inference import DEVICES, VIEWS, Model
-from karyoscope.pipeline import FORMATS, Roi, SegmentOptions, prepare_model, segment_file
+from karyoscope.pipeline import (
+    FORMATS,
+    Progress,
+    Roi,
+    SegmentOptions,
+    done_before,
+    has_gaps,
+    journal_folder,
+    load_stain,
+    prepare_model,
+    segment_file,
+)
 from karyoscope.slides import find_slides
 from karyoscope.slides.base import slide_name
 
@@ -51,6 +63,14 @@ def segment(
             help="Leave blank glass out, or nothing, or all but the polygons of a GeoJSON file.",
         ),
     ] = "auto",
+    stain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|BUNDLE",
+            help="Show the model another staining: macenko:IMAGE, reinhard:IMAGE (an image to"
+            " resemble), clahe, or a bundle of `karyoscope restain train`.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help=f"{', '.join(DEVICES)}.")] = "auto",
     tta: Annotated[
         int,
@@ -58,15 +78,21 @@ def segment(
     ] = 1,
     workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace results that exist.")] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Run again what could not be read or analysed."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
     """Find, outline and classify every nucleus of slides and images.
 
     Writes <stem>.geojson, .parquet, .csv, .labels.tif, .overlay.png and .summary.json for each
     input; positions are in pixels of level 0. Inputs that fail are named, the others go on, and
-    the exit code is then 1.
+    the exit code is then 1. The same command again goes on where it was stopped, and leaves what
+    is done.
     """
-    options = SegmentOptions(_formats(formats), overwrite, _roi(roi), tissue)
+    options = SegmentOptions(_formats(formats), overwrite, _roi(roi), tissue, retry_failed)
+    _require(not (overwrite and retry_failed), "--overwrite runs all again, not --retry-failed")
     _require(device in DEVICES, f"--device takes {', '.join(DEVICES)}, not {device!r}")
     _require(tta in VIEWS, f"--tta takes {', '.join(map(str, VIEWS))} views, not {tta}")
     found, problems = find_slides(inputs)
@@ -78,6 +104,8 @@ def segment(
         complain(problem)
     if slides:
         runner = prepare_model(model, device, workers, tta, options.formats)
+        if stain is not None:
+            options = replace(options, stain=load_stain(stain, runner.mpp, workers))
         summaries, failed = _batch(slides, out, runner, mpp, options, as_json)
     else:
         summaries, failed = [], 0
@@ -108,14 +136,14 @@ def _batch(
                 raise KaryoscopeError(f"{path}: its results would have the names of {first}'s")
             with warnings_told(path):
                 summary = _one(path, out, model, mpp, options)
-        except KaryoscopeError as error:
+        except (KaryoscopeError, OSError) as error:
             failed += 1
-            complain(str(error))
-        except OSError as error:
-            failed += 1
-            complain(f"{path}: {error.strerror or error}")
+            line = f"{path}: {error.strerror or error}" if isinstance(error, OSError) else error
+            complain(str(line))
+            if journal_folder(path, out).exists():
+                complain(f"{path.name}: what is done is kept; the same command again goes on")
         except KeyboardInterrupt:
-            complain(f"interrupted at {path}; nothing is half-written, earlier results stay")
+            complain(f"interrupted at {path}; the same command again goes on from there")
             raise typer.Exit(130) from None
         except Exception:
             # A defect of ours; it must not cost the user the other slides.
@@ -123,7 +151,7 @@ def _batch(
             traceback.print_exc()
             complain(f"{path}: this should not happen, please report the lines above")
         else:
-            failed += bool(summary["unread_regions"])
+            failed += has_gaps(summary)
             summaries.append(summary)
             if not quiet:
                 Console().print(summary_table(summary))
@@ -133,13 +161,26 @@ def _batch(
 def _one(
     path: Path, out: Path, model: Model, mpp: float | None, options: SegmentOptions
 ) -> dict[str, Any]:
+    done = done_before(path, out, model, mpp, options)
+    if done is not None:
+        remedy = "--retry-failed runs the gaps again" if has_gaps(done) else "nothing to do"
+        complain(f"{path.name}: done before with the same settings; {remedy}")
+        return done
     started = time.perf_counter()
-    with progress_bar(path.name) as watch:
+    kept = 0
+
+    def watch(progress: Progress) -> None:
+        nonlocal kept
+        kept = progress.blocks_kept
+        show(progress)
+
+    with progress_bar(path.name) as show:
         summary = segment_file(path, out, model, mpp, options, watch)
     for line in summary["warnings"]:
         complain(f"{path.name}: {line}")
     elapsed = time.perf_counter() - started
-    print(f"{path.name}: {summary['nuclei']:,} nuclei in {elapsed:.1f} s", file=sys.stderr)
+    before = f", {kept} blocks of an earlier run taken over" if kept else ""
+    print(f"{path.name}: {summary['nuclei']:,} nuclei in {elapsed:.1f} s{before}", file=sys.stderr)
     return summary
 
 

@@ -5,6 +5,7 @@ from karyoscope.pipeline.blocks import Block, Box, Layout, Window
 from karyoscope.pipeline.journal import Facts, Journal
 from karyoscope.pipeline.plan import Step, plan_blocks
 from karyoscope.pipeline.prepare import prepare_model, warm_up
+from karyoscope.pipeline.resume import done_before, has_gaps, journal_folder
 from karyoscope.pipeline.segment import (
     FORMATS,
     SegmentOptions,
@@ -12,6 +13,7 @@ from karyoscope.pipeline.segment import (
     segment,
     segment_file,
 )
+from karyoscope.pipeline.stain import Stain, load_stain
 from karyoscope.pipeline.stream import Progress, run_blocks, stream_nuclei
 
 __all__ = [
@@ -26,10 +28,15 @@ __all__ = [
     "Progress",
     "Roi",
     "SegmentOptions",
+    "Stain",
     "Step",
     "Window",
     "area_of",
+    "done_before",
+    "has_gaps",
+    "journal_folder",
     "layout_for",
+    "load_stain",
     "plan_blocks",
     "prepare_model",
     "run_blocks",

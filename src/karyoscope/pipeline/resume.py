@@ -23,7 +23,7 @@ from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.area import Area
 from karyoscope.pipeline.blocks import Layout
 from karyoscope.pipeline.journal import Facts, Journal
-from karyoscope.pipeline.stream import Progress, run_blocks
+from karyoscope.pipeline.stream import Progress, RunBlocks, run_blocks
 from karyoscope.slides import Slide
 from karyoscope.slides.base import slide_name
 
@@ -95,7 +95,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def finished_summary(
+def _finished_summary(
     path: Path, out: Path, formats: Sequence[str], settings: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """Summary of a slide whose results are all there and have these settings, or None."""
@@ -131,6 +131,25 @@ def journal_folder(path: Path, out: Path) -> Path:
     return Path(out) / f".{slide_name(path)}.journal"
 
 
+def done_before(
+    path: Path, out: Path, model: Model, mpp: float | None, options: SegmentOptions
+) -> dict[str, Any] | None:
+    """Summary of a slide on which an earlier run leaves nothing to do, or None.
+
+    Parameters
+    ----------
+    path, out, model, mpp, options
+        See :func:`karyoscope.pipeline.segment_file`.
+    """
+    if options.overwrite:
+        return None
+    settings = settings_of(path, model, mpp, options.deciding())
+    summary = _finished_summary(path, out, options.formats, settings)
+    if summary is None or (options.retry_failed and has_gaps(summary)):
+        return None
+    return summary
+
+
 def may_replace(
     path: Path, out: Path, settings: Mapping[str, Any], options: SegmentOptions
 ) -> bool:
@@ -138,7 +157,7 @@ def may_replace(
     if options.overwrite or Journal.is_begun(journal_folder(path, out), settings):
         return True
     if options.retry_failed:
-        done = finished_summary(path, out, options.formats, settings)
+        done = _finished_summary(path, out, options.formats, settings)
         return done is not None and has_gaps(done)
     return _was_being_renamed(path, out, settings)
 
@@ -181,15 +200,16 @@ def go_on(
     wanted: Sequence[int],
     journal: Journal | None,
     progress: Progress,
+    run: RunBlocks = run_blocks,
 ) -> Generator[tuple[Nuclei, Facts]]:
-    """Blocks of a slide as by :func:`run_blocks`, those of the journal from there.
+    """Blocks of a slide as ``run`` gives them, those of the journal from there.
 
     The others are put into it, save those on which the engine failed.
     """
     done = journal.done().intersection(wanted) if journal else set()
     left = set(wanted) - done
     progress.blocks, progress.blocks_kept = len(wanted), len(done)
-    with closing(run_blocks(slide, model, layout, area, left, progress=progress)) as fresh:
+    with closing(run(slide, model, layout, area, left, progress=progress)) as fresh:
         for index in wanted:
             if journal and index in done:
                 yield journal.get(index)

@@ -28,7 +28,8 @@ from karyoscope.pipeline.resume import (
     settings_of,
     wanted_blocks,
 )
-from karyoscope.pipeline.stream import Progress, stream_nuclei
+from karyoscope.pipeline.stain import Stain, load_stain
+from karyoscope.pipeline.stream import Progress, RunBlocks, run_blocks, stream_nuclei
 from karyoscope.slides import Slide, open_slide
 
 #: How far a block reads beyond its own area, µm: more than the longest nucleus.
@@ -47,6 +48,7 @@ def segment(
     threads: int = 0,
     roi: Roi | None = None,
     tissue: str | Path = "auto",
+    stain: str | Path | Stain | None = None,
 ) -> Nuclei:
     """Find, outline and classify every nucleus of an image.
 
@@ -71,6 +73,9 @@ def segment(
     tissue : {"auto", "none"} or path
         ``auto`` leaves blank glass of large slides out, ``none`` nothing; a GeoJSON file of
         polygons, in pixels of level 0, keeps the nuclei whose centroid is in one of them.
+    stain : str, path or Stain, optional
+        Shows the image to the model as if it had been stained otherwise; see
+        :func:`~karyoscope.pipeline.stain.load_stain`.
 
     Returns
     -------
@@ -90,9 +95,12 @@ def segment(
     {'neutrophil': 12, 'epithelial': 3410, ...}
     """
     runner = model if isinstance(model, Model) else prepare_model(model, device, threads, tta)
+    if stain is not None and not isinstance(stain, Stain):
+        stain = load_stain(stain, runner.mpp, threads)
     with open_slide(source, mpp) as slide:
         area = area_of(slide, runner.mpp, roi, tissue)
-        parts = stream_nuclei(slide, runner, layout_for(runner, area), area, Progress())
+        seen = stain.over(slide, runner.mpp) if stain else slide
+        parts = stream_nuclei(seen, runner, layout_for(runner, area), area, Progress())
         return Nuclei.concat([Nuclei.empty(runner.taxonomy, slide.mpp), *parts])
 
 
@@ -108,6 +116,8 @@ class SegmentOptions:
         Replace outputs that exist.
     roi, tissue
         What to analyse; see :func:`segment`.
+    stain : Stain, optional
+        What shows the slide to the model as if it had been stained otherwise.
     retry_failed : bool
         Of a slide that is finished but has gaps, run again the blocks that have them.
     """
@@ -117,11 +127,17 @@ class SegmentOptions:
     roi: Roi | None = None
     tissue: str | Path = "auto"
     retry_failed: bool = False
+    stain: Stain | None = None
 
     def deciding(self) -> dict[str, Any]:
         """Those that the nuclei depend on, by name."""
         beside = ("formats", "overwrite", "retry_failed")
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in beside}
+        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in beside}
+        return options | {"stain": self.stain.identity if self.stain else None}
+
+    def seen(self, slide: Slide, model: Model) -> Slide:
+        """Return the slide as the model is to see it."""
+        return self.stain.over(slide, model.mpp) if self.stain else slide
 
 
 def segment_file(
@@ -131,6 +147,7 @@ def segment_file(
     mpp: float | None = None,
     options: SegmentOptions | None = None,
     watch: Callable[[Progress], None] = lambda progress: None,
+    run: RunBlocks = run_blocks,
 ) -> dict[str, Any]:
     """Segment one slide and write its files.
 
@@ -146,6 +163,8 @@ def segment_file(
     options : SegmentOptions, optional
     watch : callable
         Called with the progress after each block.
+    run : callable
+        Runs the blocks: here, or on a cluster.
 
     Returns
     -------
@@ -176,7 +195,8 @@ def segment_file(
                 wanted = wanted_blocks(layout, area)
                 if len(wanted) > 1:
                     journal = open_journal(path, out, settings, slide, model, options)
-                blocks = go_on(slide, model, layout, area, wanted, journal, progress)
+                seen = options.seen(slide, model)
+                blocks = go_on(seen, model, layout, area, wanted, journal, progress, run)
                 _write(blocks, writers, gaps, progress, watch)
                 _summarise(writers.summary, progress, gaps, settings)
         except BaseException:

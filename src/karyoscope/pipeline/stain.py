@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export.base import Reader
 from karyoscope.pipeline.blocks import Box
 from karyoscope.pipeline.restainer import Restainer
 from karyoscope.pipeline.sampling import sample_pixels
 from karyoscope.slides import Slide, open_slide
+from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides.grid import SAME_SCALE
 from karyoscope.stains import NORMALISERS, Normaliser, Recolour, build_normaliser
 
@@ -28,16 +28,19 @@ class Stain:
     normaliser : Normaliser
     identity : dict
         Plain data; equal for two that do the same.
+    source : tuple
+        Arguments of :func:`load_stain` that gave it.
     mpp : float or None
         Micrometres per pixel that it works at; any if None.
     """
 
     normaliser: Normaliser
     identity: dict[str, Any]
+    source: tuple[str | Path, float | None, int]
     mpp: float | None = None
 
-    def reader(self, slide: Slide, mpp: float | None = None, read: Reader | None = None) -> Reader:
-        """Measure a slide, and read it with other colours from then on.
+    def over(self, slide: Slide, mpp: float | None = None) -> StainedSlide:
+        """Measure a slide, and see it with other colours from then on.
 
         What is read does not depend on the window that it is read through, nor on the part of the
         slide that is analysed: the whole slide is measured.
@@ -47,8 +50,6 @@ class Stain:
         slide : Slide
         mpp : float, optional
             Scale at which it will be read, and is measured; the slide's own by default.
-        read : callable, optional
-            In place of ``slide.read``.
 
         Raises
         ------
@@ -61,8 +62,11 @@ class Stain:
                 f"stain {self.identity['name']!r} works at {self.mpp:g} µm/px, not at {asked:g};"
                 " train one at that scale"
             )
-        change = self.normaliser.fit(sample_pixels(slide, mpp))
-        return _Reading(slide, change, read or slide.read).read
+        return StainedSlide(slide, self.normaliser.fit(sample_pixels(slide, mpp)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An engine stays in its process; another loads its own.
+        return load_stain, self.source
 
 
 def load_stain(spec: str | Path, mpp: float | None = None, threads: int = 0) -> Stain:
@@ -91,7 +95,8 @@ def load_stain(spec: str | Path, mpp: float | None = None, threads: int = 0) -> 
         except KaryoscopeError as error:
             raise KaryoscopeError(f"stain {str(spec)!r}: {error}") from error
         said = {"target": Path(target).name} if target else {}
-        return Stain(normaliser, {"name": name} | said | normaliser.describe())
+        identity = {"name": name} | said | normaliser.describe()
+        return Stain(normaliser, identity, (spec, mpp, threads))
     if not Path(spec).exists():
         raise KaryoscopeError(
             f"no stain {str(spec)!r}: it is {', '.join(NORMALISERS)} (with :IMAGE where one is to"
@@ -99,7 +104,7 @@ def load_stain(spec: str | Path, mpp: float | None = None, threads: int = 0) -> 
         )
     restainer = Restainer.open(spec, threads)
     identity = {"name": restainer.name} | restainer.describe()
-    return Stain(restainer, identity, restainer.bundle.card.mpp)
+    return Stain(restainer, identity, (spec, mpp, threads), restainer.bundle.card.mpp)
 
 
 def _pixels_of(path: Path, mpp: float | None) -> np.ndarray:
@@ -112,19 +117,49 @@ def _pixels_of(path: Path, mpp: float | None) -> np.ndarray:
         return sample_pixels(slide, mpp)
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """Reads around a window what the change of its colours needs."""
+class StainedSlide(Slide):
+    """A slide whose pixels are changed as they are read; all else is the slide's own.
 
-    slide: Slide
-    change: Recolour
-    raw: Reader
+    Its thumbnail is not changed: tissue is told from glass on the slide as it is.
+
+    Parameters
+    ----------
+    slide : Slide
+    change : Recolour
+        Settled for this slide. Around a window, what it needs is read too.
+    """
+
+    format = "stained"
+
+    def __init__(self, slide: Slide, change: Recolour) -> None:
+        self.slide, self.change = slide, change
+        self.path, self.name = slide.path, slide.name
+        self.levels, self.mpp_xy = slide.levels, slide.mpp_xy
+
+    @classmethod
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        """No file is one."""
+        return False
+
+    @property
+    def bounds(self) -> tuple[int, int, int, int]:
+        """The slide's."""
+        return self.slide.bounds
+
+    def _open(self) -> None:
+        """Nothing to open: the slide is."""
+
+    def _recorded_scale(self) -> RecordedScale:
+        return RecordedScale()
+
+    def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> np.ndarray:
+        return self.slide._read_level(level, x, y, width, height)
 
     def read(self, x: int, y: int, width: int, height: int, mpp: float | None = None) -> np.ndarray:
-        """As :meth:`karyoscope.slides.Slide.read`."""
+        """Read a window; as :meth:`karyoscope.slides.Slide.read`."""
         context, align = self.change.context, self.change.align
         if context == 0 and align == 1:
-            return self.change(self.raw(x, y, width, height, mpp))
+            return self.change(self.slide.read(x, y, width, height, mpp))
         grid = self.slide.grid(mpp)
         whole = Box(0, 0, grid.width, grid.height)
         window = Box(x, y, x + width, y + height)
@@ -138,7 +173,7 @@ class _Reading:
             -_down(-inside.right - context, align),
             -_down(-inside.bottom - context, align),
         ).shared(whole)
-        changed = self.change(self.raw(wide.left, wide.top, wide.width, wide.height, mpp))
+        changed = self.change(self.slide.read(wide.left, wide.top, wide.width, wide.height, mpp))
         rgb[_within(inside, window)] = changed[_within(inside, wide)]
         return rgb
 

@@ -33,6 +33,9 @@ _READ_AHEAD = 2
 ReadWindow = Callable[[int, int, int, int, float | None], np.ndarray]
 """x, y, width and height on the grid of an mpp -> (height, width, 3) uint8."""
 
+RunBlocks = Callable[..., Generator[tuple[int, Nuclei, Facts]]]
+"""What :func:`run_blocks` is, and whatever runs the blocks elsewhere."""
+
 
 @dataclass
 class Progress:
