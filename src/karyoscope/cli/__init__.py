@@ -20,6 +20,7 @@ VERBS = {
     "models": "List the models that come with the package, or describe bundles.",
     "train": "Train a recipe.",
     "export": "Write the model bundle of a training run.",
+    "restain": "Learn how a set of images is stained, and stain others so.",
     "evaluate": "Score predicted nuclei against annotated images.",
     "tune": "Search the post-processing parameters of a model on validation images.",
     "compare": "Compare two evaluations: paired difference with interval.",

@@ -1,0 +1,116 @@
+"""``karyoscope restain``: learn how a set of images is stained, and stain others so."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from karyoscope.cli._extras import require
+from karyoscope.cli._terminal import complain, warnings_told
+from karyoscope.errors import KaryoscopeError
+from karyoscope.slides import find_slides
+
+app = typer.Typer(
+    name="restain",
+    help="Learn how a set of images is stained, and stain others so.",
+    no_args_is_help=True,
+)
+
+Mpp = Annotated[
+    float | None, typer.Option(help="Micrometres per pixel, where the files do not state it.")
+]
+Workers = Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)]
+
+
+@app.command("train")
+def train_command(
+    out: Annotated[Path, typer.Option(help="Folder for the bundle, checkpoint and log.")],
+    target: Annotated[
+        list[str], typer.Option(help="Slides, images, folders or globs to resemble; repeatable.")
+    ],
+    mpp: Mpp = None,
+    scale: Annotated[
+        float, typer.Option(help="Micrometres per pixel that the network is to work at.")
+    ] = 0.5,
+    name: Annotated[
+        str | None, typer.Option(help="Of the bundle; that of --out if missing.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a setting: steps=2000, width=8, adversarial=0."),
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in --out.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    workers: Workers = 0,
+) -> None:
+    """Train a RestainNet. Needs no labels, only images stained as wanted.
+
+    Writes <out>/bundle, for `karyoscope restain apply` and `karyoscope segment --stain`. Needs
+    `pip install karyoscope[train]`.
+    """
+    require("train", "torch", "lightning", "onnx", "safetensors")
+    if device not in ("auto", "cpu", "cuda"):
+        raise typer.BadParameter(f"--device takes auto, cpu or cuda, not {device!r}")
+    import torch
+
+    from karyoscope.training.restain import train_restainer
+    from karyoscope.training.restain_settings import RestainSettings
+    from karyoscope.training.restain_tiles import read_target
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if workers:
+        torch.set_num_threads(workers)
+    given = {"name": name or out.resolve().name, "mpp": scale}
+    settings = RestainSettings.of_changes(changes or [], **given)
+    images = read_target(target, settings.mpp, mpp)
+    print(train_restainer(settings, images, out, resume, device))
+
+
+@app.command("apply")
+def apply_command(
+    inputs: Annotated[list[str], typer.Argument(help="Slides, images, folders or globs.")],
+    model: Annotated[
+        str, typer.Option(help="Bundle of a RestainNet; or macenko, reinhard, clahe.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    target: Annotated[
+        Path | None, typer.Option(help="Slide or image to resemble, for macenko and reinhard.")
+    ] = None,
+    mpp: Mpp = None,
+    workers: Workers = 0,
+    overwrite: Annotated[bool, typer.Option(help="Replace results that exist.")] = False,
+) -> None:
+    """Write slides and images with other colours.
+
+    Images become <stem>.png, slides <stem>.tif with a pyramid. Each input is measured as a whole
+    and then changed window by window. Inputs that fail are named, the others go on, and the exit
+    code is then 1.
+    """
+    from karyoscope.pipeline.recolour import recolour_file
+    from karyoscope.pipeline.stain import load_stain
+
+    stain = load_stain(model if target is None else f"{model}:{target}", mpp, workers)
+    slides, problems = find_slides(inputs)
+    for problem in problems:
+        complain(problem)
+    failed = len(problems)
+    claimed: dict[str, Path] = {}
+    for path in slides:
+        try:
+            first = claimed.setdefault(path.stem, path)
+            if first != path:
+                raise KaryoscopeError(f"{path}: its result would have the name of {first}'s")
+            with warnings_told(path):
+                print(recolour_file(path, out, stain, mpp, overwrite))
+        except KaryoscopeError as error:
+            failed += 1
+            complain(str(error))
+    if failed:
+        print(
+            f"karyoscope: {failed} of {len(slides) + len(problems)} inputs failed", file=sys.stderr
+        )
+        raise typer.Exit(1)

@@ -1,0 +1,103 @@
+"""The Lightning module that trains a RestainNet: a network that stains, a critic that tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.nn import functional as F
+
+from karyoscope.losses.adversarial import build_adversarial
+from karyoscope.losses.staining import StainingLoss
+from karyoscope.networks.mask2image import PatchDiscriminator
+from karyoscope.networks.restainnet import RestainNet, grey_of
+from karyoscope.training.restain_settings import RestainSettings
+
+_BETAS = (0.5, 0.999)
+
+
+class RestainModule(L.LightningModule):
+    r"""Learn to give grey images of the target set their colours back.
+
+    .. math::
+
+        L = \lambda_p \lVert \hat x - x \rVert_1 + \lambda_s L_{stain}(\hat x, x)
+            + \lambda_a L_{adv}(\hat x \mid g), \qquad \hat x = \text{RestainNet}(g)
+
+    with :math:`g` the luma of :math:`x`: the images are their own labels. The critic sees grey and
+    colours together and learns to tell given from made (least squares).
+
+    Parameters
+    ----------
+    settings : RestainSettings
+    """
+
+    def __init__(self, settings: RestainSettings) -> None:
+        super().__init__()
+        # Two networks take turns.
+        self.automatic_optimization = False
+        self.settings = settings
+        self.network = RestainNet(settings.width, settings.levels)
+        self.critic = PatchDiscriminator(4, settings.critic_width, halvings=3)
+        self.staining = StainingLoss()
+        self.adversarial = build_adversarial("least_squares")
+
+    def training_step(self, original: Tensor, index: int) -> None:
+        """One step of the network and one of the critic."""
+        ours, theirs = self.optimizers()  # type: ignore[attr-defined]
+        grey = grey_of(original)
+        self.toggle_optimizer(ours)
+        restained = self.network(grey)
+        self._descend(ours, self._network_loss(grey, restained, original))
+        self.untoggle_optimizer(ours)
+        if self.settings.adversarial:
+            self.toggle_optimizer(theirs)
+            self._descend(theirs, self._critic_loss(grey, restained.detach(), original))
+            self.untoggle_optimizer(theirs)
+        for schedule in self.lr_schedulers():  # type: ignore[union-attr]
+            schedule.step()  # type: ignore[call-arg]
+
+    def _network_loss(self, grey: Tensor, restained: Tensor, original: Tensor) -> Tensor:
+        settings = self.settings
+        terms = {
+            "pixel": settings.pixel * F.l1_loss(restained, original),
+            "staining": settings.staining * self.staining(restained, original),
+        }
+        if settings.adversarial:
+            score, _ = self.critic(torch.cat([grey, restained], 1))
+            terms["adversarial"] = settings.adversarial * self.adversarial.generator(score)
+        total = torch.stack(list(terms.values())).sum()
+        self.log_dict({f"train/{name}": value for name, value in terms.items()})
+        self.log("train/loss", total, prog_bar=True)
+        return total
+
+    def _critic_loss(self, grey: Tensor, restained: Tensor, original: Tensor) -> Tensor:
+        made, _ = self.critic(torch.cat([grey, restained], 1))
+        given, _ = self.critic(torch.cat([grey, original], 1))
+        loss = self.adversarial.discriminator(given, made)
+        self.log("train/critic", loss)
+        return loss
+
+    def _descend(self, optimiser: Any, loss: Tensor) -> None:
+        optimiser.zero_grad()
+        self.manual_backward(loss)
+        optimiser.step()
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Adam for each, flat at first; the rates fall to zero over the second half."""
+        settings = self.settings
+        pair = [
+            torch.optim.Adam(self.network.parameters(), settings.lr, _BETAS),
+            torch.optim.Adam(self.critic.parameters(), settings.critic_lr, _BETAS),
+        ]
+        half = settings.steps / 2
+        schedules = [
+            torch.optim.lr_scheduler.LambdaLR(
+                optimiser, lambda step: min(1.0, max(0.0, (settings.steps - step) / half))
+            )
+            for optimiser in pair
+        ]
+        return pair, schedules  # type: ignore[return-value]
