@@ -19,6 +19,7 @@ from karyoscope.export.labels import LabelsWriter
 from karyoscope.export.omezarr import OMEZarrWriter
 from karyoscope.export.overlay import OverlayWriter
 from karyoscope.export.parquet import ParquetWriter, iterate_parquet, read_context, read_parquet
+from karyoscope.export.report import ReportWriter
 from karyoscope.export.spatialdata import SpatialDataWriter
 from karyoscope.export.summary import SummaryWriter, summary_table
 from karyoscope.nuclei import Nuclei
@@ -50,6 +51,7 @@ WRITERS: dict[str, type[Writer]] = {
         OMEZarrWriter,
         HoverNetWriter,
         ConicWriter,
+        ReportWriter,
         SummaryWriter,
     )
 }
@@ -66,7 +68,7 @@ class Writers:
 
     def __init__(self, writers: Sequence[Writer]) -> None:
         self._writers = list(writers)
-        self.summary = next(w for w in self._writers if isinstance(w, SummaryWriter))
+        self.summary = next(w for w in self._writers if type(w) is SummaryWriter)
 
     @property
     def paths(self) -> list[Path]:
@@ -83,10 +85,10 @@ class Writers:
             raise
 
     def finish(self) -> None:
-        """Complete every output but the summary, which may tell how long that took."""
+        """Complete every output but the summary and the report, which tell how long that took."""
         try:
             for writer in self._writers:
-                if writer is not self.summary:
+                if not isinstance(writer, SummaryWriter):
                     writer.finish()
         except BaseException:
             self.abort()
@@ -96,7 +98,10 @@ class Writers:
         """Complete every output, and only then give each its final name."""
         self.finish()
         try:
-            self.summary.finish()
+            for writer in self._writers:
+                if isinstance(writer, SummaryWriter):
+                    writer.repeat(self.summary)
+                    writer.finish()
             for writer in self._writers:
                 writer.commit()
         except BaseException:

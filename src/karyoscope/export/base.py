@@ -7,9 +7,9 @@ import hashlib
 import json
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import version
@@ -50,8 +50,6 @@ class ExportContext:
         Needed by the formats that show pixels.
     measurements : tuple of str
         Names of the further columns that the nuclei have, so that a table without rows has them.
-    settings : mapping of str to str
-        How the nuclei were found, for people to read; does not identify the result.
     """
 
     slide: str
@@ -64,7 +62,6 @@ class ExportContext:
     mpp_axes: tuple[float, float] | None = None
     read: Reader | None = None
     measurements: tuple[str, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def mpp_x(self) -> float:

@@ -9,6 +9,7 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.export._drawing import draw_nuclei
 from karyoscope.export._insets import Insets
 from karyoscope.export._legend import draw_box, draw_scale_bar, legend
+from karyoscope.export._whole import enlarged, read_whole
 from karyoscope.export.base import ExportContext, Reader, Writer
 from karyoscope.nuclei import Nuclei
 from karyoscope.taxonomy import UNCLASSIFIED
@@ -17,7 +18,6 @@ _LONGEST = 4000
 _COMFORTABLE = 1600
 _MOST_ENLARGED = 4
 _MOST_INSETS = 3
-_STRIP = 64
 
 
 class OverlayWriter(Writer):
@@ -106,28 +106,8 @@ def _fit(height: int, width: int, margin: int) -> tuple[int, int]:
 def _picture(context: ExportContext, read: Reader) -> tuple[np.ndarray, float]:
     """Read the whole image at a size that can be shown; pixels of it for one of level 0."""
     width, height = context.size
-    longest = max(width, height)
-    if longest > _LONGEST:
-        step = -(-longest // _LONGEST)
-        return _reduced(context, read, step), 1 / step
-    factor = int(np.clip(round(_COMFORTABLE / longest), 1, _MOST_ENLARGED))
-    picture = read(0, 0, width, height, None)
-    if factor > 1:
-        shape = (width * factor, height * factor)
-        picture = cv2.resize(picture, shape, interpolation=cv2.INTER_CUBIC)
-    return picture, float(factor)
-
-
-def _reduced(context: ExportContext, read: Reader, step: int) -> np.ndarray:
-    """Read the whole image with each ``step`` by ``step`` pixels made one."""
-    width, height = context.size
-    columns, rows = -(-width // step), -(-height // step)
-    if context.mpp_x == context.mpp_y:
-        return read(0, 0, columns, rows, context.mpp * step)
-    # A grid with one mpp would have other proportions than level 0.
-    picture = np.empty((rows, columns, 3), np.uint8)
-    for top in range(0, rows, _STRIP):
-        strip = picture[top : top + _STRIP]
-        full = read(0, top * step, columns * step, len(strip) * step, None)
-        strip[:] = cv2.resize(full, (columns, len(strip)), interpolation=cv2.INTER_AREA)
-    return picture
+    picture, scale = read_whole(context, read, _LONGEST)
+    if scale < 1:
+        return picture, scale
+    factor = int(np.clip(round(_COMFORTABLE / max(width, height)), 1, _MOST_ENLARGED))
+    return enlarged(picture, factor), float(factor)

@@ -14,6 +14,9 @@ from karyoscope.export.base import Writer
 from karyoscope.nuclei import Nuclei
 from karyoscope.taxonomy import UNCLASSIFIED
 
+#: What only the caller knows.
+_TOLD = ("analysed_mm2", "seconds", "unread_regions", "failed_regions", "run", "warnings")
+
 
 class SummaryWriter(Writer):
     """What was found, in one small JSON file.
@@ -54,6 +57,11 @@ class SummaryWriter(Writer):
     def _write(self, nuclei: Nuclei) -> None:
         self._counts += np.bincount(nuclei.class_id, minlength=256)
         self._areas += np.bincount(nuclei.class_id, nuclei.area_um2, minlength=256)
+
+    def repeat(self, other: SummaryWriter) -> None:
+        """Take over what the caller told another writer of the same slide."""
+        for name in _TOLD:
+            setattr(self, name, getattr(other, name))
 
     def summary(self) -> dict[str, Any]:
         """What the file will hold, from the nuclei so far."""
