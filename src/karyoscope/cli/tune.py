@@ -4,81 +4,179 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
-from karyoscope.datasets import open_dataset
+from karyoscope.datasets import merge_classes, open_dataset
 from karyoscope.datasets.split import read_split
 from karyoscope.errors import KaryoscopeError
-from karyoscope.evaluation.tune import BY_CLASS, Params, Predicted, evaluate_params, tune
-from karyoscope.inference import load_model
+from karyoscope.evaluation.objectives import SCORES, Objective, Predicted
+from karyoscope.evaluation.search_space import BY_CLASS, Params, search_space
+from karyoscope.evaluation.tune import CrossCheck, cross_check, tune
+from karyoscope.inference import Model, load_model
+from karyoscope.inference.bundle import PostprocessingSpec
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.pipeline.maps import image_maps
 
 app = typer.Typer()
 
-SCORES = {
-    "mpq_plus": ("mpq_plus",),
-    "pq": ("pq",),
-    "mean": ("mpq_plus", "pq"),
-}
+#: Relative difference of pixel sizes that still counts as the same.
+_SAME_SCALE = 0.02
+_CONSOLE = Console(stderr=True)
 
 
 @app.command("tune")
 def tune_command(
-    model: Annotated[str, typer.Argument(help="Bundle to tune.")],
+    model: Annotated[str, typer.Argument(help="Bundle to tune; `A,B` is the mean of two.")],
     truth: Annotated[Path, typer.Option(help="Folder of annotated images.")],
-    out: Annotated[Path, typer.Option(help="Folder of the tuned bundle; replaced as a whole.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the tuned bundle; replaced as a whole.")
+    ] = None,
     split: Annotated[
         Path | None, typer.Option(help="Tune on one part of this split; else on all images.")
     ] = None,
     part: Annotated[str, typer.Option(help="Name of that part.")] = "validation",
     score: Annotated[
-        str, typer.Option(help=f"What to raise: {', '.join(SCORES)} (of both).")
+        str,
+        typer.Option(
+            help="What to raise: mpq_plus, pq or mean (of both) tunes the segmentation, r2 the"
+            " counting, for which the bundle then keeps parameters of its own; `mean,r2` both."
+        ),
     ] = "mean",
     by_class: Annotated[
-        str, typer.Option(help=f"What may differ between classes: {', '.join(BY_CLASS)}.")
+        str,
+        typer.Option(help=f"What may differ between classes: {', '.join(BY_CLASS)}; or nothing."),
     ] = "class_weights",
     rounds: Annotated[int, typer.Option(help="Most passes over all parameters.", min=1)] = 2,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--cross-check",
+            help="Also tune on half of the images and score the other half, both ways: the gain"
+            " there is what tuning is worth. Without --out nothing else is done.",
+        ),
+    ] = False,
+    tta: Annotated[int, typer.Option(help="Views averaged: 1, 2, 4, 8 or 16.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
 ) -> None:
     """Search thresholds, size limits and class weights on validation images.
 
-    Never tune on the images that results are reported on.
+    Never tune on the images that results are reported on. Prints one JSON object.
     """
-    if score not in SCORES:
-        raise typer.BadParameter(f"--score takes {' or '.join(SCORES)}, not {score!r}")
-    own = [name for name in by_class.split(",") if name]
-    if not set(own) <= set(BY_CLASS):
-        raise typer.BadParameter(f"--by-class takes {', '.join(BY_CLASS)}, not {by_class!r}")
-    console = Console(stderr=True)
-    runner = load_model(model, device, workers)
-    dataset = open_dataset(truth)
-    names = set(read_split(split).parts[part]) if split else {r.name for r in dataset.records}
-    records = [record for record in dataset.records if record.name in names]
+    if out is None and not check:
+        raise typer.BadParameter("give --out, --cross-check or both")
+    for name in score.split(","):
+        if name not in SCORES:
+            raise typer.BadParameter(f"--score takes {', '.join(SCORES)}, not {name!r}")
+    own = [] if by_class == "nothing" else [name for name in by_class.split(",") if name]
+    runner = load_model(model, device, workers, tta)
+    for spec in _specs(runner).values():
+        search_space(spec.name, runner.taxonomy, own)
+    images = _predicted(runner, truth, split, part)
+    report: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
+    for name in score.split(","):
+        objective, search = SCORES[name], _Search(runner, images, SCORES[name], own, rounds)
+        if check:
+            report.setdefault("cross_check", {})[name] = _crossed(search.crossed())
+        if out is not None:
+            changes[objective.key], report[name] = search.tuned()
+    if out is not None:
+        rewrite_bundle(runner.bundle, out, changes)
+    print(json.dumps(report))
+
+
+class _Search:
+    """The search for one score over one set of parameters."""
+
+    def __init__(
+        self,
+        model: Model,
+        images: list[Predicted],
+        objective: Objective,
+        by_class: list[str],
+        rounds: int,
+    ) -> None:
+        self.model, self.images, self.objective, self.rounds = model, images, objective, rounds
+        self.spec = _specs(model)[objective.key]
+        self.space = search_space(self.spec.name, model.taxonomy, by_class)
+
+    def score(self, images: Any, params: Params) -> float:
+        """Score of a set of parameters on some images."""
+        return self.objective.score(images, self.spec.name, params, self.model.taxonomy)
+
+    def tuned(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Search on all images: what goes into the bundle, and what is told."""
+        start = self.spec.params
+        before = self.score(self.images, start)
+        found = tune(
+            lambda params: self.score(self.images, params), start, self.space, self.rounds, _watch
+        )
+        told = {"before": before, "after": found.score, "params": found.params}
+        return {"name": self.spec.name, "params": found.params}, told
+
+    def crossed(self) -> CrossCheck:
+        """Search on each half of the images."""
+        return cross_check(
+            self.images, self.score, self.spec.params, self.space, self.rounds, _watch
+        )
+
+
+def _specs(model: Model) -> dict[str, PostprocessingSpec]:
+    """Sets of parameters by the key of the bundle; counting starts from segmentation's."""
+    card = model.bundle.card
+    return {"postprocessing": card.postprocessing, "counting": card.counting or card.postprocessing}
+
+
+def _predicted(model: Model, truth: Path, split: Path | None, part: str) -> list[Predicted]:
+    """Run the network on the images."""
+    dataset = merge_classes(open_dataset(truth), model.taxonomy)
+    records = dataset.records
+    if split is not None:
+        parts = read_split(split).parts
+        if part not in parts:
+            raise KaryoscopeError(f"{split} has no part {part!r}; it has {', '.join(parts)}")
+        records = [record for record in records if record.name in set(parts[part])]
     if not records:
-        raise KaryoscopeError(f"{truth} has none of the images of {split}")
+        raise KaryoscopeError(f"{truth} has none of the images of {split or 'a dataset'}")
     images = []
-    for record in track(records, "running the network", console=console, transient=True):
+    card = model.bundle.card
+    for record in track(records, "running the network", console=_CONSOLE, transient=True):
         sample = dataset.load(record)
-        maps = image_maps(runner.predict, sample.image, runner.bundle.card.maps, runner.context)
+        if not abs(sample.mpp / model.mpp - 1) <= _SAME_SCALE:
+            raise KaryoscopeError(
+                f"{record.name} has {sample.mpp:g} µm/px, the model {model.mpp:g}: tuning needs"
+                " images at the model's scale"
+            )
+        maps = image_maps(model.predict, sample.image, card.maps, model.context)
         images.append(Predicted(sample, maps))
-    spec = runner.bundle.card.postprocessing
+    return images
 
-    def score_of(params: Params) -> float:
-        found = evaluate_params(images, spec.name, params, runner.taxonomy).compute()
-        return sum(float(found[name]) for name in SCORES[score]) / len(SCORES[score])
 
-    def watch(params: Params, value: float) -> None:
-        console.print(f"{value:.4f} {json.dumps(params)}", soft_wrap=True, highlight=False)
+def _watch(params: Params, value: float) -> None:
+    _CONSOLE.print(f"{value:.4f} {json.dumps(params)}", soft_wrap=True, highlight=False)
 
-    before = score_of(spec.params)
-    result = tune(score_of, spec.params, runner.taxonomy, rounds, own, watch)
-    rewrite_bundle(
-        runner.bundle, out, {"postprocessing": {"name": spec.name, "params": result.params}}
+
+def _crossed(found: CrossCheck) -> dict[str, Any]:
+    """Tell on stderr, and return, what tuning does to images it has not seen."""
+    for half, (own, other) in enumerate(zip(found.own, found.other, strict=True), 1):
+        _CONSOLE.print(
+            f"tuned on half {half}: {own[0]:.4f} -> {own[1]:.4f}; the other half"
+            f" {other[0]:.4f} -> {other[1]:.4f}",
+            highlight=False,
+        )
+    _CONSOLE.print(
+        f"gain on the half not tuned on: {found.gain:+.4f} (on its own: {found.own_gain:+.4f})",
+        highlight=False,
     )
-    print(json.dumps({"score": score, "before": before, "after": result.score} | result.params))
+    return {
+        "gain": found.gain,
+        "own_gain": found.own_gain,
+        "own": found.own,
+        "other": found.other,
+        "params": found.params,
+    }

@@ -1,6 +1,7 @@
 """Predictions and models against annotated images: scores, figures, tuned parameters."""
 
 from karyoscope.evaluation.compare import Comparison, compare, read_evaluation
+from karyoscope.evaluation.counting import composition
 from karyoscope.evaluation.outcome import GROUPINGS, Outcome, by_group
 from karyoscope.evaluation.predictions import (
     FORMATS,
@@ -22,6 +23,7 @@ __all__ = [
     "Rules",
     "by_group",
     "compare",
+    "composition",
     "evaluate_model",
     "evaluate_predictions",
     "open_predictions",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import numpy as np
 
@@ -102,10 +103,14 @@ def evaluate_predictions(
         except KaryoscopeError as error:
             outcome.problems.append(str(error))
             continue
-        if table is not None and prediction.classes is not None:
-            prediction = replace(prediction, classes=table[prediction.classes])
-        for pair in _pairs(sample, prediction, rules.side, scored is not None):
-            outcome.evaluation.add(pair)
+        prediction = _in_scored_classes(prediction, table)
+        pairs = _pairs(sample, prediction, rules.side, scored is not None)
+        counting: Iterable[Pair | None] = repeat(None)
+        if prediction.counting is not None:
+            counting = _pairs(sample, prediction.counting, rules.side, scored is not None)
+        # The second is endless where nothing else is counted.
+        for pair, counted in zip(pairs, counting, strict=False):
+            outcome.evaluation.add(pair, counted)
         outcome.images += 1
         seen(sample, prediction)
     outcome.notes += predictions.remarks({record.name for record in chosen})
@@ -176,6 +181,18 @@ def _checked(prediction: Prediction, sample: Sample, mpp: float | None) -> Predi
             f"{name}: has {sample.mpp:g} µm/px, the set is scored at {mpp:g}; score it by itself"
         )
     return prediction
+
+
+def _in_scored_classes(prediction: Prediction, table: np.ndarray | None) -> Prediction:
+    """Look the classes up, where those that are scored are not the prediction's."""
+    if table is None or prediction.classes is None:
+        return prediction
+    counting = prediction.counting
+    return replace(
+        prediction,
+        classes=table[prediction.classes],
+        counting=None if counting is None else _in_scored_classes(counting, table),
+    )
 
 
 def _pairs(

@@ -10,6 +10,7 @@ import numpy as np
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.accumulate import Accumulator, Scores
 from karyoscope.metrics.bootstrap import bootstrap, bootstrap_difference
+from karyoscope.metrics.composition import CompositionAccumulator
 from karyoscope.metrics.confusion import ConfusionAccumulator
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.protocols import Names, Protocol, find_protocol
@@ -48,11 +49,20 @@ class Evaluation:
         self.taxonomy, self.mpp = taxonomy, mpp
         self.parts: dict[str, Accumulator] = self.protocol.build(taxonomy, mpp)
 
-    def add(self, pair: Pair) -> None:
-        """Add one image. A truth of points is scored by the metrics of points alone."""
+    def add(self, pair: Pair, counting: Pair | None = None) -> None:
+        """Add one image. A truth of points is scored by the metrics of points alone.
+
+        Parameters
+        ----------
+        pair : Pair
+        counting : Pair, optional
+            The same image with the nuclei that were found to be counted, for the cellular
+            composition.
+        """
         for part in self.parts.values():
             if pair.points is None or part.takes_points:
-                part.add(pair)
+                counts = counting is not None and isinstance(part, CompositionAccumulator)
+                part.add(counting if counts else pair)  # type: ignore[arg-type]
 
     def merge(self, other: Self) -> Self:
         """Append the images of another evaluation of the same kind; return this one."""

@@ -26,10 +26,13 @@ class Prediction:
         Id of the nucleus at each pixel, 0 where there is none.
     classes : ndarray of uint8, shape (largest id + 1,) or (h, w), or None
         Class by id or by pixel, 0 for "not classified"; None where there are no classes.
+    counting : Prediction or None
+        The nuclei to count for the cellular composition, where they are not the same.
     """
 
     inst_map: np.ndarray
     classes: np.ndarray | None
+    counting: Prediction | None = None
 
     @classmethod
     def of_nuclei(cls, nuclei: Nuclei, width: int, height: int) -> Prediction:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+
 import numpy as np
 
 from karyoscope.datasets import Sample
 from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.predictions.base import Prediction, Predictions
-from karyoscope.inference import Model
+from karyoscope.inference import Maps, Model
 from karyoscope.pipeline import segment
 from karyoscope.taxonomy import Taxonomy
 
@@ -16,7 +19,8 @@ class ModelPredictions(Predictions):
     """Segments each image by the same path as ``karyoscope segment``.
 
     Images of another scale than the model's are resampled there; the outlines come back on the
-    grid of the image.
+    grid of the image. Where the bundle keeps parameters for counting, the nuclei that are counted
+    are found by those, from the same maps.
 
     Parameters
     ----------
@@ -33,15 +37,19 @@ class ModelPredictions(Predictions):
             raise KaryoscopeError(
                 f"{sample.record.name}: micrometres per pixel unknown; give --mpp"
             )
-        nuclei = segment(sample.image, sample.mpp, self.model)
-        height, width = sample.inst_map.shape
-        return Prediction.of_nuclei(nuclei, width, height)
+        counting = self.model.for_counting()
+        if counting is self.model:
+            return _segment(sample, self.model)
+        seen: dict[bytes, Maps] = {}
+        found, counted = (_segment(sample, _Remembering(m, seen)) for m in (self.model, counting))
+        return replace(found, counting=counted)
 
     def describe(self) -> str:
         """Name, version and views of the model."""
         card = self.model.bundle.card
         views = f", mean of {self.model.tta} views" if self.model.tta > 1 else ""
-        return f"model {card.name} {card.version}{views}"
+        counting = ", counting by parameters of its own" if card.counting else ""
+        return f"model {card.name} {card.version}{views}{counting}"
 
     def remarks(self, scored: set[str]) -> list[str]:
         """Tell how many images the model may have been trained on, where its card lets one."""
@@ -53,3 +61,24 @@ class ModelPredictions(Predictions):
             f"{len(others)} of {len(scored)} images are not among the {len(kept)} that the model's"
             " card names as kept from training: if it was trained on them, the scores flatter"
         ]
+
+
+def _segment(sample: Sample, model: Model) -> Prediction:
+    height, width = sample.inst_map.shape
+    return Prediction.of_nuclei(segment(sample.image, sample.mpp, model), width, height)
+
+
+class _Remembering(Model):
+    """A model that runs no window twice."""
+
+    def __init__(self, model: Model, seen: dict[bytes, Maps]) -> None:
+        super().__init__(model.bundle, model.engine, model.tta)
+        self._seen = seen
+
+    def predict(self, rgb: np.ndarray) -> Maps:
+        """Maps of one image, known or new."""
+        pixels = np.ascontiguousarray(rgb)
+        key = hashlib.sha256(pixels.data).digest() + str(rgb.shape).encode()
+        if key not in self._seen:
+            self._seen[key] = super().predict(rgb)
+        return self._seen[key]

@@ -1,0 +1,129 @@
+"""What ``karyoscope tune`` raises: scores of one set of parameters on validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from karyoscope.datasets import Sample
+from karyoscope.evaluation.patches import SIZE, cut
+from karyoscope.evaluation.search_space import Params
+from karyoscope.inference import Maps
+from karyoscope.metrics import CompositionAccumulator, Pair, PanopticAccumulator
+from karyoscope.nuclei import Nuclei
+from karyoscope.postprocessing import postprocess
+from karyoscope.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A validation image with the maps of the network."""
+
+    sample: Sample
+    maps: Maps
+
+
+Score = Callable[[Sequence[Predicted], str, Params, Taxonomy], float]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A score to raise, and what it tunes.
+
+    Attributes
+    ----------
+    key : {"postprocessing", "counting"}
+        The set of parameters of the bundle.
+    score : callable
+        ``score(images, method, params, taxonomy)``; higher is better.
+    """
+
+    key: str
+    score: Score
+
+
+def evaluate_params(
+    images: Iterable[Predicted], name: str, params: Params, taxonomy: Taxonomy
+) -> PanopticAccumulator:
+    """Panoptic quality of one set of parameters, CoNIC's conventions, on whole images."""
+    scores = PanopticAccumulator(taxonomy)
+    for image in images:
+        scores.add(pair_of(image.sample, _nuclei(image, name, params, taxonomy)))
+    return scores
+
+
+def count_params(
+    images: Iterable[Predicted], name: str, params: Params, taxonomy: Taxonomy
+) -> CompositionAccumulator:
+    """Composition by one set of parameters: the central 224 px of CoNIC's patches of 256 px."""
+    scores = CompositionAccumulator(taxonomy)
+    for image in images:
+        pair = pair_of(image.sample, _nuclei(image, name, params, taxonomy))
+        for patch in _patches(pair, image.sample):
+            scores.add(patch)
+    return scores
+
+
+def pair_of(sample: Sample, nuclei: Nuclei) -> Pair:
+    """True and predicted label maps of one image; the nuclei are in its pixels."""
+    height, width = sample.inst_map.shape
+    nuclei = nuclei.renumber()
+    predicted = nuclei.label_image(width, height).astype(np.int32)
+    return Pair(
+        sample.inst_map,
+        predicted,
+        sample.classes,
+        np.concatenate([[0], nuclei.class_id]),
+        name=sample.record.name,
+        source=sample.record.source,
+        cohort=sample.record.cohort,
+        ignore=sample.ignore,
+    )
+
+
+def _nuclei(image: Predicted, name: str, params: Params, taxonomy: Taxonomy) -> Nuclei:
+    return postprocess(name, image.maps, params, taxonomy, image.sample.mpp)
+
+
+def _patches(pair: Pair, sample: Sample) -> Iterator[Pair]:
+    """The image as evaluation scores it."""
+    if pair.true.shape == (SIZE, SIZE):
+        yield pair
+        return
+    maps: dict[str, np.ndarray | None] = {"true": pair.true, "pred": pair.pred}
+    for number, (_, parts) in enumerate(cut(maps, *pair.true.shape)):
+        yield Pair(
+            parts["true"],  # type: ignore[arg-type]
+            parts["pred"],  # type: ignore[arg-type]
+            pair.true_classes,
+            pair.pred_classes,
+            name=f"{sample.record.name}-{number:04d}",
+            source=sample.record.source,
+        )
+
+
+def _panoptic(*names: str) -> Score:
+    def score(
+        images: Sequence[Predicted], method: str, params: Params, taxonomy: Taxonomy
+    ) -> float:
+        found = evaluate_params(images, method, params, taxonomy).compute()
+        return sum(float(found[name]) for name in names) / len(names)
+
+    return score
+
+
+def _composition(
+    images: Sequence[Predicted], method: str, params: Params, taxonomy: Taxonomy
+) -> float:
+    return float(count_params(images, method, params, taxonomy).compute()["r2"])
+
+
+#: ``--score`` by name.
+SCORES: dict[str, Objective] = {
+    "mean": Objective("postprocessing", _panoptic("mpq_plus", "pq")),
+    "mpq_plus": Objective("postprocessing", _panoptic("mpq_plus")),
+    "pq": Objective("postprocessing", _panoptic("pq")),
+    "r2": Objective("counting", _composition),
+}

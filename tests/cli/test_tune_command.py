@@ -1,0 +1,131 @@
+"""``karyoscope tune``: both sets of parameters, the check across halves, and usage."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+import yaml
+
+import karyoscope
+from karyoscope.datasets import Record, Sample, open_dataset
+from karyoscope.datasets.folder import write_folder
+from karyoscope.evaluation import ModelPredictions, composition, evaluate_predictions
+from karyoscope.inference import find_bundle, load_model
+from karyoscope.taxonomy import Taxonomy
+from tiny_model import CARD, write_bundle
+
+TWO = Taxonomy.from_dict(CARD["taxonomy"])
+#: What the annotator of the truth sees of the tiny model's nuclei.
+SEEN = {"min_area_um2": 2.0, "foreground": 0.3}
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory, tiny_bundle, example_slide):
+    """Real tissue of two slides; the truth is what the model says with other parameters."""
+    root = tmp_path_factory.mktemp("truth")
+    spec = {"name": "three_label", "params": SEEN}
+    model = load_model(write_bundle(root / "seer", postprocessing=spec), "cpu", 1)
+    whole = tifffile.imread(example_slide)
+    samples = []
+    for k, (y, x) in enumerate(((900, 900), (1000, 1200), (1500, 900), (700, 1300))):
+        image = np.ascontiguousarray(whole[y : y + 256, x : x + 256])
+        nuclei = karyoscope.segment(image, 0.5, model).renumber()
+        labels = nuclei.label_image(256, 256).astype(np.int32)
+        record = Record(f"i{k}", f"slide {k // 2}")
+        samples.append(Sample(record, image, labels, np.append(0, nuclei.class_id), TWO, 0.5))
+    write_folder(samples, root / "set", TWO)
+    return root / "set"
+
+
+@pytest.fixture
+def tune(run, truth, tiny_bundle):
+    def call(*arguments):
+        usual = ("--truth", truth, "--device", "cpu", "--workers", 1, "--rounds", 1)
+        return run("tune", tiny_bundle, *usual, "--by-class", "nothing", *arguments)
+
+    return call
+
+
+def test_both_sets_of_parameters(tune, tmp_path):
+    result = tune("--out", tmp_path / "tuned", "--score", "mean,r2")
+    assert result.code == 0, result.err
+    report = json.loads(result.out)
+    card = find_bundle(tmp_path / "tuned").card
+    assert report["mean"]["after"] > report["mean"]["before"]
+    assert report["r2"]["after"] > report["r2"]["before"]
+    assert card.postprocessing.params == report["mean"]["params"]
+    assert card.counting.params == report["r2"]["params"]
+    assert card.counting.name == "three_label"
+
+
+def test_tuning_one_set_leaves_the_other(tune, tmp_path):
+    assert tune("--out", tmp_path / "tuned", "--score", "r2").code == 0
+    card = find_bundle(tmp_path / "tuned").card
+    assert card.postprocessing.params == CARD["postprocessing"]["params"]
+    assert card.counting is not None
+
+
+def test_the_check_across_halves(tune, tmp_path):
+    result = tune("--cross-check", "--score", "pq")
+    assert result.code == 0, result.err
+    found = json.loads(result.out)["cross_check"]["pq"]
+    assert found["gain"] > 0
+    assert len(found["own"]) == len(found["other"]) == len(found["params"]) == 2
+    assert f"gain on the half not tuned on: {found['gain']:+.4f}" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "give --out, --cross-check or both"),
+        (("--cross-check", "--score", "speed"), "--score takes mean, mpq_plus, pq, r2"),
+        (("--cross-check", "--by-class", "edge"), "no 'edge' by class"),
+    ],
+)
+def test_usage(tune, arguments, words):
+    result = tune(*arguments)
+    assert result.code in (1, 2)
+    assert words in " ".join(result.err.replace("│", " ").split())
+
+
+def test_images_of_another_scale(tune, truth, tmp_path):
+    card = yaml.safe_load((truth / "dataset.yaml").read_text())
+    assert card["mpp"] == 0.5
+    import shutil
+
+    other = shutil.copytree(truth, tmp_path / "set")
+    (other / "dataset.yaml").write_text(yaml.safe_dump(card | {"mpp": 0.25}))
+    result = tune("--cross-check", "--truth", other)
+    assert result.code == 1
+    assert "i0 has 0.25 µm/px, the model 0.5" in result.err
+
+
+def test_evaluation_counts_by_the_parameters_for_counting(truth, tmp_path):
+    """Those for counting are the truth's own, so that R² is 1 while PQ is not."""
+    spec = {"name": "three_label", "params": SEEN}
+    dataset = open_dataset(truth)
+    runs = []
+    for name, counting in (("plain", None), ("both", spec)):
+        bundle = write_bundle(tmp_path / name, counting=counting)
+        model = load_model(bundle, "cpu", 1)
+        calls = []
+        run = model.engine.run
+        model.engine.run = lambda images, run=run, calls=calls: (calls.append(1), run(images))[1]
+        outcome = evaluate_predictions(dataset, ModelPredictions(model))
+        runs.append((outcome, len(calls)))
+    (plain, calls), (both, calls_of_both) = runs
+    assert plain.evaluation["pq"] == both.evaluation["pq"] < 1
+    assert plain.evaluation["r2"] < both.evaluation["r2"] == 1
+    assert calls == calls_of_both, "the network runs once"
+    assert "counting by parameters of its own" in both.predictions
+    assert "counting" not in plain.predictions
+
+    sample = dataset.load(dataset.records[0])
+    counts = composition(sample.image, 0.5, load_model(tmp_path / "both", "cpu", 1))
+    inner = np.unique(sample.inst_map[16:-16, 16:-16])[1:]
+    expected = np.bincount(sample.classes[inner], minlength=3)[1:]
+    assert list(counts.items()) == list(zip(TWO.names, expected.tolist(), strict=True))
+    whole = composition(sample.image[:200], 0.5, load_model(tmp_path / "both", "cpu", 1))
+    assert sum(whole.values()) > 0
