@@ -16,6 +16,7 @@ import numpy as np
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export import ExportContext, open_writers
+from karyoscope.features import shape_features
 from karyoscope.inference import Bundle, Model, find_bundle, load_model
 from karyoscope.inference.bundle import PostprocessingSpec
 from karyoscope.nuclei import Nuclei
@@ -128,4 +129,4 @@ def _write(nuclei: Nuclei, formats: Sequence[str]) -> None:
         tempfile.TemporaryDirectory(prefix="karyoscope-") as folder,
         open_writers(folder, "noise", formats, context) as writers,
     ):
-        writers.write(nuclei)
+        writers.write(nuclei.with_measurements(shape_features(nuclei)))

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.export import ExportContext, Writers, open_writers
+from karyoscope.export import ExportContext, open_writers
 from karyoscope.export.base import Reader
 from karyoscope.export.summary import SummaryWriter
+from karyoscope.features import RADIUS_UM, feature_columns
 from karyoscope.inference import Model
 from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.area import Area, Roi, area_of
 from karyoscope.pipeline.blocks import Layout
 from karyoscope.pipeline.gaps import Gaps, regions
 from karyoscope.pipeline.journal import Facts
+from karyoscope.pipeline.measuring import FEATURES, Measure, Measuring, Sink
 from karyoscope.pipeline.prepare import prepare_model
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.pipeline.resume import (
@@ -120,6 +122,10 @@ class SegmentOptions:
         What shows the slide to the model as if it had been stained otherwise.
     retry_failed : bool
         Of a slide that is finished but has gaps, run again the blocks that have them.
+    features : sequence of str
+        Groups of :data:`karyoscope.features.GROUPS` that are measured.
+    radius_um : float
+        Of the circle that local densities are of.
     """
 
     formats: Sequence[str] = FORMATS
@@ -128,9 +134,11 @@ class SegmentOptions:
     tissue: str | Path = "auto"
     retry_failed: bool = False
     stain: Stain | None = None
+    features: Sequence[str] = FEATURES
+    radius_um: float = RADIUS_UM
 
     def deciding(self) -> dict[str, Any]:
-        """Those that the nuclei depend on, by name."""
+        """Those that the table of nuclei depends on, by name."""
         beside = ("formats", "overwrite", "retry_failed")
         options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in beside}
         return options | {"stain": self.stain.identity if self.stain else None}
@@ -182,14 +190,16 @@ def segment_file(
     path, out = Path(path), Path(out)
     with open_slide(path, mpp) as slide:
         settings = settings_of(path, model, mpp, options.deciding())
-        context = _context(slide, model, LenientReader(slide).read)
+        context = _context(slide, model, LenientReader(slide).read, options)
+        measure = Measure(options.features, context, slide, options.radius_um)
         progress, gaps = Progress(), Gaps()
         with progress.time("export"):
             replace = may_replace(path, out, settings, options)
             writers = open_writers(out, slide.name, options.formats, context, replace)
         journal = None
         try:
-            with writers:
+            spool = writers.summary.path.with_name(f"{slide.name}.unmeasured.parquet")
+            with writers, Measuring(writers, measure, spool, context) as measuring:
                 area = area_of(slide, model.mpp, options.roi, options.tissue)
                 layout = layout_for(model, area)
                 wanted = wanted_blocks(layout, area)
@@ -197,7 +207,7 @@ def segment_file(
                     journal = open_journal(path, out, settings, slide, model, options)
                 seen = options.seen(slide, model)
                 blocks = go_on(seen, model, layout, area, wanted, journal, progress, run)
-                _write(blocks, writers, gaps, progress, watch)
+                _write(blocks, measuring, gaps, progress, watch)
                 _summarise(writers.summary, progress, gaps, settings)
         except BaseException:
             if journal is not None and (gaps.hopeless or not journal.done()):
@@ -210,7 +220,7 @@ def segment_file(
 
 def _write(
     blocks: Generator[tuple[Nuclei, Facts]],
-    writers: Writers,
+    writers: Sink,
     gaps: Gaps,
     progress: Progress,
     watch: Callable[[Progress], None],
@@ -255,8 +265,9 @@ def _summarise(
         )
 
 
-def _context(slide: Slide, model: Model, read: Reader) -> ExportContext:
+def _context(slide: Slide, model: Model, read: Reader, options: SegmentOptions) -> ExportContext:
     card = model.bundle.card
+    columns = feature_columns(options.features, model.taxonomy, options.radius_um)
     return ExportContext(
         slide=slide.path.name if slide.path else slide.name,
         size=slide.size,
@@ -267,4 +278,5 @@ def _context(slide: Slide, model: Model, read: Reader) -> ExportContext:
         model_licence=card.licence,
         mpp_axes=slide.mpp_xy,
         read=read,
+        measurements=tuple(feature.name for feature in columns),
     )
