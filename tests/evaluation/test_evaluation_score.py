@@ -180,7 +180,8 @@ def test_groups():
 
 
 def fake_model(validation):
-    card = SimpleNamespace(name="fake", version="3", training={"validation": validation})
+    training = {"validation": validation}
+    card = SimpleNamespace(name="fake", version="3", training=training, counting=None)
     return SimpleNamespace(bundle=SimpleNamespace(card=card), tta=4, taxonomy=LIZARD)
 
 

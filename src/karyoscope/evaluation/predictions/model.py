@@ -37,11 +37,11 @@ class ModelPredictions(Predictions):
             raise KaryoscopeError(
                 f"{sample.record.name}: micrometres per pixel unknown; give --mpp"
             )
-        counting = self.model.for_counting()
-        if counting is self.model:
+        if self.model.bundle.card.counting is None:
             return _segment(sample, self.model)
         seen: dict[bytes, Maps] = {}
-        found, counted = (_segment(sample, _Remembering(m, seen)) for m in (self.model, counting))
+        both = self.model, self.model.for_counting()
+        found, counted = (_segment(sample, _Remembering(model, seen)) for model in both)
         return replace(found, counting=counted)
 
     def describe(self) -> str:
