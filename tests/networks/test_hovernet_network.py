@@ -114,3 +114,11 @@ def test_every_form_becomes_an_onnx_graph(options, full_precision_onnx):
         Deployed(network, [0.0] * 3, [1.0] * 3, network.outputs).eval()
     )
     assert strides == {"np": 1, "hv": 1, "tp": 1}
+
+
+def test_without_a_branch_for_them_nuclear_pixels_are_those_of_any_class():
+    network = tiny("hovernet", outputs=("types", "hv"))
+    module = Deployed(network, [0.0] * 3, [1.0] * 3, network.outputs).eval()
+    with torch.no_grad():
+        maps = module(torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8))
+    torch.testing.assert_close(maps["np"], maps["tp"][..., 1:].sum(-1))

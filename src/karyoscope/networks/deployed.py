@@ -98,6 +98,9 @@ class Deployed(nn.Module):
         maps: Maps = {}
         for name in self.outputs:
             maps |= ACTIVATIONS[name](crop(raw[name], self.context - self.margin))
+        if {"hv", "tp"} <= maps.keys() and "np" not in maps:
+            # Without a branch for them, nuclear pixels are those of any class (hovernet, Table A3).
+            maps["np"] = 1 - maps["tp"][..., 0]
         return maps
 
     @torch.no_grad()

@@ -1,0 +1,55 @@
+"""As many steps as a budget allows, and the schedule of a recipe within them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from karyoscope.training.grid import Budget
+from karyoscope.training.recipe import Recipe
+
+
+def within(recipe: Recipe, budget: Budget, seconds_a_step: float) -> Recipe:
+    """The recipe with as many steps as a budget allows, and its schedule stretched to them.
+
+    Examples
+    --------
+    >>> from karyoscope.training.recipe import load_recipe
+    >>> lizard = load_recipe("lizard")
+    >>> [within(lizard, b, 0.5).training.steps for b in (Budget(tiles=400), Budget(seconds=10))]
+    [100, 20]
+    """
+    steps = recipe.training.steps
+    if budget.steps is not None:
+        steps = budget.steps
+    elif budget.tiles is not None:
+        steps = max(1, round(budget.tiles / recipe.training.batch_size))
+    elif budget.seconds is not None:
+        steps = max(1, round(budget.seconds / seconds_a_step))
+    return stretched(recipe, steps)
+
+
+def stretched(recipe: Recipe, steps: int) -> Recipe:
+    """The recipe over another number of steps.
+
+    Warm-up, decay, phases and epochs keep their share of the run; it is validated at its end.
+
+    Examples
+    --------
+    >>> from karyoscope.training.recipe import load_recipe
+    >>> short = stretched(load_recipe("lizard"), 950)
+    >>> short.training.steps, short.optimiser.warmup, short.optimiser.decay
+    (950, 30, 270)
+    """
+    share = steps / recipe.training.steps
+    data = recipe.model_dump(mode="json")
+    data["training"]["steps"] = data["validation"]["every"] = steps
+    optimiser: dict[str, Any] = data["optimiser"]
+    for key in ("warmup", "decay"):
+        if optimiser[key]:
+            optimiser[key] = max(1, round(share * optimiser[key]))
+    for phase in data.get("phases", ()):
+        phase["steps"] = max(1, round(share * phase["steps"]))
+    schedule = optimiser.get("schedule") or {}
+    if "epoch" in schedule:
+        schedule["epoch"] = max(1, round(share * schedule["epoch"]))
+    return Recipe.model_validate(data)
