@@ -1,17 +1,19 @@
 """One image in memory, or to files."""
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export import read_parquet
+from karyoscope.export import read_context, read_parquet
 from karyoscope.inference import Bundle, Engine, Model
 from karyoscope.pipeline import SegmentOptions, segment, segment_file, warm_up
 from karyoscope.slides import ArraySlide, open_slide
@@ -212,3 +214,32 @@ def test_slides_are_closed(threshold_model, tissue, monkeypatch):
     segment(tissue, 0.5, threshold_model)
     with pytest.raises(AssertionError, match="closed"):
         slide.read(0, 0, 1, 1)
+
+
+def test_positions_in_qupath_count_from_the_scanned_part(threshold_model, tissue, tmp_path):
+    """QuPath shows the part of an MRXS slide that OpenSlide calls its bounds, from (0, 0) on."""
+    spec = importlib.util.spec_from_file_location(
+        "slide_files", Path(__file__).parents[1] / "slides" / "slide_files.py"
+    )
+    files = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(files)
+    path = files.write_mrxs(tmp_path / "a.mrxs", tissue[:331, :467])
+    with open_slide(path, 0.5) as slide:
+        assert slide.bounds[:2] == (512, 256)
+    options = SegmentOptions(("geojson", "parquet", "csv"))
+    summary = segment_file(path, tmp_path / "out", threshold_model, 0.5, options)
+    nuclei = read_parquet(tmp_path / "out" / "a.parquet")
+    assert len(nuclei) == summary["nuclei"] > 20
+    assert (nuclei.x > 512).all()
+    assert (nuclei.y > 256).all()
+    data = json.loads((tmp_path / "out" / "a.geojson").read_text())
+    assert data["metadata"]["scanned_from"] == summary["scanned_from"] == [512, 256]
+    assert read_context(tmp_path / "out" / "a.parquet").scanned_from == (512, 256)
+    rings = [np.array(f["geometry"]["coordinates"][0][:-1]) for f in data["features"]]
+    for row, ring in enumerate(rings):
+        np.testing.assert_allclose(
+            ring.mean(0) + (512, 256), nuclei.outline(row).mean(0), atol=0.02
+        )
+    # There the picture is the tissue alone.
+    alone = segment(tissue[:331, :467], 0.5, threshold_model)
+    assert len(alone) == pytest.approx(len(nuclei), rel=0.05)

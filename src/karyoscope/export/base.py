@@ -44,6 +44,9 @@ class ExportContext:
         The model that found the nuclei.
     mpp_axes : tuple of float, or None
         Micrometres per pixel along x and y, where a scanner's pixels are not square.
+    scanned_from : tuple of int
+        Corner, in pixels of level 0, of the part that was scanned, for formats that say so (MRXS,
+        SCN). QuPath counts from there; every other position here counts from that of level 0.
     read : callable
         ``read(x, y, width, height, mpp)``: a window as (height, width, 3) uint8 RGB, in pixels of
         the grid that has ``mpp`` micrometres per pixel (None: level 0) and the origin of level 0.
@@ -60,6 +63,7 @@ class ExportContext:
     model_version: str = ""
     model_licence: str = ""
     mpp_axes: tuple[float, float] | None = None
+    scanned_from: tuple[int, int] = (0, 0)
     read: Reader | None = None
     measurements: tuple[str, ...] = ()
 
@@ -85,9 +89,12 @@ class ExportContext:
 
     def provenance(self) -> dict[str, Any]:
         """Plain data for the header of a file: slide, scale, model, software."""
+        # Only where it matters, so that most headers have no need of an explanation.
+        cropped = {"scanned_from": list(self.scanned_from)} if any(self.scanned_from) else {}
         return {
             "slide": self.slide,
             "size": list(self.size),
+            **cropped,
             "mpp": self.mpp,
             "mpp_axes": [self.mpp_x, self.mpp_y],
             "model": {

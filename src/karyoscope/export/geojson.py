@@ -27,11 +27,14 @@ _ROWS_AT_ONCE = 8192
 class GeoJSONWriter(Writer):
     """A ``FeatureCollection`` with one ``Feature`` a nucleus.
 
-    The geometry is a closed ``Polygon`` in pixels of level 0, with two decimals. The properties
-    are those that QuPath reads (``QuPathTypeAdapters``, since 0.4): ``objectType``, ``name`` (our
-    id), ``classification`` with name and colour, and ``measurements`` with units in their names as
-    QuPath's own have them ("Area µm^2"). QuPath takes an ``id`` only if it is
-    a UUID; ours ends in the id of the nucleus and is the same in every run
+    The geometry is a closed ``Polygon`` in pixels of level 0, with two decimals, counted from where
+    QuPath counts: from the corner of the part that was scanned, where the slide's format tells it
+    (``scanned_from`` in the metadata; QuPath since 0.2, unless opened with ``--no-crop``).
+
+    The properties are those that QuPath reads (``QuPathTypeAdapters``, since 0.4): ``objectType``,
+    ``name`` (our id), ``classification`` with name and colour, and ``measurements`` with units in
+    their names as QuPath's own have them ("Area µm^2"). QuPath takes an ``id`` only if it is a
+    UUID; ours ends in the id of the nucleus and is the same in every run
     (:meth:`ExportContext.uuid`).
     """
 
@@ -56,6 +59,9 @@ class GeoJSONWriter(Writer):
 
     def _write(self, nuclei: Nuclei) -> None:
         assert self._file is not None
+        x, y = self.context.scanned_from
+        if x or y:
+            nuclei = nuclei.shift(-x, -y)
         for start in range(0, len(nuclei), _ROWS_AT_ONCE):
             if self._started:
                 self._file.write(b",\n")

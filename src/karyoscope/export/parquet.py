@@ -140,6 +140,7 @@ def read_context(path: str | Path) -> ExportContext:
             model_version=ours["model"]["version"],
             model_licence=ours["model"]["licence"],
             mpp_axes=(mpp_x, mpp_y),
+            scanned_from=tuple(ours.get("scanned_from", (0, 0))),
         )
 
 
