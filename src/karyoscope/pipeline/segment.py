@@ -277,6 +277,7 @@ def _context(slide: Slide, model: Model, read: Reader, options: SegmentOptions) 
         model_version=card.version,
         model_licence=card.licence,
         mpp_axes=slide.mpp_xy,
+        scanned_from=slide.bounds[:2],
         read=read,
         measurements=tuple(feature.name for feature in columns),
     )
