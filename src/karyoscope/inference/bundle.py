@@ -120,6 +120,11 @@ class Bundle:
             raise KaryoscopeError(
                 f"model bundle {container.name} is an ensemble, which cannot be used as one model"
             )
+        if data.get("kind") == "restain":
+            raise KaryoscopeError(
+                f"model bundle {container.name} re-stains images and finds no nuclei: it is for"
+                " --stain"
+            )
         self.card = container.check(data, ModelCard)
         for name in self.card.files:
             if name not in (ONNX, WEIGHTS, README):
