@@ -8,6 +8,7 @@ import numpy as np
 
 from karyoscope.inference import Maps
 from karyoscope.pipeline.blocks import Box, Window
+from karyoscope.pipeline.halves import to_half, to_single
 
 
 class Mosaic:
@@ -29,7 +30,7 @@ class Mosaic:
         kept = {}
         for name, stride in self._strides.items():
             inner = _inside(window.core, window.read, stride)
-            kept[name] = maps[name][inner].astype(np.float16)
+            kept[name] = to_half(maps[name][inner])
         self._cores[window] = kept
 
     def drop(self, windows: Iterable[Window]) -> None:
@@ -49,7 +50,9 @@ class Mosaic:
         for window in windows:
             shared = box.shared(window.core)
             core = self._cores[window][name]
-            out[_inside(shared, box, stride)] = core[_inside(shared, window.core, stride)]
+            out[_inside(shared, box, stride)] = to_single(
+                core[_inside(shared, window.core, stride)]
+            )
         return out
 
 

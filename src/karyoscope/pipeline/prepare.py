@@ -20,6 +20,7 @@ from karyoscope.features import shape_features
 from karyoscope.inference import Bundle, Model, find_bundle, load_model
 from karyoscope.inference.bundle import PostprocessingSpec
 from karyoscope.nuclei import Nuclei
+from karyoscope.pipeline.halves import to_half, to_single
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
 
 _EDGE = 64
@@ -113,6 +114,7 @@ def _nuclei_in_noise(bundle: Bundle) -> Nuclei:
         name: noise.random((_EDGE // stride, _EDGE // stride, *channels.get(name, ())), np.float32)
         for name, stride in card.maps.items()
     }
+    maps = {name: to_single(to_half(values)) for name, values in maps.items()}
     spec = card.postprocessing
     return postprocess(spec.name, maps, spec.params, bundle.taxonomy, card.mpp)
 
