@@ -14,8 +14,7 @@ import numpy as np
 from karyoscope.datasets.split import cohorts_of, leave_out, write_split
 from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation import Rules, evaluate_model
-from karyoscope.inference import load_model
-from karyoscope.inference.bundle import find_bundle
+from karyoscope.inference import find_bundle, load_model
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.metrics.stored import plain
 from karyoscope.training.budget import within
