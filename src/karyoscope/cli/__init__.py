@@ -17,6 +17,8 @@ from karyoscope.errors import KaryoscopeError
 #: Verb, which is the name of its module, and one line of help. Modules are imported when used.
 VERBS = {
     "segment": "Find, outline and classify every nucleus of slides and images.",
+    "features": "Measure nuclei that were found before.",
+    "cohort": "Write one table, and a page, of many slides.",
     "models": "List the models that come with the package, or describe bundles.",
     "train": "Train a recipe.",
     "ablate": "Train the rows of a table of changes, and score them.",

@@ -78,3 +78,16 @@ class TileIndex:
 def _positions(length: int, size: int, step: int) -> list[int]:
     last = max(0, length - size)
     return sorted({*range(0, last, step), last})
+
+
+def tile_probabilities(bank: PixelBank, tiles: TileIndex, balanced: float) -> Tensor:
+    """Probability of drawing each tile, shape (n,): images by their weights, rare classes first.
+
+    Parameters
+    ----------
+    balanced : float
+        Share of the tiles that are drawn by :func:`importance`; the rest are drawn evenly.
+    """
+    weight = bank.weights[tiles.image.to(bank.weights.device)]
+    rare = importance(tiles.shares * weight[:, None])
+    return balanced * rare + (1 - balanced) * (weight / weight.sum())

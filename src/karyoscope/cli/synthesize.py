@@ -1,0 +1,181 @@
+"""``karyoscope synthesize``: learn to paint tissue from masks, and write painted datasets."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from karyoscope.cli._extras import require
+from karyoscope.cli._terminal import complain, counting_bar
+from karyoscope.datasets.convert import LAYOUTS, convert
+from karyoscope.errors import KaryoscopeError
+
+app = typer.Typer(
+    name="synthesize",
+    help="Learn to paint tissue from masks, and write synthetic image/label pairs.",
+    no_args_is_help=True,
+)
+
+Seed = Annotated[int, typer.Option(help="The same seed gives the same tiles.", min=0)]
+Workers = Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)]
+Part = Annotated[str, typer.Option(help="Name of that part.")]
+Mpp = Annotated[
+    float | None, typer.Option(help="Micrometres per pixel of the real images, where unpublished.")
+]
+Classes = Annotated[
+    str | None, typer.Option(help="Taxonomy (name or file) of real images without one.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command("train")
+def train_command(
+    source: Annotated[Path, typer.Argument(help="Recipe (YAML), or a folder of annotated images.")],
+    out: Annotated[Path, typer.Option(help="Folder for the generator, checkpoints and logs.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in --out.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    workers: Workers = 0,
+) -> None:
+    """Train a mask-to-image GAN. Needs `pip install karyoscope[train]`."""
+    _prepare(workers)
+    if device not in ("auto", "cpu", "cuda"):
+        raise typer.BadParameter(f"--device takes auto, cpu or cuda, not {device!r}")
+    from karyoscope.training.synthesis.recipe import load_synthesis_recipe
+    from karyoscope.training.synthesis.train import train_generator
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    print(train_generator(load_synthesis_recipe(source, changes), out, resume, device))
+
+
+@app.command("write")
+def write_command(
+    run: Annotated[Path, typer.Argument(help="Folder that `karyoscope synthesize train` wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder of the dataset.")],
+    n: Annotated[int, typer.Option("--n", help="Image/label pairs.", min=1)] = 1000,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Take masks from these images, not from those of the run."),
+    ] = None,
+    split: Annotated[
+        Path | None, typer.Option(help="Only one part of --data, by this split.")
+    ] = None,
+    part: Part = "train",
+    mpp: Mpp = None,
+    classes: Classes = None,
+    size: Annotated[int, typer.Option(help="Edge of a tile in pixels.", min=8)] = 256,
+    seed: Seed = 0,
+    balanced: Annotated[
+        float, typer.Option(help="Share of masks chosen for their rare classes.", min=0, max=1)
+    ] = 0.0,
+    style: Annotated[
+        str, typer.Option(help="Colours of the mask's own tile (own) or of another (other).")
+    ] = "own",
+    shift: Annotated[float, typer.Option(help="Nuclei move by up to ± this, px.", min=0)] = 3.0,
+    turn: Annotated[float, typer.Option(help="Nuclei turn by up to ± this, degrees.", min=0)] = 3.0,
+    layout: Annotated[str, typer.Option("--to", help=f"Layout: {', '.join(LAYOUTS)}.")] = "folder",
+    overwrite: Annotated[bool, typer.Option(help="Replace a dataset written before.")] = False,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Move the nuclei of real masks, paint them, and write the pairs as a dataset."""
+    if style not in ("own", "other"):
+        raise typer.BadParameter(f"--style takes own or other, not {style!r}")
+    if split is not None and data is None:
+        raise typer.BadParameter("--split is a part of --data: give both")
+    if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
+        raise KaryoscopeError(f"{out} exists; give another --out or --overwrite")
+    _prepare(workers)
+    from karyoscope.training.data import DataSource
+    from karyoscope.training.synthesis.data import load_part, load_sources
+    from karyoscope.training.synthesis.generator import load_generator
+    from karyoscope.training.synthesis.recipe import load_synthesis_recipe
+    from karyoscope.training.synthesis.tiles import Motion, SyntheticTiles
+
+    generator = load_generator(run)
+    if data is None:
+        recipe = load_synthesis_recipe(run / "recipe.yaml", [f"training.tile={size}"])
+        source = load_sources(recipe)
+    else:
+        given = DataSource(path=data, mpp=mpp, taxonomy=classes)
+        parts = None if split is None else (split, part)
+        source = load_part(given, parts, generator.taxonomy, float(generator.card["mpp"]), size)
+    for line in source.skipped:
+        complain(line)
+    motion = Motion(shift, turn)
+    tiles = SyntheticTiles(generator, source, n, size, seed, balanced, style, motion)  # type: ignore[arg-type]
+    with counting_bar(n, "painting") as advance:
+        result = convert(tiles, layout, out, overwrite=overwrite, seen=lambda sample: advance())
+    if as_json:
+        found = {"out": str(out), "images": result.images, "nuclei": result.nuclei}
+        print(json.dumps(found | {"lost": tiles.lost, "licence": generator.card["licence"]}))
+    else:
+        print(f"{result.images} images with {result.nuclei} nuclei written to {out}")
+        print(f"licence: {generator.card['licence']}")
+    if tiles.lost:
+        complain(f"{tiles.lost} nuclei found no room in crowded masks and were left out")
+
+
+@app.command("distance")
+def distance_command(
+    synthetic: Annotated[Path, typer.Argument(help="Dataset that `synthesize write` wrote.")],
+    real: Annotated[Path, typer.Option(help="Folder of annotated real images.")],
+    weights: Annotated[
+        Path, typer.Option(help="ImageNet weights of the encoder (.safetensors, timm's names).")
+    ],
+    encoder: Annotated[str, typer.Option(help="timm model.")] = "tf_efficientnet_lite0",
+    split: Annotated[
+        Path | None, typer.Option(help="Only one part of --real, by this split.")
+    ] = None,
+    part: Part = "train",
+    mpp: Mpp = None,
+    classes: Classes = None,
+    seed: Seed = 0,
+    workers: Workers = 0,
+    as_json: Json = False,
+) -> None:
+    """Fréchet distance of synthetic to real tiles, next to that of real and of spoiled ones.
+
+    Values depend on the encoder and on the number of tiles: compare only what one command prints.
+    """
+    _prepare(workers)
+    from karyoscope.datasets import open_dataset
+    from karyoscope.training.data import DataSource
+    from karyoscope.training.synthesis.data import load_part
+    from karyoscope.training.synthesis.distance import TileFeatures, real_tiles, tile_distance
+
+    features = TileFeatures(encoder, weights)
+    painted = open_dataset(synthetic).whole()
+    images = [sample.image for sample in painted]
+    sizes = {image.shape[:2] for image in images}
+    if len(sizes) != 1 or len(images) < 2:
+        raise KaryoscopeError(f"{synthetic}: give two or more tiles of one size")
+    size = min(sizes.pop())
+    parts = None if split is None else (split, part)
+    given = DataSource(path=real, mpp=mpp, taxonomy=classes)
+    source = load_part(given, parts, painted.taxonomy, painted.mpp, size)
+    expected, other = real_tiles(source, len(images), size, seed)
+    found = tile_distance(images[: len(expected)], expected, other, features)
+    if as_json:
+        print(json.dumps(found.to_dict()))
+        return
+    print(
+        f"Fréchet distance on features of {found.features}, {found.tiles} tiles of"
+        f" {found.size} px each, to real tiles"
+    )
+    for name in ("real", "synthetic", "blurred", "noisy"):
+        print(f"  {name:<10}{getattr(found, name):>10.3f}")
+
+
+def _prepare(workers: int) -> None:
+    require("train", "torch", "timm", "lightning", "safetensors")
+    import torch
+
+    if workers:
+        torch.set_num_threads(workers)
