@@ -28,7 +28,7 @@ VERBS = {
     "evaluate": "Score predicted nuclei against annotated images.",
     "tune": "Search the post-processing parameters of a model on validation images.",
     "compare": "Compare two evaluations: paired difference with interval.",
-    "data": "Inspect, convert and split annotated images.",
+    "data": "Inspect, convert, split and pack annotated images.",
 }
 
 

@@ -63,6 +63,11 @@ class SummaryWriter(Writer):
         for name in _TOLD:
             setattr(self, name, getattr(other, name))
 
+    def recall(self, summary: Mapping[str, Any]) -> None:
+        """Take over what an earlier summary of the same slide was told, as far as it says."""
+        for name in _TOLD:
+            setattr(self, name, summary.get(name, getattr(self, name)))
+
     def summary(self) -> dict[str, Any]:
         """What the file will hold, from the nuclei so far."""
         total = int(self._counts.sum())

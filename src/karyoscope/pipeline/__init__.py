@@ -3,6 +3,7 @@
 from karyoscope.pipeline.area import Area, Outlines, Roi, area_of
 from karyoscope.pipeline.blocks import Block, Box, Layout, Window
 from karyoscope.pipeline.journal import Facts, Journal
+from karyoscope.pipeline.measuring import FEATURES, add_features
 from karyoscope.pipeline.plan import Step, plan_blocks
 from karyoscope.pipeline.prepare import prepare_model, warm_up
 from karyoscope.pipeline.resume import done_before, has_gaps, journal_folder
@@ -14,9 +15,10 @@ from karyoscope.pipeline.segment import (
     segment_file,
 )
 from karyoscope.pipeline.stain import Stain, load_stain
-from karyoscope.pipeline.stream import Progress, run_blocks, stream_nuclei
+from karyoscope.pipeline.stream import Progress, RunBlocks, run_blocks, stream_nuclei
 
 __all__ = [
+    "FEATURES",
     "FORMATS",
     "Area",
     "Block",
@@ -27,10 +29,12 @@ __all__ = [
     "Outlines",
     "Progress",
     "Roi",
+    "RunBlocks",
     "SegmentOptions",
     "Stain",
     "Step",
     "Window",
+    "add_features",
     "area_of",
     "done_before",
     "has_gaps",

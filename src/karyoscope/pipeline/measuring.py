@@ -6,15 +6,24 @@ them the nuclei are set aside on disk until all are known; only their centroids 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export import ExportContext, iterate_parquet
+from karyoscope.export import (
+    WRITERS,
+    ExportContext,
+    iterate_parquet,
+    open_writers,
+    read_context,
+)
 from karyoscope.export.parquet import ParquetWriter
 from karyoscope.features import (
     RADIUS_UM,
@@ -26,7 +35,7 @@ from karyoscope.features import (
 )
 from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.reading import LenientReader
-from karyoscope.slides import Slide
+from karyoscope.slides import Slide, open_slide
 
 FEATURES = ("shape",)
 """Groups that are measured unless others are asked for."""
@@ -154,3 +163,83 @@ class Measuring:
     ) -> None:
         if self._spool is not None:
             self._spool.abort()
+
+
+def add_features(
+    table: str | Path,
+    out: Path,
+    groups: Sequence[str],
+    formats: Sequence[str] = ("parquet",),
+    slide: str | Path | None = None,
+    radius_um: float = RADIUS_UM,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Add features to nuclei that were found before.
+
+    The columns are the same as if they had been asked for when the nuclei were found.
+
+    Parameters
+    ----------
+    table : path
+        GeoParquet that karyoscope wrote.
+    out : Path
+        Folder of the new files, ``<stem>.<format>``; may be the table's own.
+    groups : sequence of str
+        Keys of :data:`karyoscope.features.GROUPS`.
+    formats : sequence of str
+        Keys of :data:`karyoscope.export.WRITERS`.
+    slide : path, optional
+        Where the nuclei were found; needed for ``stain``, and by formats that show pixels.
+    radius_um : float
+        That local densities are of.
+    overwrite : bool
+        Replace files that exist; also the table itself.
+
+    Returns
+    -------
+    list of Path
+        The new files, a summary among them. It takes what it cannot know from the summary beside
+        the table; where there is none, densities refer to the whole slide, and it says so.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the table or the slide cannot be used, or a file exists or cannot be written; none is
+        left behind then.
+    """
+    table, context = Path(table), read_context(table)
+    with ExitStack() as stack:
+        opened = None
+        if slide is not None:
+            opened = stack.enter_context(open_slide(slide, context.mpp))
+            if opened.size != context.size:
+                raise KaryoscopeError(
+                    f"{slide} has {opened.size[0]} x {opened.size[1]} pixels, but {table} is of"
+                    f" {context.slide} with {context.size[0]} x {context.size[1]}"
+                )
+            context = replace(context, read=LenientReader(opened).read)
+        measure = Measure(groups, context, opened, radius_um)
+        if measure.around is not None:
+            for nuclei in iterate_parquet(table):
+                measure.around.add(nuclei)
+        empty = measure.among(measure.alone(next(iterate_parquet(table)).take([])))
+        context = replace(context, measurements=tuple(empty.measurements))
+        stem = table.name.removesuffix(WRITERS["parquet"].suffix)
+        earlier = _earlier_summary(table.with_name(stem + WRITERS["summary"].suffix))
+        with open_writers(out, stem, formats, context, overwrite) as writers:
+            writers.summary.recall(earlier)
+            for nuclei in iterate_parquet(table):
+                writers.write(measure.among(measure.alone(nuclei)))
+    return writers.paths
+
+
+def _earlier_summary(path: Path) -> dict[str, Any]:
+    """What the summary beside a table says; a warning where there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {
+            "warnings": [
+                f"no {path.name} beside the table: all of the slide was taken for analysed"
+            ]
+        }

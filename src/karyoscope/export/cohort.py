@@ -1,0 +1,221 @@
+"""Many slides in one table: ``cohort.csv``, a row a slide, and ``cohort.html``.
+
+The table is made of the summaries in a folder, so it can be made at any time, on any machine. Only
+slides that failed have no summary; they are known from the run, and stay in the table until there
+is one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.export._cohort_page import cohort_page
+from karyoscope.export.base import cannot_write, partial_name
+from karyoscope.export.report import ReportWriter
+from karyoscope.export.summary import SummaryWriter
+
+NAME = "cohort.csv"
+PAGE = "cohort.html"
+
+_FAILED = "failed"
+#: Columns of every row, with their unit and meaning; those of the classes follow.
+COLUMNS: dict[str, tuple[str, str]] = {
+    "slide": ("", "name of the file"),
+    "result": ("", "first part of the names of its results"),
+    "status": ("", "`ok`, `incomplete` (some of it could not be read or analysed) or `failed`"),
+    "nuclei": ("", "number of nuclei"),
+    "analysed_mm2": ("mm²", "area that densities refer to"),
+    "density_per_mm2": ("1/mm²", "nuclei by area"),
+    "mean_area_um2": ("µm²", "mean area of a nucleus"),
+    "model": ("", "name and version of the model"),
+    "software": ("", "what wrote the result"),
+    "warnings": ("", "what the reader should know, separated by semicolons"),
+    "error": ("", "why it failed"),
+}
+#: Columns that there is one of a class.
+CLASS_COLUMNS: dict[str, tuple[str, str]] = {
+    "count_<class>": ("", "number of nuclei of the class"),
+    "share_<class>": ("", "part of all nuclei, 0 to 1"),
+    "density_<class>_per_mm2": ("1/mm²", "nuclei of the class by area"),
+    "mean_area_<class>_um2": ("µm²", "mean area of a nucleus of the class"),
+}
+_OF_CLASS = ("count", "share", "density_per_mm2", "mean_area_um2")
+
+
+def cohort_rows(
+    folder: str | Path, failures: Mapping[str, tuple[str, str]] | None = None
+) -> list[dict[str, Any]]:
+    """One row a slide, from the summaries in a folder, by name.
+
+    Parameters
+    ----------
+    folder : path
+    failures : mapping of str to (str, str), optional
+        Slides of this run that failed: first part of the names of results -> name of the file,
+        and why. Those of an earlier table are known from there. A slide that has results is not
+        among them, whatever went wrong when they were to be replaced.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the folder is missing, or a table that is there cannot be read.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise KaryoscopeError(f"no folder {folder}")
+    rows: dict[str, dict[str, Any]] = {}
+    for stem, slide, why in _earlier_failures(folder / NAME):
+        rows[stem] = _failure(slide, stem, why)
+    for stem, (slide, why) in (failures or {}).items():
+        rows[stem] = _failure(slide, stem, why)
+    for path in sorted(folder.glob("[!.]*" + SummaryWriter.suffix)):
+        stem = path.name.removesuffix(SummaryWriter.suffix)
+        rows[stem] = _row(path, stem)
+    return [rows[stem] for stem in sorted(rows)]
+
+
+def write_cohort(
+    folder: str | Path, failures: Mapping[str, tuple[str, str]] | None = None
+) -> list[Path]:
+    """Write ``cohort.csv`` and ``cohort.html`` into a folder of results; see :func:`cohort_rows`.
+
+    Returns
+    -------
+    list of Path
+        The two files. Each appears whole, in the place of an earlier one.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is nothing to tell of, or the files cannot be written.
+    """
+    folder = Path(folder)
+    rows = cohort_rows(folder, failures)
+    if not rows:
+        raise KaryoscopeError(f"{folder} holds no results: no *{SummaryWriter.suffix}")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    reports = {
+        row["result"]: row["result"] + ReportWriter.suffix
+        for row in rows
+        if (folder / (row["result"] + ReportWriter.suffix)).exists()
+    }
+    title = folder.resolve().name or "cohort"
+    _write_text(folder / PAGE, cohort_page(title, rows, reports, _colors(folder)))
+    _write_csv(folder / NAME, names, rows)
+    return [folder / NAME, folder / PAGE]
+
+
+def cohort_table(rows: list[dict[str, Any]]) -> Table:
+    """Render the rows for the terminal: the counts, not all columns."""
+    classes = class_names(rows)
+    table = Table(title=f"{len(rows)} slides")
+    table.add_column("slide")
+    for heading in ("nuclei", "mm²", "per mm²", *classes):
+        table.add_column(heading, justify="right")
+    table.add_column("status")
+    for row in rows:
+        cells = [
+            _cell(row.get("nuclei"), ",d"),
+            _cell(row.get("analysed_mm2"), ".3g"),
+            _cell(row.get("density_per_mm2"), ",.0f"),
+            *(_cell(row.get(f"share_{c}"), ".1%") for c in classes),
+        ]
+        style = {"ok": "", _FAILED: "red"}.get(row["status"], "yellow")
+        status = row["error"] if row["status"] == _FAILED else row["status"]
+        table.add_row(row["slide"], *cells, Text(status, style=style))
+    return table
+
+
+def class_names(rows: list[dict[str, Any]]) -> list[str]:
+    """Classes that any of the slides has, in their order."""
+    names = dict.fromkeys(name for row in rows for name in row if name.startswith("count_"))
+    return [name.removeprefix("count_") for name in names]
+
+
+def _row(path: Path, stem: str) -> dict[str, Any]:
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        gaps = summary["unread_regions"] or summary.get("failed_regions")
+        row = {
+            "slide": summary["slide"],
+            "result": stem,
+            "status": "incomplete" if gaps else "ok",
+            **{name: summary[name] for name in COLUMNS if name in summary and name != "slide"},
+            "model": "{name} {version}".format(**summary["model"]),
+            "warnings": "; ".join(summary["warnings"]),
+            "error": "",
+        }
+        for c in summary["classes"]:
+            for column, source in zip(CLASS_COLUMNS, _OF_CLASS, strict=True):
+                row[column.replace("<class>", c["name"])] = c[source]
+        return row
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _failure(path.name, stem, f"{path.name} is no summary of karyoscope: {error!r}")
+
+
+def _colors(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Colour of every class that a summary in the folder has."""
+    colors: dict[str, tuple[int, int, int]] = {}
+    for path in sorted(folder.glob("[!.]*" + SummaryWriter.suffix)):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            for c in json.loads(path.read_text(encoding="utf-8"))["classes"]:
+                red, green, blue = c["color"]
+                colors.setdefault(c["name"], (red, green, blue))
+    return colors
+
+
+def _failure(slide: str, stem: str, why: str) -> dict[str, Any]:
+    empty: dict[str, Any] = dict.fromkeys(COLUMNS)
+    return empty | {"slide": slide, "result": stem, "status": _FAILED, "error": why, "warnings": ""}
+
+
+def _earlier_failures(path: Path) -> list[tuple[str, str, str]]:
+    """Slides that failed according to an earlier table: result, slide, why."""
+    if not path.exists():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [
+                (row["result"], row["slide"], row["error"])
+                for row in csv.DictReader(file)
+                if row["status"] == _FAILED
+            ]
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise KaryoscopeError(
+            f"{path} is no table of karyoscope; move it away and run again"
+        ) from error
+
+
+def _write_csv(path: Path, names: list[str], rows: list[dict[str, Any]]) -> None:
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    _write_text(path, text.getvalue())
+
+
+def _write_text(path: Path, text: str) -> None:
+    # Several runs may share a folder: the number of the process keeps their files apart.
+    partial = partial_name(path.with_name(f"{path.name}.{os.getpid()}"))
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise KaryoscopeError(cannot_write(path, error)) from error
+
+
+def _cell(value: Any, spec: str) -> str:
+    return "" if value is None or value == "" else format(value, spec)
