@@ -26,7 +26,6 @@ from karyoscope.training.ablate import Ablation, Bench, Job, ablate
 from karyoscope.training.ablation_table import markdown, table_of
 from karyoscope.training.grid import Grid, Row, load_grid
 
-NUCLS = Path(__file__).parents[1] / "data" / "nucls_tiles"
 SMALL = {
     "network.pretrained": False,
     "network.encoder": "test_efficientnet",
@@ -54,7 +53,7 @@ def place(tmp_path_factory):
         record = Record(f"i{k}", f"s{k}", "xy"[k % 2])
         samples.append(Sample(record, image, labels, classes, taxonomy, 0.5))
     write_folder(samples, root / "data", taxonomy)
-    parts = {"train": ["i0", "i1", "i2"], "validation": ["i3"]}
+    parts = {"train": ["i0", "i1"], "validation": ["i2", "i3"]}
     write_split(Split(parts, {}, 0, {}), root / "split.json")
     grid = {
         "name": "small",
@@ -70,9 +69,11 @@ def place(tmp_path_factory):
             {"name": "plain", "stands_for": "row 1"},
             {"name": "broken", "set": {"network.encoder": "no_such_encoder"}},
             {"name": "stricter", "trained_as": "plain", "set": {"postprocessing.seed": 0.6}},
+            {"name": "tuned", "trained_as": "plain", "leave_out": None,
+             "tune": {"shared": ["foreground"]}},
             {"name": "after-broken", "trained_as": "broken"},
         ],
-    }
+    }  # fmt: skip
     (root / "grid.yaml").write_text(yaml.safe_dump(grid))
     return root
 
@@ -85,7 +86,7 @@ def test_rows_are_trained_scored_and_tabled_and_failures_named(place, tmp_path):
     assert result.exit_code == 1
     with (tmp_path / "a" / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["row"] for row in rows] == ["plain", "stricter"]
+    assert [row["row"] for row in rows] == ["plain", "stricter", "tuned"]
     assert rows[0]["stands for"] == "row 1"
     assert all(0 <= float(row["PQ"]) <= 1 for row in rows)
     assert rows[0]["steps"] == "2"
@@ -95,6 +96,8 @@ def test_rows_are_trained_scored_and_tabled_and_failures_named(place, tmp_path):
     assert "row 'broken', whose network it takes, has failed" in text
     card = yaml.safe_load((tmp_path / "a/stricter-seed0/bundle/model.yaml").read_text())
     assert card["postprocessing"]["params"]["seed"] == 0.6
+    tuned = json.loads((tmp_path / "a/tuned-seed0/result.json").read_text())["scores"]
+    assert (tuned["images"], len(tuned["tuned"])) == (2, 2)
     assert "Traceback" in (tmp_path / "a/broken-seed0/failed.txt").read_text()
 
     # Again: refused without --resume; with it, finished rows are kept as they are.
@@ -110,8 +113,10 @@ def test_rows_are_trained_scored_and_tabled_and_failures_named(place, tmp_path):
     assert resumed.exit_code == 1
     with (tmp_path / "a" / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["row"] for row in rows] == ["plain", "stricter"]
+    assert [row["row"] for row in rows] == ["plain", "stricter", "tuned"]
     assert rows[0]["PQ"] == "0.125"
+    other = CliRunner().invoke(command.app, [*arguments, "--resume", "--steps", "3"])
+    assert "answers other changes or another budget" in str(other.exception)
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Grids: what they may say, those that are shipped, and budgets."""
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("lightning")
@@ -8,6 +10,7 @@ pytest.importorskip("timm")
 import torch
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.evaluation.search_space import search_space
 from karyoscope.losses import build_loss
 from karyoscope.networks import build_network
 from karyoscope.postprocessing import POSTPROCESSINGS
@@ -18,6 +21,7 @@ from karyoscope.training.grid import Budget, Grid, Row, load_grid, shipped_grids
 from karyoscope.training.measure import gflop_per_mpx, parameters
 from karyoscope.training.recipe import Recipe, load_recipe
 
+REPOSITORY = Path(__file__).parents[2]
 ROWS = [(name, row) for name in shipped_grids() for row in load_grid(name).rows]
 
 
@@ -29,13 +33,16 @@ def recipe_of(name: str, row: Row, changes=()) -> Recipe:
 
 def test_the_tables_of_the_papers_are_there():
     tables = {"hovernet_a1", "hovernet_a2", "hovernet_a3", "smile_2", "smile_2_cohorts"}
-    assert tables | {"bern_3", "bern_5", "mbzuai_1", "five_systems"} <= set(shipped_grids())
+    assert tables | {"bern_3", "bern_4", "bern_5", "mbzuai_1", "five_systems"} <= set(
+        shipped_grids()
+    )
     assert all(load_grid(name).name == name for name in shipped_grids())
     assert all(load_grid(name).about for name in shipped_grids())
 
 
 @pytest.mark.parametrize(("name", "row"), ROWS, ids=lambda v: getattr(v, "name", v))
-def test_rows_of_shipped_grids_fit_together(name, row):
+def test_rows_of_shipped_grids_fit_together(name, row, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)  # the small ones name committed tiles from here
     assert row.stands_for
     off = ["network.pretrained=false"]
     recipe = recipe_of(name, row, off)
@@ -47,13 +54,17 @@ def test_rows_of_shipped_grids_fit_together(name, row):
         options = dict(loss.options) | ({"pretrained": False} if loss.name == "perceptual" else {})
         read |= set(build_loss(loss.name, n_classes, **options).reads)
     assert read == set(network.outputs)
-    POSTPROCESSINGS[recipe.postprocessing.name].validate(recipe.postprocessing.options)
+    method = POSTPROCESSINGS[recipe.postprocessing.name]
+    method.validate(recipe.postprocessing.options)
+    if row.tune is not None:
+        searched = search_space(method.name, Taxonomy.load(recipe.taxonomy), row.tune.by_class)
+        assert set(row.tune.shared) <= {a.name for a in searched if a.class_name is None}
 
 
 def test_rows_differ_from_each_other():
     for name in shipped_grids():
         seen = [
-            (recipe_of(name, row).model_dump(mode="json"), row.leave_out)
+            (recipe_of(name, row).model_dump(mode="json"), row.leave_out, row.tune)
             for row in load_grid(name).rows
         ]
         assert all(a not in seen[:i] for i, a in enumerate(seen)), name

@@ -18,6 +18,7 @@ from karyoscope.inference import find_bundle, load_model
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.metrics.stored import plain
 from karyoscope.training.budget import within
+from karyoscope.training.cross_tuned import cross_tuned
 from karyoscope.training.data import open_source, split_records
 from karyoscope.training.export import export_bundle
 from karyoscope.training.grid import Grid, Row
@@ -124,7 +125,7 @@ def ablate(
         for job in jobs:
             try:
                 watch(f"{job.folder}: begun")
-                result = _finished(job, bench) or _run(job, grid, bench)
+                result = _finished(job, grid, bench) or _run(job, grid, bench)
             except Exception as error:  # whatever it is, the other rows go on
                 outcome.problems.append(f"{job.folder}: {_one_line(error)}")
                 _note(bench.out / job.folder, traceback.format_exc())
@@ -152,14 +153,22 @@ def _recipe_of(row: Row, grid: Grid, bench: Bench) -> tuple[str, list[str]]:
     return row.recipe or bench.recipe, [*common.changes, *row.changes, *bench.changes]
 
 
-def _finished(job: Job, bench: Bench) -> dict[str, Any] | None:
-    """The result of an earlier call, provided that it is of the same row."""
+def _asked(job: Job, grid: Grid, bench: Bench) -> dict[str, Any]:
+    """What a result is the answer to: it is kept for no other question."""
+    name, changes = _recipe_of(job.row, grid, bench)
+    given = job.row.model_dump(mode="json", exclude_defaults=True)
+    budget = grid.budget.model_dump(mode="json", exclude_none=True)
+    return {"recipe": name, "changes": changes, "budget": budget, "row": given}
+
+
+def _finished(job: Job, grid: Grid, bench: Bench) -> dict[str, Any] | None:
+    """The result of an earlier call, provided that the same was asked then."""
     path = bench.out / job.folder / RESULT
     if not path.is_file():
         return None
     result = json.loads(path.read_text(encoding="utf-8"))
-    if result["row"] != job.row.model_dump(mode="json"):
-        raise KaryoscopeError(f"{path} is of another row of this name: use another --out")
+    if result["asked"] != _asked(job, grid, bench):
+        raise KaryoscopeError(f"{path} answers other changes or another budget: use another --out")
     return result
 
 
@@ -175,10 +184,10 @@ def _run(job: Job, grid: Grid, bench: Bench) -> dict[str, Any]:
         result = {"cost": json.loads((folder / COST).read_text(encoding="utf-8"))}
         export_bundle(folder / RUN, folder / BUNDLE)
     result = {
-        "row": job.row.model_dump(mode="json"),
+        "asked": _asked(job, grid, bench),
         "seed": job.seed,
         "cohort": job.cohort,
-        "scores": _scores(recipe, folder / BUNDLE, bench),
+        "scores": _scores(job, recipe, folder / BUNDLE, bench),
     } | result
     partial = folder / f"{RESULT}.partial"
     partial.write_text(json.dumps(result, indent=1), encoding="utf-8")
@@ -226,12 +235,16 @@ def _rescored(job: Job, bench: Bench, first: Path) -> tuple[Recipe, dict[str, An
     return recipe, {"cost": cost}
 
 
-def _scores(recipe: Recipe, bundle: Path, bench: Bench) -> dict[str, Any]:
+def _scores(job: Job, recipe: Recipe, bundle: Path, bench: Bench) -> dict[str, Any]:
     """Scores of a bundle on the validation images of a recipe: CoNIC's, on patches."""
     _, validation = split_records(recipe)
-    names = [record.name for _, record in validation]
+    truth, names = validation[0][0], [record.name for _, record in validation]
+    if job.row.tune is not None:
+        where = (bench.device, bench.threads)
+        evaluation, params = cross_tuned(bundle, job.row.tune, truth, names, *where)
+        return plain(evaluation.scores) | {"images": len(names), "tuned": params}
     model = load_model(str(bundle), bench.device, bench.threads)
-    outcome = evaluate_model(validation[0][0], model, Rules("conic", names))
+    outcome = evaluate_model(truth, model, Rules("conic", names))
     if outcome.problems:
         raise KaryoscopeError(outcome.problems[0])
     return plain(outcome.evaluation.scores) | {"images": outcome.images}

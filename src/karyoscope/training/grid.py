@@ -40,6 +40,15 @@ class Budget(_Strict):
         return self
 
 
+class Search(_Strict):
+    """Parameters of the post-processing that are tuned; see ``karyoscope tune``."""
+
+    shared: tuple[str, ...] = ()
+    """For all classes at once."""
+    by_class: tuple[str, ...] = ()
+    """For each class."""
+
+
 class Row(_Strict):
     """One row of the table."""
 
@@ -55,6 +64,8 @@ class Row(_Strict):
     """Train without this cohort and validate on it; ``each``: every cohort in turn."""
     trained_as: str | None = None
     """Take the network of this row, and only post-process in another way."""
+    tune: Search | None = None
+    """Tune on one half of the validation images, score the other, and the reverse."""
 
     @property
     def changes(self) -> list[str]:
