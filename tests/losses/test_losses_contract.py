@@ -99,6 +99,39 @@ class TestContract:
         grads = [v.grad for v in outputs.values() if v.grad is not None]
         assert all(torch.isfinite(grad).all() for grad in grads)
 
+    @pytest.mark.parametrize("what", ["no label", "no class", "no nucleus", "one pixel"])
+    def test_batches_that_teach_little_give_a_finite_loss_and_gradient(self, name, what):
+        ids, classes = labels()
+        if what == "no label":
+            ids = torch.full_like(ids, -1)
+        elif what == "no class":
+            classes = torch.zeros_like(classes)
+        elif what == "no nucleus":
+            ids, classes = torch.zeros_like(ids), torch.zeros_like(classes)
+        else:
+            ids = torch.full_like(ids, -1)
+            ids[0, 5, 5] = 0
+            classes = torch.zeros_like(classes)
+        targets = make_targets(TARGETS, ids, classes)
+        outputs = {k: v.requires_grad_() for k, v in outputs_at(targets, 0.3).items()}
+        loss = built(name).train()
+        for _ in range(2):
+            value = loss(outputs, targets)
+            assert torch.isfinite(value)
+            value.backward()
+        assert all(torch.isfinite(outputs[key].grad).all() for key in loss.reads)
+        assert all(torch.isfinite(v).all() for v in loss.state_dict().values())
+        if what == "no label":
+            assert not any(outputs[key].grad.any() for key in loss.reads)
+
+    def test_outputs_far_off_give_a_finite_loss_and_gradient(self, name, targets):
+        outputs = {k: (1e4 * v).requires_grad_() for k, v in outputs_at(targets, 0).items()}
+        loss = built(name)
+        value = loss(outputs, targets)
+        value.backward()
+        assert torch.isfinite(value)
+        assert all(torch.isfinite(outputs[key].grad).all() for key in loss.reads)
+
     def test_nothing_of_it_is_trained_and_its_state_is_small(self, name):
         loss = built(name)
         assert not list(loss.parameters())

@@ -244,6 +244,23 @@ class TestPrior:
         np.testing.assert_allclose(loss.prior.numpy(), prior, rtol=1e-5)
         np.testing.assert_allclose(loss.weights().numpy(), (1 - prior) ** 3, rtol=1e-5)
 
+    def test_neither_does_a_batch_without_labels_move_it(self):
+        loss = build_loss("prior_weighted_types", K - 1)
+        before = loss.prior.clone()
+        value = loss({"types": torch.randn(1, K, 4, 4)}, {"types": torch.full((1, 4, 4), 255)})
+        assert value == 0
+        assert torch.equal(loss.prior, before)
+
+    def test_a_batch_of_one_class_whose_weight_has_vanished_is_finite(self):
+        for name in ("prior_weighted_types", "prior_weighted_focal"):
+            loss = build_loss(name, K - 1, gamma=0.0)
+            logits = torch.randn(1, K, 4, 4, requires_grad=True)
+            value = loss({"types": logits}, {"types": torch.zeros(1, 4, 4, dtype=torch.int64)})
+            value.backward()
+            assert loss.weights()[0] == 0
+            assert torch.isfinite(value)
+            assert torch.isfinite(logits.grad).all()
+
     def test_evaluation_leaves_the_prior(self):
         loss = build_loss("prior_weighted_focal", K - 1).eval()
         before = loss.prior.clone()

@@ -1,4 +1,4 @@
-"""``karyoscope data``: look at annotated images, convert them, split them."""
+"""``karyoscope data``: look at annotated images, convert them, split them, pack them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
 
 app = typer.Typer(
-    name="data", help="Inspect, convert and split annotated images.", no_args_is_help=True
+    name="data", help="Inspect, convert, split and pack annotated images.", no_args_is_help=True
 )
 
 Source = Annotated[Path, typer.Argument(help="Folder of annotated images.")]
@@ -174,6 +174,30 @@ def _print_splits(splits: dict[str, Split], as_json: bool) -> None:
         return
     for cohort, split in splits.items():
         print(f"left out: {cohort}\n{_table(split)}" if cohort else _table(split))
+
+
+@app.command("pack")
+def pack_command(
+    recipe: Annotated[Path, typer.Argument(help="Recipe (YAML).")],
+    out: Annotated[Path, typer.Option(help="File to write (.safetensors).")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a key: data.0.path=FOLDER.")
+    ] = None,
+) -> None:
+    """Write the training images of a recipe to one file, for a machine without the data."""
+    from karyoscope.cli._extras import require
+
+    require("train", "torch", "timm", "lightning")
+    from karyoscope.training import load_recipe
+    from karyoscope.training.data import load_training_bank
+    from karyoscope.training.packed import write_packed
+
+    if out.suffix != ".safetensors":
+        raise typer.BadParameter(f"--out takes a .safetensors file, not {out.name!r}")
+    loaded = load_recipe(recipe, changes)
+    bank = load_training_bank(loaded)
+    write_packed(bank, loaded, out)
+    print(f"{len(bank)} images with {len(bank.rgb)} pixels written to {out}")
 
 
 def _open(source: Path, layout: str | None, mpp: float | None, classes: str | None) -> Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,12 +15,19 @@ app = typer.Typer()
 @app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="Recipe (YAML).")],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints and logs.")],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints, logs and sample tiles.")],
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in --out.")] = False,
+    packed: Annotated[
+        Path | None, typer.Option(help="Training images that `karyoscope data pack` wrote.")
+    ] = None,
+    log: Annotated[str, typer.Option(help="csv, or tensorboard beside it.")] = "csv",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    devices: Annotated[
+        int | None, typer.Option(help="GPUs (or processes) that share a step.", min=1)
+    ] = None,
     workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
 ) -> None:
     """Train a recipe. Needs `pip install karyoscope[train]`."""
@@ -31,7 +39,13 @@ def train(
     from karyoscope.training import load_recipe
     from karyoscope.training import train as run
 
+    if log not in ("csv", "tensorboard"):
+        raise typer.BadParameter(f"--log takes csv or tensorboard, not {log!r}")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if workers:
         torch.set_num_threads(workers)
-    print(run(load_recipe(recipe, changes), out, resume, device))
+    also = [] if devices is None else [f"training.devices={devices}"]
+    last = run(load_recipe(recipe, [*(changes or []), *also]), out, resume, device, packed, log)
+    # With several devices this program runs once for each.
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(last)

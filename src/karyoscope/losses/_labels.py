@@ -33,3 +33,49 @@ def truth(labels: Tensor, n_labels: int) -> Tensor:
 def mean_where(values: Tensor, kept: Tensor) -> Tensor:
     """Mean over the kept pixels; 0, not NaN, where none is kept."""
     return torch.where(kept, values, 0.0).sum() / kept.sum().clamp(min=1)
+
+
+def weighted_mean(sum_of_values: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    r"""Sum over pixels divided by the weight of their labels; 0, not NaN, where none is labelled.
+
+    .. math:: \frac{\sum_i v_i}{\max(\sum_i w_{y_i},\; 10^{-4} n)}
+
+    The lower bound, far below the weights in use, is for a batch of one label whose weight has
+    vanished.
+
+    Parameters
+    ----------
+    sum_of_values : Tensor, scalar
+        Of the n labelled pixels.
+    labels : Tensor of int64, shape (b, h, w)
+        y; 255 is not counted.
+    weights : Tensor, shape (K,)
+    """
+    labelled = labels != IGNORE
+    total = torch.where(labelled, weights[labels.masked_fill(~labelled, 0)], 0.0).sum()
+    return sum_of_values / torch.maximum(total, 1e-4 * labelled.sum().clamp(min=1))
+
+
+def weighted_cross_entropy(
+    logits: Tensor, labels: Tensor, weights: Tensor, label_smoothing: float = 0.0
+) -> Tensor:
+    """Cross entropy with a weight for each label, as torch's, but 0 where nothing is labelled.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (b, K, h, w)
+    labels : Tensor of int64, shape (b, h, w)
+        255 is not counted.
+    weights : Tensor, shape (K,)
+    label_smoothing : float
+        Share of the target spread over all labels.
+    """
+    values = F.cross_entropy(
+        logits,
+        labels,
+        weights,
+        ignore_index=IGNORE,
+        label_smoothing=label_smoothing,
+        reduction="sum",
+    )
+    return weighted_mean(values, labels, weights)

@@ -6,9 +6,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-IGNORE = 255
+from karyoscope.losses._labels import IGNORE, at_outputs, weighted_cross_entropy
 
 
 class PriorWeightedCrossEntropy(nn.Module):
@@ -60,15 +59,18 @@ class PriorWeightedCrossEntropy(nn.Module):
 
     def seen(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Logits and the classes beside them; in training these move the prior."""
-        logits, classes = outputs["types"].float(), targets["types"]
-        step = classes.shape[-1] // logits.shape[-1]
-        classes = classes[:, ::step, ::step]
+        logits = outputs["types"].float()
+        classes = at_outputs(targets["types"], logits)
         if self.training:
             with torch.no_grad():
-                counts = torch.bincount(classes[classes != IGNORE], minlength=len(self.prior))
-                share = counts / counts.sum().clamp(min=1)
-                self.prior.mul_(self.gamma).add_(share.to(self.prior), alpha=1 - self.gamma)
+                self._move_prior(classes[classes != IGNORE])
         return logits, classes
+
+    def _move_prior(self, classes: Tensor) -> None:
+        """Take one batch into the running prior; one without labels says nothing."""
+        if len(classes):
+            share = torch.bincount(classes, minlength=len(self.prior)) / len(classes)
+            self.prior.mul_(self.gamma).add_(share.to(self.prior), alpha=1 - self.gamma)
 
     def forward(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
         """Scalar loss of ``types`` logits (b, k + 1, h', w') and classes (b, h, w).
@@ -77,10 +79,4 @@ class PriorWeightedCrossEntropy(nn.Module):
         classes is taken.
         """
         logits, classes = self.seen(outputs, targets)
-        return F.cross_entropy(
-            logits,
-            classes,
-            self.weights(),
-            ignore_index=IGNORE,
-            label_smoothing=self.label_smoothing,
-        )
+        return weighted_cross_entropy(logits, classes, self.weights(), self.label_smoothing)

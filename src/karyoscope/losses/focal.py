@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from karyoscope.losses._labels import IGNORE
+from karyoscope.losses._labels import IGNORE, weighted_mean
 from karyoscope.losses.class_balanced import PriorWeightedCrossEntropy
 
 
@@ -43,8 +43,7 @@ def weighted_focal(
     own, own_log_p = (t.gather(1, known[:, None])[:, 0] for t in (values, log_p))
     smoothed = (1 - label_smoothing) * own + label_smoothing * values.mean(1)
     focused = (1 - own_log_p.exp()).clamp(min=1e-7) ** focus * smoothed
-    total = torch.where(labelled, weights[known], 0.0).sum()
-    return torch.where(labelled, focused, 0.0).sum() / total.clamp(min=1e-12)
+    return weighted_mean(torch.where(labelled, focused, 0.0).sum(), labels, weights)
 
 
 class PriorWeightedFocal(PriorWeightedCrossEntropy):

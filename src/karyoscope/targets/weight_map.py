@@ -47,7 +47,7 @@ def two_nearest(ids: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     """
     distance, label, second, _ = _two_in_row(ids.long())
     # Square distance and label as one whole number, so that one minimum finds both.
-    digits = int(ids.max()) + 1
+    digits = max(0, int(ids.max())) + 1
     code = distance.long() ** 2 * digits + label
     nearest = code.clone()
     for dy, to, of in row_pairs(ids.shape[1], reach):

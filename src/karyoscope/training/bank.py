@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from karyoscope.datasets.base import Sample
 from karyoscope.errors import KaryoscopeError
+
+if TYPE_CHECKING:
+    from karyoscope.datasets.base import Sample
 
 
 @dataclass

@@ -12,16 +12,21 @@ from karyoscope.targets import make_targets
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.colour import Colour
 from karyoscope.training.geometry import Geometry
-from karyoscope.training.sampling import TileIndex, importance
+from karyoscope.training.sampling import TileIndex, tile_probabilities
 
 Batch = tuple[Tensor, dict[str, Tensor]]
+
+
+def step_seed(seed: int, step: int, rank: int = 0) -> int:
+    """Seed of all that is random in one step of one process."""
+    return seed * 1_000_003 + step + rank * 1_000_000_007
 
 
 class TileBatches(IterableDataset):
     """Augmented batches, made on the device that holds the pixels.
 
-    Batch ``k`` depends on the seed and on ``k`` alone, so that a run that was stopped goes on
-    with the same batches.
+    Batch ``k`` depends on the seed, the process and ``k`` alone, so that a run that was stopped
+    goes on with the same batches.
 
     Parameters
     ----------
@@ -33,8 +38,10 @@ class TileBatches(IterableDataset):
     geometry, colour
         The augmentation.
     balanced : float
-        Share of the tiles that are drawn by :func:`importance`; the rest are drawn evenly.
+        Share of the tiles drawn by :func:`~.sampling.importance`; the rest are drawn evenly.
     seed : int
+    rank : int
+        Which of several processes this is; each draws tiles of its own.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class TileBatches(IterableDataset):
         colour: Colour,
         balanced: float = 1.0,
         seed: int = 0,
+        rank: int = 0,
     ) -> None:
         super().__init__()
         self.bank = bank
@@ -56,12 +64,10 @@ class TileBatches(IterableDataset):
         self.geometry = geometry
         self.colour = colour
         self.seed = seed
+        self.rank = rank
         self.first_step = 0
         self.tiles = TileIndex.over(bank, size, size // 2)
-        weight = bank.weights[self.tiles.image.to(bank.weights.device)]
-        even = weight / weight.sum()
-        rare = importance(self.tiles.shares * weight[:, None])
-        self.probabilities = balanced * rare + (1 - balanced) * even
+        self.probabilities = tile_probabilities(bank, self.tiles, balanced)
 
     def __iter__(self) -> Iterator[Batch]:
         step = self.first_step
@@ -73,7 +79,7 @@ class TileBatches(IterableDataset):
     def batch(self, step: int) -> Batch:
         """Make batch number ``step``: image (b, 3, h, w) float32, 0 to 255, and its targets."""
         device = self.bank.rgb.device
-        rng = torch.Generator(device).manual_seed(self.seed * 1_000_003 + step)
+        rng = torch.Generator(device).manual_seed(step_seed(self.seed, step, self.rank))
         drawn = torch.multinomial(self.probabilities, self.batch_size, True, generator=rng)
         jitter = (torch.rand(2, self.batch_size, device=device, generator=rng) - 0.5) * (
             self.size / 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -31,6 +31,8 @@ class Colour(BaseModel):
     saturation: float = 0.2
     blur: float = 1.0
     """Largest standard deviation of the blur, px; half of the tiles are blurred."""
+    median: float = Field(0.0, ge=0, le=1)
+    """Share of the tiles that a 3x3 median smooths."""
     noise: float = 4.0
     """Largest standard deviation of the noise, grey levels."""
 
@@ -40,6 +42,8 @@ class Colour(BaseModel):
         image = self._tone(image, rng)
         if self.blur:
             image = self._blur(image, rng)
+        if self.median:
+            image = self._median(image, rng)
         if self.noise:
             amount = torch.rand(len(image), 1, 1, 1, device=image.device, generator=rng)
             noise = torch.randn(image.shape, device=image.device, generator=rng)
@@ -86,3 +90,10 @@ class Colour(BaseModel):
         flat = F.conv2d(flat, kernel[:, None, None, :], groups=b * 3)
         flat = F.conv2d(flat, kernel[:, None, :, None], groups=b * 3)
         return flat.view(b, 3, h, w)
+
+    def _median(self, image: Tensor, rng: torch.Generator) -> Tensor:
+        """Median of each pixel and its eight neighbours, in a share of the images."""
+        drawn = torch.rand(len(image), device=image.device, generator=rng) < self.median
+        around = F.pad(image, (1, 1, 1, 1), mode="reflect").unfold(2, 3, 1).unfold(3, 3, 1)
+        smooth = around.flatten(-2).median(-1).values
+        return torch.where(drawn[:, None, None, None], smooth, image)

@@ -9,7 +9,7 @@ from karyoscope.datasets.split import apply_split, read_split
 from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
-from karyoscope.training.recipe import DataSource, Recipe
+from karyoscope.training.schema import DataSource, Recipe
 
 Weighted = tuple[Dataset, Record, float]
 
@@ -56,16 +56,29 @@ def load_training_bank(recipe: Recipe) -> PixelBank:
 
 
 class ValidationImages(TorchDataset):
-    """The validation images of a recipe, whole, classes named by the recipe's taxonomy."""
+    """The validation images of a recipe, whole, classes named by the recipe's taxonomy.
 
-    def __init__(self, recipe: Recipe) -> None:
+    Parameters
+    ----------
+    recipe : Recipe
+    rank, processes : int
+        Several processes share the images. All have as many, so that none waits for another:
+        some have None in place of the last.
+    """
+
+    def __init__(self, recipe: Recipe, rank: int = 0, processes: int = 1) -> None:
         taxonomy = Taxonomy.load(recipe.taxonomy)
         _, records = split_records(recipe)
         self._images = [(merge_classes(d, taxonomy), record) for d, record in records]
+        self._rank = rank
+        self._processes = processes
 
     def __len__(self) -> int:
-        return len(self._images)
+        return -(-len(self._images) // self._processes)
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> Sample | None:
+        index = index * self._processes + self._rank
+        if index >= len(self._images):
+            return None
         dataset, record = self._images[index]
         return dataset.load(record)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
@@ -9,7 +12,6 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from karyoscope.errors import KaryoscopeError
 from karyoscope.losses import build_loss
 from karyoscope.networks import build_network
 from karyoscope.networks.base import deployed_outputs
@@ -17,32 +19,13 @@ from karyoscope.networks.deployed import Deployed
 from karyoscope.networks.encoder import keep_depthwise_in_float32
 from karyoscope.targets import crop_targets
 from karyoscope.taxonomy import Taxonomy
-from karyoscope.training.batches import Batch
-from karyoscope.training.recipe import Optimiser, Recipe
+from karyoscope.training.batches import Batch, step_seed
+from karyoscope.training.optimisers import build_optimiser, statistics_held
+from karyoscope.training.schema import Recipe
 
 if TYPE_CHECKING:
     from karyoscope.datasets import Sample
     from karyoscope.training.validation import Validator
-
-
-def rate_at(step: int, steps: int, optimiser: Optimiser) -> float:
-    """Learning rate at a step, as a multiple of the flat rate: warm-up, flat, linear decay."""
-    warmup = min(1.0, (step + 1) / max(1, optimiser.warmup))
-    decay = min(1.0, max(0, steps - step) / max(1, optimiser.decay))
-    return min(warmup, decay)
-
-
-def _check_losses(recipe: Recipe, network: Any, losses: nn.ModuleDict) -> None:
-    """Refuse a recipe whose losses read what its network does not predict."""
-    if len(losses) < len(recipe.losses):
-        raise KaryoscopeError(f"recipe {recipe.name!r} has the same loss twice")
-    for name, loss in losses.items():
-        missing = set(loss.reads) - set(network.outputs)  # type: ignore[arg-type]
-        if missing:
-            raise KaryoscopeError(
-                f"recipe {recipe.name!r}: loss {name!r} reads {', '.join(sorted(missing))}, but"
-                f" network {recipe.network.name!r} predicts {', '.join(network.outputs)}"
-            )
 
 
 class NucleusModule(L.LightningModule):
@@ -62,7 +45,6 @@ class NucleusModule(L.LightningModule):
         self.losses = nn.ModuleDict(
             {loss.name: build_loss(loss.name, n_classes, **loss.options) for loss in recipe.losses}
         )
-        _check_losses(recipe, self.network, self.losses)
         self.loss_weights = {loss.name: loss.weight for loss in recipe.losses}
         self.mean: Tensor
         self.std: Tensor
@@ -71,6 +53,7 @@ class NucleusModule(L.LightningModule):
         if recipe.training.precision == "bf16":
             keep_depthwise_in_float32(self.network)
         self.to(memory_format=torch.channels_last)
+        self._again = False
 
     @property
     def needs(self) -> list[str]:
@@ -88,34 +71,54 @@ class NucleusModule(L.LightningModule):
         # Networks with valid convolutions predict the middle of what they see.
         targets = crop_targets(targets, getattr(self.network, "margin", 0))
         outputs = self(image)
-        total = image.new_zeros(())
-        for name, loss in self.losses.items():
-            value = loss(outputs, targets)
-            self.log(f"train/{name}", value, batch_size=len(image))
-            total = total + self.loss_weights[name] * value
-        self.log("train/loss", total, prog_bar=True, batch_size=len(image))
+        values = {name: loss(outputs, targets) for name, loss in self.losses.items()}
+        weighted = (self.loss_weights[name] * value for name, value in values.items())
+        total = sum(weighted, image.new_zeros(()))
+        if not self._again:
+            for name, value in values.items():
+                self.log(f"train/{name}", value, batch_size=len(image))
+            self.log("train/loss", total, prog_bar=True, batch_size=len(image))
         return total
 
     def on_train_start(self) -> None:
         """Take the rates from the recipe, which may differ from those of a run that is resumed."""
         settings = self.recipe.optimiser
-        rate = rate_at(self.global_step, self.recipe.training.steps, settings)
+        rate = self.recipe.rate_at(self.global_step)
         rates: list[Any] = [settings.lr * settings.encoder_lr, settings.lr]
         self.trainer.lr_scheduler_configs[0].scheduler.base_lrs = rates  # type: ignore[union-attr]
         for group, flat in zip(self.trainer.optimizers[0].param_groups, rates, strict=True):
             group["initial_lr"], group["lr"] = flat, flat * rate
 
+    def on_train_batch_start(self, batch: Batch, index: int) -> None:
+        """Let dropout depend on the seed and the step alone, so that a run can be resumed."""
+        seed = self.recipe.training.seed
+        torch.manual_seed(step_seed(seed, self.global_step, self.global_rank))
+
+    @contextmanager
+    def second_pass(self) -> Iterator[None]:
+        """For the second pass of SAM, at other weights: neither statistics nor the log move."""
+        self._again = True
+        try:
+            with statistics_held(self.network, self.losses):
+                yield
+        finally:
+            self._again = False
+
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
         """Leave batches where they are: they were made on the device."""
         return batch
 
-    def validation_step(self, sample: Sample, index: int) -> None:
-        """Segment and score one image."""
-        self._validator().add(self._deployed(), sample)
+    def validation_step(self, sample: Sample | None, index: int) -> None:
+        """Segment and score one image; None where this process has fewer than the others."""
+        if sample is not None:
+            self._validator().add(self._deployed(), sample)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores over all images."""
-        self.log_dict(self._validator().result(), prog_bar=False, batch_size=1)
+        """Log the scores over all images of all processes, and draw some tiles."""
+        name = f"tiles/{self.global_step:07d}.png"
+        first = self.trainer.is_global_zero
+        picture = Path(self.trainer.default_root_dir) / name if first else None
+        self.log_dict(self._validator().finish(picture), prog_bar=False, batch_size=1)
 
     def _deployed(self) -> Deployed:
         network = self.network
@@ -133,24 +136,12 @@ class NucleusModule(L.LightningModule):
         return self.validator
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW in two groups (encoder, rest) with the recipe's schedule."""
-        settings = self.recipe.optimiser
+        """The recipe's optimiser in two groups (encoder, rest) with the recipe's schedule."""
         encoder = list(self.network.encoder.parameters())
         known = {id(p) for p in encoder}
         rest = [p for p in self.network.parameters() if id(p) not in known]
-        groups: list[dict[str, Any]] = [
-            {"params": encoder, "lr": settings.lr * settings.encoder_lr},
-            {"params": rest},
-        ]
-        optimiser = torch.optim.AdamW(
-            groups,
-            lr=settings.lr,
-            weight_decay=settings.weight_decay,
-        )
-        steps = self.recipe.training.steps
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: rate_at(step, steps, settings)
-        )
+        optimiser = build_optimiser(self.recipe.optimiser, encoder, rest, self.second_pass)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self.recipe.rate_at)
         return {
             "optimizer": optimiser,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

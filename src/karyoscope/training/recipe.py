@@ -1,130 +1,20 @@
-"""A recipe: everything that decides a training run, as one readable YAML file."""
+"""Recipes on disk: read, changed on the command line, checked, with the line of every fault."""
 
 from __future__ import annotations
 
+import difflib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.training.colour import Colour
-from karyoscope.training.geometry import Geometry
+from karyoscope.training.check import Fault, Place, faults_of
+from karyoscope.training.schema import Recipe
 
 _SHIPPED = resources.files("karyoscope") / "recipes"
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataSource(_Strict):
-    """One dataset on disk and how much it counts."""
-
-    path: Path
-    dataset: str | None = None
-    """Layout; recognised where not given."""
-    taxonomy: str | None = None
-    """What its class ids mean, where they are not the published classes."""
-    mpp: float | None = None
-    """µm per pixel, where it is not the published one."""
-    weight: float = Field(1.0, gt=0)
-    """How often its tiles are drawn, relative to the others."""
-    options: dict[str, Any] = {}
-    """Further arguments of the layout's reader."""
-
-
-class Validation(_Strict):
-    """Which images of the first dataset are kept for validation.
-
-    The sources of these images are kept out of training in every dataset of the recipe, so that
-    no slide is on both sides.
-    """
-
-    split: Path
-    """Split file, as ``karyoscope data split`` writes it; a bare name is looked for beside the
-    recipe."""
-    part: str = "validation"
-    every: int = Field(2500, gt=0)
-    """Steps between validations."""
-
-
-class Named(BaseModel):
-    """A part chosen by name from a registry; further keys are its options."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Every key but the name."""
-        return dict(self.model_extra or {})
-
-
-class WeightedLoss(Named):
-    """A loss and its weight in the sum."""
-
-    weight: float = 1.0
-
-
-class Optimiser(_Strict):
-    """AdamW with warm-up, a flat rate, and a linear decay over the last steps.
-
-    A flat rate can be continued: raise ``steps`` and resume.
-    """
-
-    lr: float = Field(8e-4, gt=0)
-    encoder_lr: float = Field(1.0, gt=0)
-    """Rate of the encoder, as a multiple of ``lr``."""
-    weight_decay: float = Field(1e-4, ge=0)
-    warmup: int = Field(200, ge=0)
-    decay: int = Field(2000, ge=0)
-    """Last steps, over which the rate falls to zero."""
-    clip: float = Field(2.0, gt=0)
-    """Largest norm of the gradient."""
-
-
-class Training(_Strict):
-    """Length and form of the run."""
-
-    steps: int = Field(gt=0)
-    batch_size: int = Field(4, gt=0)
-    tile: int = Field(256, gt=0)
-    multiple_of: int = Field(32, gt=0)
-    """Edges that the network takes are multiples of this."""
-    balanced: float = Field(1.0, ge=0, le=1)
-    """Share of tiles drawn by importance (bern, eq. 1-2)."""
-    ema: float = Field(0.998, ge=0, lt=1)
-    """Decay of the averaged weights; 0 for none."""
-    precision: Literal["bf16", "fp32"] = "bf16"
-    seed: int = 0
-
-
-class Recipe(_Strict):
-    """A training run from data to bundle."""
-
-    name: str
-    version: str = "1"
-    description: str = ""
-    licence: str
-    taxonomy: str
-    mpp: float = Field(gt=0, le=2)
-    context: int = Field(64, ge=0)
-    """Pixels around a window that the trained model sees and does not answer for."""
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    data: list[DataSource] = Field(min_length=1)
-    validation: Validation
-    network: Named
-    losses: list[WeightedLoss] = Field(min_length=1)
-    geometry: Geometry = Geometry()
-    colour: Colour = Colour()
-    optimiser: Optimiser = Optimiser.model_validate({})
-    training: Training
-    postprocessing: Named
 
 
 def load_recipe(path: str | Path, changes: list[str] | None = None) -> Recipe:
@@ -141,37 +31,125 @@ def load_recipe(path: str | Path, changes: list[str] | None = None) -> Recipe:
     Raises
     ------
     KaryoscopeError
-        If the file is missing, is not YAML, or holds an unknown key or a bad value; each is named.
+        If the file is missing, is not YAML, or holds unknown keys, bad values, or parts that do
+        not fit together; each is named with its line.
     """
     shipped = Path(str(_SHIPPED)) / f"{path}.yaml"
     path = shipped if shipped.is_file() else Path(path)
     if not path.is_file():
         raise KaryoscopeError(f"recipe {path} does not exist")
+    text = path.read_text(encoding="utf-8")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise KaryoscopeError(
             f"{path} is not valid YAML: {' '.join(str(error).split())}"
         ) from error
+    if not isinstance(data, dict):
+        raise KaryoscopeError(f"{path} is not a recipe: it has no keys")
+    places = _Places(path, text)
     for change in changes or []:
-        _apply(data, change)
-    split = (data.get("validation") or {}).get("split")
-    if split and not Path(split).exists() and (path.parent / split).is_file():
-        data["validation"]["split"] = str(path.parent / split)
+        places.changed.append((_apply(data, change), change))
+    _find_split(data, path.parent)
     try:
-        return Recipe.model_validate(data)
+        recipe = Recipe.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise KaryoscopeError(f"{path}: {place}: {first['msg']}") from error
+        faults = [_described(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors()]
+        raise places.error(faults) from error
+    faults = faults_of(recipe)
+    if faults:
+        raise places.error(faults)
+    return recipe
 
 
-def _apply(data: dict[str, Any], change: str) -> None:
-    key, equals, value = change.partition("=")
+class _Places:
+    """Where each key of a recipe was written: a line of the file, or a change."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._root = yaml.compose(text, Loader=yaml.SafeLoader)
+        self.changed: list[tuple[Place, str]] = []
+
+    def error(self, faults: list[Fault]) -> KaryoscopeError:
+        """All faults as one line."""
+        return KaryoscopeError("; ".join(f"{self._name(at)}: {text}" for at, text in faults))
+
+    def _name(self, place: Place) -> str:
+        key = ".".join(map(str, place)) or "recipe"
+        for changed, change in reversed(self.changed):
+            if changed == place[: len(changed)] or (place and place == changed[: len(place)]):
+                return f"--set {change}: {key}"
+        return f"{self._path}, line {self._line(place)}: {key}"
+
+    def _line(self, place: Place) -> int:
+        """Line of a key, or of the nearest key above one that is not there."""
+        node, line = self._root, 1
+        for part in place:
+            if isinstance(node, yaml.MappingNode):
+                pairs = {key.value: (key, value) for key, value in node.value}
+                if part not in pairs:
+                    continue
+                key, node = pairs[part]
+                line = key.start_mark.line + 1
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+                if part >= len(node.value):
+                    break
+                node = node.value[part]
+                line = node.start_mark.line + 1
+            else:
+                break
+        return line
+
+
+def _described(loc: Place, kind: str, message: str) -> Fault:
+    """A fault in the recipe's words rather than pydantic's."""
+    # The names of a union's members are no keys of the file.
+    place = tuple(p for i, p in enumerate(loc) if not (i and loc[i - 1] == "schedule" and i == 2))
+    if kind == "extra_forbidden":
+        known = _keys_of(Recipe, place[:-1])
+        near = difflib.get_close_matches(str(place[-1]), known, 1)
+        hint = f"do you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        return place, f"unknown key; {hint}"
+    if kind == "missing":
+        return place, "is missing"
+    text = message.removeprefix("Value error, ")
+    return place, text[0].lower() + text[1:]
+
+
+def _keys_of(model: type[BaseModel], place: Place) -> list[str]:
+    """Keys of the part of a recipe at a place, from the models' fields."""
+    models = [model]
+    for part in place:
+        if isinstance(part, int):
+            continue
+        fields = [m.model_fields[part].annotation for m in models if part in m.model_fields]
+        choices = [c for field in fields for c in (field, *getattr(field, "__args__", ()))]
+        models = [c for c in choices if isinstance(c, type) and issubclass(c, BaseModel)]
+    return list(dict.fromkeys(key for m in models for key in m.model_fields))
+
+
+def _find_split(data: dict[str, Any], folder: Path) -> None:
+    """Look for a bare name of a split file beside the recipe, in place."""
+    validation = data.get("validation")
+    split = validation.get("split") if isinstance(validation, dict) else None
+    if split and not Path(split).exists() and (folder / split).is_file():
+        data["validation"]["split"] = str(folder / split)
+
+
+def _apply(data: dict[str, Any], change: str) -> Place:
+    """Set one key, in place; return which."""
+    name, equals, value = change.partition("=")
     if not equals:
         raise KaryoscopeError(f"--set {change!r} should read key=value")
-    *parents, last = key.split(".")
+    place: Place = tuple(int(part) if part.isdecimal() else part for part in name.split("."))
+    *parents, last = place
     node: Any = data
-    for part in parents:
-        node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
-    node[int(last) if isinstance(node, list) else last] = yaml.safe_load(value)
+    try:
+        for part in parents:
+            node = node.setdefault(part, {}) if isinstance(node, dict) else node[part]
+        node[last] = yaml.safe_load(value)
+    except (TypeError, IndexError, KeyError) as error:
+        raise KaryoscopeError(f"--set {change}: the recipe has no {name}") from error
+    except yaml.YAMLError as error:
+        raise KaryoscopeError(f"--set {change}: {value} is not valid YAML") from error
+    return place

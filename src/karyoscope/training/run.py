@@ -5,43 +5,92 @@ from __future__ import annotations
 import importlib.util
 import logging
 from pathlib import Path
+from typing import Literal
 
 import lightning as L
 import torch
 import yaml
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.batches import TileBatches
+from karyoscope.training.check import ANALYST, can_validate
 from karyoscope.training.checkpoints import Checkpoints
 from karyoscope.training.curves import plot_log, read_log, write_log
-from karyoscope.training.data import ValidationImages, load_training_bank
 from karyoscope.training.module import NucleusModule
-from karyoscope.training.recipe import Recipe
+from karyoscope.training.packed import read_packed
+from karyoscope.training.phases import Phases
+from karyoscope.training.schema import Recipe
 
 log = logging.getLogger(__name__)
 
+Log = Literal["csv", "tensorboard"]
 
-def train(recipe: Recipe, out: Path, resume: bool = False, device: str = "auto") -> Path:
+
+def train(
+    recipe: Recipe,
+    out: Path,
+    resume: bool = False,
+    device: str = "auto",
+    packed: Path | None = None,
+    log_to: Log = "csv",
+) -> Path:
     """Train a recipe.
+
+    With several ``training.devices`` the program starts itself once more for each of the others.
 
     Parameters
     ----------
     recipe : Recipe
     out : path
-        Folder for checkpoints, the log and a copy of the recipe.
+        Folder for checkpoints, the log, sample tiles and a copy of the recipe.
     resume : bool
         Go on from ``out/last.ckpt``, at the step where it was written.
     device : {"auto", "cpu", "cuda"}
+    packed : path, optional
+        Training images in one file, in place of the recipe's data; see
+        :func:`~karyoscope.training.packed.write_packed`.
+    log_to : {"csv", "tensorboard"}
+        ``tensorboard`` writes its files beside the CSV.
 
     Returns
     -------
     path
         The last checkpoint.
     """
+    last = out / "last.ckpt"
+    if rank_zero_only.rank == 0:
+        _prepare(recipe, out, resume)
+    L.seed_everything(recipe.training.seed, verbose=False)
+    module = NucleusModule(recipe, len(Taxonomy.load(recipe.taxonomy)))
+    first_step = 0
+    if resume:
+        first_step = torch.load(last, map_location="cpu", weights_only=True)["global_step"]
+    trainer = _trainer(recipe, out, device, _loggers(out, first_step, log_to))
+    bank = _bank(recipe, packed).to(trainer.strategy.root_device)
+    batches = _batches(recipe, bank, module.needs, trainer.global_rank)
+    batches.first_step = first_step
+    log.info("%d images, %d tiles", len(bank), len(batches.tiles.image))
+    trainer.fit(
+        module,
+        DataLoader(batches, batch_size=None),
+        _validation_images(recipe, packed, trainer),
+        ckpt_path=last if resume else None,
+        weights_only=True,
+    )
+    if trainer.is_global_zero:
+        _summarise(out)
+    return last
+
+
+def _prepare(recipe: Recipe, out: Path, resume: bool) -> None:
+    """Check the folder of the run, and copy the recipe to it."""
     last = out / "last.ckpt"
     if resume and not last.is_file():
         raise KaryoscopeError(f"nothing to resume: {last} does not exist")
@@ -51,48 +100,73 @@ def train(recipe: Recipe, out: Path, resume: bool = False, device: str = "auto")
     (out / "recipe.yaml").write_text(
         yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
     )
-    L.seed_everything(recipe.training.seed, verbose=False)
-    bank = load_training_bank(recipe)
-    accelerator = "gpu" if device == "cuda" else device
-    if device != "cpu" and torch.cuda.is_available():
-        bank = bank.to("cuda")
-    module = NucleusModule(recipe, bank.n_classes)
-    batches = _batches(recipe, bank, module.needs)
-    log.info("%d images, %d tiles", len(bank), len(batches.tiles.image))
-    if resume:
-        batches.first_step = torch.load(last, map_location="cpu", weights_only=True)["global_step"]
-    trainer = L.Trainer(
+
+
+def _trainer(recipe: Recipe, out: Path, device: str, loggers: list[Logger]) -> L.Trainer:
+    settings = recipe.training
+    # A frozen part, or an output that no loss reads, has no gradients to wait for.
+    several = DDPStrategy(find_unused_parameters=True) if settings.devices > 1 else "auto"
+    return L.Trainer(
         default_root_dir=out,
-        accelerator=accelerator,
-        devices=1,
-        max_steps=recipe.training.steps,
-        precision="bf16-mixed" if recipe.training.precision == "bf16" else "32-true",
+        accelerator="gpu" if device == "cuda" else device,
+        devices=settings.devices,
+        strategy=several,
+        max_steps=settings.steps,
+        precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
         gradient_clip_val=recipe.optimiser.clip,
         callbacks=_callbacks(recipe, out),
-        # One log a start: Lightning would delete the log of the run that is resumed.
-        logger=CSVLogger(out, "log", f"from-{batches.first_step:07d}", flush_logs_every_n_steps=50),
+        logger=loggers,
         log_every_n_steps=50,
         enable_model_summary=False,
         enable_checkpointing=False,
         # Batches have no end, so that validation goes by steps.
-        val_check_interval=min(recipe.validation.every, recipe.training.steps),
+        val_check_interval=min(recipe.validation.every, settings.steps),
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
+        # The data know which process they are for.
+        use_distributed_sampler=False,
     )
-    trainer.fit(
-        module,
-        DataLoader(batches, batch_size=None),
-        DataLoader(ValidationImages(recipe), batch_size=None) if _can_validate() else None,
-        ckpt_path=last if resume else None,
-        weights_only=True,
-    )
-    joined = read_log(out)
-    write_log(joined, out / "log.csv")
-    plot_log(joined, out / "curves.png")
-    return last
 
 
-def _batches(recipe: Recipe, bank: PixelBank, targets: list[str]) -> TileBatches:
+def _loggers(out: Path, first_step: int, log_to: Log) -> list[Logger]:
+    # One log a start: Lightning would delete the log of the run that is resumed.
+    name = f"from-{first_step:07d}"
+    loggers: list[Logger] = [CSVLogger(out, "log", name, flush_logs_every_n_steps=50)]
+    if log_to == "tensorboard":
+        if importlib.util.find_spec("tensorboard") is None:
+            raise KaryoscopeError("tensorboard not installed: run `pip install tensorboard`")
+        # Imported late: few have it.
+        from lightning.pytorch.loggers import TensorBoardLogger
+
+        loggers.append(TensorBoardLogger(out, "tensorboard", name))
+    return loggers
+
+
+def _bank(recipe: Recipe, packed: Path | None) -> PixelBank:
+    if packed is not None:
+        return read_packed(packed, recipe)
+    # Imported late: it needs the analyst's packages, which a bare GPU machine may lack.
+    from karyoscope.training.data import load_training_bank
+
+    return load_training_bank(recipe)
+
+
+def _validation_images(
+    recipe: Recipe, packed: Path | None, trainer: L.Trainer
+) -> DataLoader | None:
+    if not can_validate():
+        log.info("no validation: it needs %s", ", ".join(ANALYST))
+        return None
+    if packed is not None and not recipe.data[0].path.exists():
+        log.info("no validation: %s does not exist", recipe.data[0].path)
+        return None
+    from karyoscope.training.data import ValidationImages
+
+    images = ValidationImages(recipe, trainer.global_rank, trainer.world_size)
+    return DataLoader(images, batch_size=None)
+
+
+def _batches(recipe: Recipe, bank: PixelBank, targets: list[str], rank: int = 0) -> TileBatches:
     settings = recipe.training
     return TileBatches(
         bank,
@@ -103,14 +177,21 @@ def _batches(recipe: Recipe, bank: PixelBank, targets: list[str]) -> TileBatches
         recipe.colour,
         settings.balanced,
         settings.seed,
+        rank,
     )
 
 
-def _can_validate() -> bool:
-    """Whether the packages of the post-processing are here; a bare GPU machine trains without."""
-    return all(importlib.util.find_spec(name) for name in ("numba", "cv2", "scipy"))
-
-
 def _callbacks(recipe: Recipe, out: Path) -> list[Callback]:
+    phases = [Phases(recipe.phases)] if recipe.phases else []
     average = [EMAWeightAveraging(decay=recipe.training.ema)] if recipe.training.ema else []
-    return [*average, Checkpoints(out)]
+    return [*phases, *average, Checkpoints(out)]
+
+
+def _summarise(out: Path) -> None:
+    """Join the logs of all starts, and draw them where there is something to draw with."""
+    joined = read_log(out)
+    write_log(joined, out / "log.csv")
+    if importlib.util.find_spec("matplotlib") is not None:
+        plot_log(joined, out / "curves.png")
+    else:
+        log.info("no picture of the log: matplotlib is not installed")

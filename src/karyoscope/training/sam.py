@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ class SAM(Optimizer):
         w \leftarrow \mathrm{step}\left(w, \nabla L(w + \hat\epsilon)\right)
 
     with the norm over all weights together. A step takes two forward and backward passes over the
-    same batch. Layers that gather statistics, such as batch normalisation, see the batch twice.
+    same batch, with the same random numbers (dropout), so that both gradients are of one function.
 
     Parameters
     ----------
@@ -29,13 +30,22 @@ class SAM(Optimizer):
         Takes the step. Rates are scheduled and state is saved as if it were alone.
     rho : float
         Radius, 0.05 in Foret et al.; mbzuai does not give its own.
+    second_pass : callable, optional
+        Gives a context for the second pass, at weights that are not the model's own: what gathers
+        statistics, such as batch normalisation, must not take them there.
     """
 
-    def __init__(self, base: Optimizer, rho: float = 0.05) -> None:
+    def __init__(
+        self,
+        base: Optimizer,
+        rho: float = 0.05,
+        second_pass: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
         if rho <= 0:
             raise KaryoscopeError(f"the radius of SAM is positive, got {rho}")
         self.base = base
         self.rho = rho
+        self.second_pass = second_pass
         super().__init__(base.param_groups, base.defaults)
         self._share()
 
@@ -59,10 +69,12 @@ class SAM(Optimizer):
         """
         if closure is None:
             raise KaryoscopeError("SAM needs a closure that computes the loss a second time")
+        dice = _random_state()
         with torch.enable_grad():
             loss = closure()
         weights = self._climb()
-        with torch.enable_grad():
+        _set_random_state(dice)
+        with torch.enable_grad(), self.second_pass():
             closure()
         with torch.no_grad():
             for parameter, before in weights:
@@ -91,3 +103,15 @@ class SAM(Optimizer):
         """Restore the base optimiser."""
         self.base.load_state_dict(state_dict)
         self._share()
+
+
+def _random_state() -> list[Tensor]:
+    """State of the generators that a forward pass may draw from: CPU, and GPU where in use."""
+    state = [torch.get_rng_state()]
+    return [*state, torch.cuda.get_rng_state()] if torch.cuda.is_initialized() else state
+
+
+def _set_random_state(state: list[Tensor]) -> None:
+    torch.set_rng_state(state[0])
+    if len(state) > 1:
+        torch.cuda.set_rng_state(state[1])
