@@ -196,7 +196,10 @@ def _batch(
             if not quiet:
                 Console().print(summary_table(summary))
     if out.is_dir() and (len(slides) > 1 or (out / COHORT).exists()):
-        write_cohort(out, problems)
+        try:
+            write_cohort(out, problems)
+        except KaryoscopeError as error:
+            complain(str(error))
     return summaries, failed
 
 
