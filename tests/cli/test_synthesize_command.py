@@ -106,6 +106,8 @@ def test_bad_input_is_one_line_and_writes_nothing(run, write, trained, tmp_path)
     one_line(
         run("synthesize", "write", tmp_path, "--out", tmp_path / "tiles"), "holds no generator"
     )
+    alone = ("synthesize", "write", trained / "generator", "--out", tmp_path / "tiles")
+    one_line(run(*alone), "give --data")
     one_line(run("synthesize", "train", tmp_path / "x.yaml", "--out", tmp_path / "r"), "neither")
     assert not (tmp_path / "tiles").exists()
     assert not (tmp_path / "r").exists()

@@ -187,6 +187,14 @@ def test_images_kept_out_are_kept_out(tmp_path):
         load_sources(small(f"kept_out.split={path}", "kept_out.part=test"))
 
 
+def test_the_recipe_of_the_paper_keeps_out_what_the_shipped_model_is_validated_on():
+    recipe = load_synthesis_recipe("smile")
+    assert recipe.taxonomy == "lizard"
+    assert recipe.kept_out is not None
+    assert recipe.kept_out.split.resolve().name == "lizard.split.json"
+    assert recipe.kept_out.split.is_file()
+
+
 def test_faults_of_recipes_and_generators_are_named(run, tmp_path):
     with pytest.raises(KaryoscopeError, match=r"generator\.widht"):
         small("generator.widht=3")

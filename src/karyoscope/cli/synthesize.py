@@ -34,7 +34,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @app.command("train")
 def train_command(
-    source: Annotated[Path, typer.Argument(help="Recipe (YAML), or a folder of annotated images.")],
+    source: Annotated[
+        Path, typer.Argument(help="Recipe (smile, or a YAML file), or a folder of images.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the generator, checkpoints and logs.")],
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
@@ -99,6 +101,8 @@ def write_command(
     from karyoscope.training.synthesis.tiles import Motion, SyntheticTiles
 
     generator = load_generator(run)
+    if data is None and not (run / "recipe.yaml").is_file():
+        raise KaryoscopeError(f"{run} holds no recipe.yaml that names images: give --data")
     if data is None:
         recipe = load_synthesis_recipe(run / "recipe.yaml", [f"training.tile={size}"])
         source = load_sources(recipe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from karyoscope.errors import KaryoscopeError
 from karyoscope.training.data import DataSource
 from karyoscope.training.recipe import _apply
+
+_SHIPPED = Path(str(resources.files("karyoscope"))) / "recipes" / "synthesis"
 
 
 class _Strict(BaseModel):
@@ -110,7 +113,8 @@ def load_synthesis_recipe(source: str | Path, changes: list[str] | None = None) 
     Parameters
     ----------
     source : path
-        A YAML file, or a folder of annotated images, for which every other key has its default.
+        The name of a recipe that comes with the package, a YAML file, or a folder of annotated
+        images, for which every other key has its default.
     changes : list of str, optional
         Such as ``"generator.width=16"``.
 
@@ -119,7 +123,8 @@ def load_synthesis_recipe(source: str | Path, changes: list[str] | None = None) 
     KaryoscopeError
         If there is no such file or folder, or it holds an unknown key or a bad value.
     """
-    path = Path(source)
+    shipped = _SHIPPED / f"{source}.yaml"
+    path = shipped if shipped.is_file() else Path(source)
     if path.is_dir():
         data: Any = {"data": [{"path": str(path)}]}
     elif path.is_file():
@@ -128,12 +133,21 @@ def load_synthesis_recipe(source: str | Path, changes: list[str] | None = None) 
         raise KaryoscopeError(f"{path} is neither a recipe nor a folder of annotated images")
     for change in changes or []:
         _apply(data, change)
+    _find_split(data, path.parent)
     try:
         return SynthesisRecipe.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise KaryoscopeError(f"{path}: {place}: {first['msg']}") from error
+
+
+def _find_split(data: dict[str, Any], folder: Path) -> None:
+    """Look for the split file beside the recipe too, in place."""
+    kept = data.get("kept_out")
+    split = kept.get("split") if isinstance(kept, dict) else None
+    if split and not Path(split).exists() and (folder / split).is_file():
+        kept["split"] = str(folder / split)
 
 
 def _read(path: Path) -> dict[str, Any]:
