@@ -50,6 +50,12 @@ def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
+def no_bar(title: str) -> Iterator[Callable[[Progress], None]]:
+    """Stand for :func:`progress_bar` where several things are done at once."""
+    yield lambda progress: None
+
+
+@contextmanager
 def counting_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
     """Progress of ``total`` equal things on stderr, for as long as that is a terminal.
 

@@ -72,6 +72,10 @@ class Restainer(Normaliser):
         bundle = RestainBundle(path)
         return cls(bundle, OpenVinoEngine(bundle, threads, "f32"))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An engine stays in its process; another loads its own.
+        return Restainer.open, (Path(self.bundle.path).absolute(),)
+
     def fit(self, pixels: np.ndarray) -> Restain:
         """Measure a slide; see :meth:`Normaliser.fit`."""
         card = self.bundle.card

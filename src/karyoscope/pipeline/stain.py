@@ -149,6 +149,12 @@ class StainedSlide(Slide):
     def _open(self) -> None:
         """Nothing to open: the slide is."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"slide": self.slide, "change": self.change}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
     def _recorded_scale(self) -> RecordedScale:
         return RecordedScale()
 

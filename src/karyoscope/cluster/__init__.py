@@ -1,0 +1,14 @@
+"""One run on several machines through Ray; the results are those of one machine.
+
+The machine that the command is given on plans, collects and writes. Regions of a slide, which are
+runs of neighbouring blocks, are tasks: whoever takes one opens the slide by its path, so slides
+(and models given by path) must be on storage that all machines see under one name. What is lost
+with a machine is run again on another.
+
+Ray is imported when a :class:`Cluster` is made, and not before.
+"""
+
+from karyoscope.cluster.cluster import Cluster
+from karyoscope.cluster.slides import segment_slides
+
+__all__ = ["Cluster", "segment_slides"]

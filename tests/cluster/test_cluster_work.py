@@ -1,0 +1,104 @@
+"""What a machine does, in this process and without Ray; and how blocks are divided."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from karyoscope.cluster import Cluster, work
+from karyoscope.cluster.regions import LARGEST, SMALLEST, divide
+from karyoscope.cluster.work import Job, ModelSource, run_region, try_model
+from karyoscope.errors import KaryoscopeError
+from karyoscope.nuclei import Nuclei
+from karyoscope.pipeline import Layout, area_of, prepare_model, run_blocks
+from karyoscope.slides import open_slide
+from tiny_model import assert_same_nuclei
+
+
+@given(st.sets(st.integers(0, 3000), max_size=400), st.integers(0, 300), st.integers(1, 14))
+@settings(max_examples=50)
+def test_regions_hold_each_block_once_and_in_order(blocks, slots, band):
+    regions = divide(blocks, slots, band)
+    assert [index for region in regions for index in region] == sorted(blocks)
+    assert all(0 < len(region) < LARGEST + band for region in regions)
+    assert all(len(region) >= min(SMALLEST, len(blocks)) for region in regions[:-1])
+
+
+@pytest.fixture
+def source(tiny_bundle):
+    return ModelSource(str(tiny_bundle), "cpu", 1, 1)
+
+
+@pytest.fixture
+def job(example_slide, source):
+    with open_slide(example_slide.resolve()) as slide:
+        area = area_of(slide, 0.5)
+        grid = area.grid
+        yield Job("a", slide, Layout(grid.width, grid.height, largest=960), area)
+    work._jobs.clear()
+
+
+def version():
+    from importlib.metadata import version
+
+    return version("karyoscope")
+
+
+def test_a_region_is_what_the_blocks_are_here(job, source, tiny_bundle):
+    model = prepare_model(tiny_bundle, "cpu", 1)
+    wanted = [3, 4, 5, 9]
+    here = list(run_blocks(job.slide, model, job.layout, job.area, wanted))
+    there = run_region("a", pickle.dumps(job), source, version(), wanted)
+    assert not there.problem
+    assert there.device == model.engine.device
+    assert [index for index, _, _ in there.blocks] == wanted == [index for index, _, _ in here]
+    assert [facts for _, _, facts in there.blocks] == [facts for _, _, facts in here]
+    all_here, all_there = (
+        Nuclei.concat([n for _, n, _ in blocks]) for blocks in (here, there.blocks)
+    )
+    assert len(all_here) > 100
+    assert_same_nuclei(all_there, all_here)
+    assert set(there.seconds) >= {"reading", "inference", "postprocessing"}
+
+
+def test_the_slide_stays_open_between_regions(job, source):
+    packed = pickle.dumps(job)
+    run_region("a", packed, source, version(), [0])
+    kept = work._jobs["a"].slide
+    run_region("a", b"not asked for", source, version(), [1])
+    assert work._jobs["a"].slide is kept
+    for key in "bcd":
+        run_region(key, packed, source, version(), [0])
+    assert list(work._jobs) == ["c", "d"]
+
+
+def test_a_slide_that_the_machine_does_not_see(job, source, tmp_path):
+    moved = tmp_path / "moved.svs"
+    moved.write_bytes(job.slide.path.read_bytes())
+    with open_slide(moved) as slide:
+        packed = pickle.dumps(Job("m", slide, job.layout, job.area))
+    moved.unlink()
+    problem = run_region("m", packed, source, version(), [0]).problem
+    assert str(moved) in problem
+    assert "storage that all machines of the cluster see" in problem
+
+
+def test_another_version_is_named(source):
+    assert "install one version everywhere" in try_model(source, "0.0.1").problem
+    assert try_model(source, version()).device.startswith("CPU")
+
+
+def test_a_model_that_the_machine_does_not_see(source, tmp_path):
+    elsewhere = ModelSource(str(tmp_path / "none"), "cpu", 1, 1)
+    assert str(tmp_path / "none") in try_model(elsewhere, version()).problem
+
+
+def test_ray_that_is_not_installed_is_named_with_its_extra(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(KaryoscopeError, match=r"pip install 'karyoscope\[cluster\]'"):
+        Cluster("local")
