@@ -64,6 +64,7 @@ def perfect_maps(labels: np.ndarray, classes: int = 3, stride: int = 1) -> dict[
         "centre": np.zeros((height, width, 2)),
         "hv": hover_targets(labels),
         "tp": tp,
+        "distance": distance_to_edge(labels),
     }
     return {k: v.astype(np.float32) for k, v in maps.items()}
 
@@ -84,6 +85,16 @@ def hover_targets(labels: np.ndarray) -> np.ndarray:
     return result
 
 
+def distance_to_edge(labels: np.ndarray) -> np.ndarray:
+    """Distance of each nuclear pixel to the nearest pixel that is not of its nucleus."""
+    result = np.zeros(labels.shape)
+    for i, box in enumerate(ndi.find_objects(labels), 1):
+        if box is not None:
+            own = np.pad(labels[box] == i, 1)
+            result[box] += ndi.distance_transform_edt(own)[1:-1, 1:-1]
+    return result
+
+
 def noisy(maps: dict[str, np.ndarray], seed: int = 0) -> dict[str, np.ndarray]:
     """Smoothed and noisy versions, as a real network's; probabilities stay in 0..1."""
     rng = np.random.default_rng(seed)
@@ -91,7 +102,8 @@ def noisy(maps: dict[str, np.ndarray], seed: int = 0) -> dict[str, np.ndarray]:
     for name, values in maps.items():
         smooth = cv2.GaussianBlur(values, (0, 0), 0.8).reshape(values.shape)
         smooth += rng.normal(0, 0.05, values.shape).astype(np.float32)
-        result[name] = smooth if name in ("hv", "centre") else np.clip(smooth, 0, 1)
+        free = name in ("hv", "centre", "distance")
+        result[name] = smooth if free else np.clip(smooth, 0, 1)
     return result
 
 

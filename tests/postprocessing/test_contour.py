@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from label_map_cases import THREE, panoptic_quality, perfect_maps, read_mat, tidy
+from label_map_cases import THREE
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
@@ -38,26 +38,6 @@ def test_contour_parts_touching_nuclei_and_small_parts_go():
     assert nuclei.class_names().tolist() == ["a", "c"]
     # Nine columns of eight pixels, one pixel of dilation all around but at the corners.
     np.testing.assert_allclose(nuclei.area_um2 / 0.0625, [72 + 2 * (9 + 8), 72 + 2 * (9 + 8)])
-
-
-def test_perfect_maps_of_lizard(shared):
-    folder = shared / "data" / "lizard" / "Lizard_Labels" / "Labels"
-    scores = []
-    for path in sorted(folder.glob("*.mat"))[::20]:
-        labels = read_mat(path)[:500, :500]
-        found = METHOD(perfect_maps(labels), {"min_inner_um2": 0}, THREE, 0.5)
-        scores.append(panoptic_quality(labels, found))
-    assert np.mean(scores) > 0.97
-
-
-def test_perfect_maps_of_consep(shared):
-    folder = shared / "data" / "consep" / "Train" / "Labels"
-    scores = []
-    for name in ("train_1", "train_13", "train_20"):
-        labels = tidy(read_mat(folder / f"{name}.mat")[:500, :500])
-        found = METHOD(perfect_maps(labels), None, THREE, 0.25)
-        scores.append(panoptic_quality(labels, found))
-    assert np.mean(scores) > 0.97
 
 
 def test_wrong_number_of_classes():

@@ -9,9 +9,11 @@ from label_map_cases import (
     assert_tidy,
     differing_pixels,
     dsb2018,
+    label_maps,
     noisy,
     panoptic_quality,
     perfect_maps,
+    read_mat,
     tidy,
 )
 
@@ -40,6 +42,54 @@ def test_perfect_maps_of_real_labels(name):
         assert_tidy(found)
         scores.append(panoptic_quality(labels, found))
     assert np.mean(scores) > 0.97
+
+
+#: Parameters that are not the defaults, for labels of 0.5 µm/px and of 0.25 µm/px. Annotators
+#: outlined debris of a few pixels as well, which limits on areas would remove.
+LIZARD = {
+    "contour": {"min_inner_um2": 0},
+}
+CONSEP = {
+    "three_label": {"min_seed_um2": 0, "min_area_um2": 0},
+    "hover": {"opening_um": 0.75, "kernel_um": 2.75, "edge": 0.45},
+}
+
+
+@every
+def test_perfect_maps_of_lizard(name, shared):
+    folder = shared / "data" / "lizard" / "Lizard_Labels" / "Labels"
+    scores = []
+    for path in sorted(folder.glob("*.mat"))[::20]:
+        labels = tidy(read_mat(path)[:400, :400])
+        found = POSTPROCESSINGS[name](perfect_maps(labels), LIZARD.get(name), THREE, 0.5)
+        scores.append(panoptic_quality(labels, found))
+    assert len(scores) > 5
+    assert np.mean(scores) > 0.97
+
+
+@every
+def test_perfect_maps_of_consep(name, shared):
+    folder = shared / "data" / "consep" / "Train" / "Labels"
+    scores = []
+    for image in ("train_1", "train_13", "train_20"):
+        labels = tidy(read_mat(folder / f"{image}.mat")[:500, :500])
+        found = POSTPROCESSINGS[name](perfect_maps(labels), CONSEP.get(name), THREE, 0.25)
+        scores.append(panoptic_quality(labels, found))
+    assert np.mean(scores) > 0.97
+
+
+@every
+@settings(max_examples=30, deadline=None)
+@given(label_maps(), st.integers(0, 2**31), st.sampled_from([0.25, 0.5]))
+def test_every_nucleus_is_in_one_piece_and_has_no_hole(name, labels, seed, mpp):
+    """Maps of a network that errs: holes, bridges and parts that lie apart."""
+    rng = np.random.default_rng(seed)
+    wrong = rng.random(labels.shape) < 0.1
+    maps = noisy(perfect_maps(labels), seed)
+    for values in maps.values():
+        values[wrong] = 1 - values[wrong]
+    found = POSTPROCESSINGS[name](maps, {"min_area_um2": 0}, THREE, mpp)
+    assert_tidy(found)
 
 
 @every
@@ -78,7 +128,7 @@ def noise(shape: tuple[int, int]) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(1)
     maps = {k: rng.random(shape) for k in ("inside", "boundary", "np", "contour")}
     maps |= {k: rng.uniform(-1, 1, (*shape, 2)) for k in ("hv", "centre")}
-    maps["tp"] = rng.random((*shape, 4))
+    maps["tp"], maps["distance"] = rng.random((*shape, 4)), rng.uniform(-1, 6, shape)
     return {k: v.astype(np.float32) for k, v in maps.items()}
 
 
@@ -103,7 +153,7 @@ def test_no_nuclei(name):
 @every
 def test_foreground_everywhere(name):
     maps = {k: np.zeros_like(v) for k, v in noise((50, 60)).items()}
-    maps["inside"][:] = maps["np"][:] = maps["tp"][..., 1] = 1
+    maps["inside"][:] = maps["np"][:] = maps["tp"][..., 1] = maps["distance"][:] = 1
     nuclei = postprocess(name, maps, None, THREE, 0.5)
     assert len(nuclei) <= 1
     assert (nuclei.area_um2 == 750).all()

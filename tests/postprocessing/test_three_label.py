@@ -63,26 +63,13 @@ def test_noisy_maps_keep_most_nuclei():
     assert panoptic_quality(LABELS, found) > 0.9
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_perfect_maps_of_lizard(shared, stride):
+def test_perfect_maps_of_lizard_with_classes_at_half_resolution(shared):
     folder = shared / "data" / "lizard" / "Lizard_Labels" / "Labels"
     scores = []
     for path in sorted(folder.glob("*.mat"))[::12]:
         labels = read_mat(path)
-        found = METHOD(perfect_maps(labels[:400, :400], stride=stride), None, THREE, 0.5)
+        found = METHOD(perfect_maps(labels[:400, :400], stride=2), None, THREE, 0.5)
         scores.append(panoptic_quality(labels[:400, :400], found))
-    assert np.mean(scores) > 0.97
-
-
-def test_perfect_maps_of_consep(shared):
-    """No lower limit on area, since the annotators outlined debris of a few pixels as well."""
-    folder = shared / "data" / "consep" / "Train" / "Labels"
-    params = {"min_seed_um2": 0, "min_area_um2": 0}
-    scores = []
-    for name in ("train_1", "train_13", "train_20"):
-        labels = tidy(read_mat(folder / f"{name}.mat")[:500, :500])
-        found = METHOD(perfect_maps(labels), params, THREE, 0.25)
-        scores.append(panoptic_quality(labels, found))
     assert np.mean(scores) > 0.97
 
 

@@ -28,7 +28,8 @@ SHARED: dict[str, Sequence[float]] = {
     "dilation_um": (0.25, 0.5, 0.75, 1.0),
     # distance
     "least_px": (0.25, 0.5, 0.75, 1.0),
-    "dynamic_px": (0.25, 0.5, 0.75, 1.0, 1.5),
+    "dynamic_px": (0.25, 0.5, 1.0, 1.5),
+    "dynamic_share": (0.0, 0.3, 0.4, 0.5),
     # all
     "min_area_um2": (2.0, 4.0, 6.0, 8.0),
     "min_solidity": (0.0, 0.7, 0.8),

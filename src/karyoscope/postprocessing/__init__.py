@@ -11,6 +11,7 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.nuclei import Nuclei
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.contour import CONTOUR
+from karyoscope.postprocessing.distance import DISTANCE
 from karyoscope.postprocessing.hover import HOVER
 from karyoscope.postprocessing.outlines import trace_outlines
 from karyoscope.postprocessing.parameters import Parameters
@@ -22,6 +23,7 @@ POSTPROCESSINGS: dict[str, PostProcessing] = {
     "three_label": THREE_LABEL,
     "hover": HOVER,
     "contour": CONTOUR,
+    "distance": DISTANCE,
 }
 
 __all__ = [
