@@ -94,7 +94,7 @@ def write_command(
     if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
         raise KaryoscopeError(f"{out} exists; give another --out or --overwrite")
     _prepare(workers)
-    from karyoscope.training.data import DataSource
+    from karyoscope.training.schema import DataSource
     from karyoscope.training.synthesis.data import load_part, load_sources
     from karyoscope.training.synthesis.generator import load_generator
     from karyoscope.training.synthesis.recipe import load_synthesis_recipe
@@ -150,7 +150,7 @@ def distance_command(
     """
     _prepare(workers)
     from karyoscope.datasets import open_dataset
-    from karyoscope.training.data import DataSource
+    from karyoscope.training.schema import DataSource
     from karyoscope.training.synthesis.data import load_part
     from karyoscope.training.synthesis.distance import TileFeatures, real_tiles, tile_distance
 
@@ -158,9 +158,9 @@ def distance_command(
     painted = open_dataset(synthetic).whole()
     images = [sample.image for sample in painted]
     sizes = {image.shape[:2] for image in images}
-    if len(sizes) != 1 or len(images) < 2:
-        raise KaryoscopeError(f"{synthetic}: give two or more tiles of one size")
-    size = min(sizes.pop())
+    if len(images) < 2 or len({edge for size in sizes for edge in size}) != 1:
+        raise KaryoscopeError(f"{synthetic}: not two or more square tiles of one size")
+    size = images[0].shape[0]
     parts = None if split is None else (split, part)
     given = DataSource(path=real, mpp=mpp, taxonomy=classes)
     source = load_part(given, parts, painted.taxonomy, painted.mpp, size)

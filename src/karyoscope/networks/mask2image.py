@@ -41,6 +41,13 @@ def draw_noise(shape: tuple[int, int, int], rng: torch.Generator) -> Tensor:
     return torch.cat([fine, coarse], 1)
 
 
+def convolution(
+    in_channels: int, out_channels: int, stride: int = 1, bias: bool = True
+) -> nn.Conv2d:
+    """3x3 convolution that repeats the edge, where zeros would be painted as a frame."""
+    return nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=bias, padding_mode="replicate")
+
+
 class StyledNorm(nn.Module):
     """Instance normalisation whose scale and shift follow from the style, then ReLU."""
 
@@ -60,7 +67,7 @@ class StyledConv(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        self.conv = convolution(in_channels, out_channels, stride, bias=False)
         self.norm = StyledNorm(out_channels)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
@@ -74,7 +81,7 @@ class StyledBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = StyledConv(channels, channels)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = convolution(channels, channels)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Keeps the shape."""
@@ -106,9 +113,7 @@ class Mask2Image(nn.Module):
         self.down = nn.ModuleList([StyledConv(a, b, stride=2) for a, b in pairs])
         self.blocks = nn.ModuleList([StyledBlock(widths[-1]) for _ in range(blocks)])
         self.up = nn.ModuleList([StyledConv(b + a, a) for a, b in reversed(pairs)])
-        self.head = nn.Sequential(
-            nn.Conv2d(width, 3, 3, padding=1, bias=False), nn.InstanceNorm2d(3)
-        )
+        self.head = nn.Sequential(convolution(width, 3, bias=False), nn.InstanceNorm2d(3))
 
     def forward(self, layout: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         """Paint.

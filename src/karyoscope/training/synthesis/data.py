@@ -11,7 +11,7 @@ from karyoscope.datasets.split import apply_split, read_split
 from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
-from karyoscope.training.data import DataSource
+from karyoscope.training.schema import DataSource
 from karyoscope.training.synthesis.recipe import KeptOut, SynthesisRecipe
 
 

@@ -10,8 +10,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.training.data import DataSource
 from karyoscope.training.recipe import _apply
+from karyoscope.training.schema import DataSource
 
 _SHIPPED = Path(str(resources.files("karyoscope"))) / "recipes" / "synthesis"
 
