@@ -141,7 +141,9 @@ def test_several_slides_share_the_machines(cluster, example_slide, tmp_path, alo
         assert_same_nuclei(read_parquet(tmp_path / "out" / f"{path.stem}.parquet"), expected)
 
 
-def test_what_the_machines_have_not_is_named(cluster, machines):
+def test_what_the_machines_have_not_is_named(cluster, machines, monkeypatch):
+    module = importlib.import_module("karyoscope.cluster.cluster")
+    monkeypatch.setattr(module, "_PATIENCE_S", 0)
     address = machines[0].address
     with pytest.raises(KaryoscopeError, match="no machine of the cluster has a GPU"):
         Cluster(address, device="cuda", threads=1)

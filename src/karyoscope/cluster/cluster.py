@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import uuid
 import warnings
 from collections import deque
@@ -30,8 +31,10 @@ RETRIES = 5
 _CPUS = 2
 #: Tasks that are waiting for each that can run, so that no machine waits for the next.
 _AHEAD = 2
-_LOCAL_STORE_BYTES = 256 << 20
+_LOCAL_STORE_BYTES = 512 << 20
 _POLL_S = 0.5
+#: How long the machines of a cluster may take to come up.
+_PATIENCE_S = 60.0
 
 
 class Cluster:
@@ -104,17 +107,23 @@ class Cluster:
             raise KaryoscopeError(f"--cluster {address}: no Ray cluster answers: {line}") from error
 
     def _choose(self, device: str, threads: int) -> tuple[int, int]:
-        """CPUs and GPUs of a task."""
-        nodes = self._resources()
-        most = int(max((node.get("CPU", 0) for node in nodes), default=0))
-        gpus = any(node.get("GPU", 0) >= 1 for node in nodes)
+        """CPUs and GPUs of a task, once a machine has them."""
+        waited = time.monotonic() + _PATIENCE_S
+        while True:
+            nodes = self._resources()
+            most = int(max((node.get("CPU", 0) for node in nodes), default=0))
+            gpus = any(node.get("GPU", 0) >= 1 for node in nodes)
+            if most >= max(1, threads) and (gpus or device != "cuda"):
+                return threads or min(_CPUS, most), int(gpus and device != "cpu")
+            if time.monotonic() > waited:
+                break
+            # Clusters start with no more than their head.
+            time.sleep(_POLL_S)
         if device == "cuda" and not gpus:
             raise KaryoscopeError("--device cuda: no machine of the cluster has a GPU")
-        if most < max(1, threads):
-            raise KaryoscopeError(
-                f"--workers {threads}: no machine of the cluster has more than {most} CPUs"
-            )
-        return threads or min(_CPUS, most), int(gpus and device != "cpu")
+        raise KaryoscopeError(
+            f"--workers {threads}: no machine of the cluster has more than {most} CPUs"
+        )
 
     def _resources(self) -> list[dict[str, float]]:
         """CPUs, GPUs and more of each machine that is up."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 #: Blocks of a region, at least and at most. Neighbouring regions both run the windows between
 #: them, so small ones waste work; large ones are long to run again when a machine is lost, and
 #: their nuclei are in memory at once.
-SMALLEST, LARGEST = 6, 48
+SMALLEST, LARGEST = 6, 96
 #: Regions for each task that can run at once, so that the last ones end together.
 _SHARE = 4
 
