@@ -82,6 +82,19 @@ def test_a_step_of_one_side_leaves_the_other_alone_and_the_average_follows():
     assert names == {"generator", "discriminator", "averaged"}
 
 
+def test_perceptual_term_is_zero_for_equals_and_reaches_the_generator():
+    from karyoscope.training.synthesis.train import SynthesisModule
+
+    perceptual = "losses.perceptual={encoder: test_efficientnet, pretrained: false, weight: 2}"
+    module = SynthesisModule(small(perceptual), 1)
+    assert not any("seen" in name for name in module.state_dict())
+    layout, real = torch.zeros(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    fake = torch.rand(1, 3, 64, 64, requires_grad=True)
+    assert module._terms(layout, real, real)["perceptual"] == 0
+    module._terms(layout, real, fake)["perceptual"].backward()
+    assert fake.grad.abs().sum() > 0
+
+
 def test_run_holds_no_more_than_safe_files_and_refuses_a_second_start(run, generator):
     assert sorted(p.name for p in (run / "generator").iterdir()) == [
         "generator.safetensors",

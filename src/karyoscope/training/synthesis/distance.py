@@ -13,12 +13,10 @@ from torch import Tensor
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.frechet import fit_gaussian, frechet_distance
-from karyoscope.networks.encoder import Encoder
 from karyoscope.training.synthesis.data import TileSource
-from karyoscope.training.synthesis.layouts import TileWindows
+from karyoscope.training.synthesis.layouts import TileWindows, to_signed
+from karyoscope.training.synthesis.seen import SeenByEncoder
 
-_MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
-_STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
 #: Of the blur (px) and the noise (grey levels) whose distances show what a value means.
 BLUR = 2.0
 NOISE = 32.0
@@ -68,7 +66,7 @@ class TileFeatures:
 
     def __init__(self, name: str, weights: str | Path) -> None:
         self.name = name
-        self._encoder = Encoder(name, weights).eval()
+        self._seen = SeenByEncoder(name, weights)
 
     @torch.no_grad()
     def __call__(self, tiles: Iterable[np.ndarray]) -> np.ndarray:
@@ -76,8 +74,8 @@ class TileFeatures:
         return np.stack([self._one(torch.from_numpy(tile)) for tile in tiles])
 
     def _one(self, tile: Tensor) -> np.ndarray:
-        x = (tile.permute(2, 0, 1).float() / 255 - _MEAN) / _STD
-        return self._encoder(x[None])[-1].mean((2, 3))[0].numpy()
+        image = to_signed(tile.permute(2, 0, 1).float())
+        return self._seen(image[None])[-1].mean((2, 3))[0].numpy()
 
 
 def real_tiles(

@@ -18,7 +18,6 @@ from torch.utils.data import DataLoader
 from karyoscope.errors import KaryoscopeError
 from karyoscope.losses.adversarial import build_adversarial, feature_matching
 from karyoscope.losses.perceptual import perceptual
-from karyoscope.networks.encoder import Encoder
 from karyoscope.networks.mask2image import Discriminator, Mask2Image, draw_noise
 from karyoscope.training.checkpoints import Checkpoints
 from karyoscope.training.curves import plot_log, read_log, write_log
@@ -33,6 +32,7 @@ from karyoscope.training.synthesis.layouts import (
     to_signed,
 )
 from karyoscope.training.synthesis.recipe import SynthesisRecipe
+from karyoscope.training.synthesis.seen import SeenByEncoder
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +58,7 @@ class SynthesisModule(L.LightningModule):
         self.game = build_adversarial(recipe.losses.game)
         given = recipe.losses.perceptual
         # In a list, so that the fixed weights are neither trained nor saved.
-        self._encoder = [Encoder(given.encoder, given.pretrained).eval().requires_grad_(False)
-                         ] if given else []  # fmt: skip
+        self._seen = [SeenByEncoder(given.encoder, given.pretrained)] if given else []
 
     def training_step(self, batch: Tiles, index: int) -> None:
         """One step of the discriminator, then one of the generator."""
@@ -102,10 +101,8 @@ class SynthesisModule(L.LightningModule):
             "pixels": weights.pixels * (fake - real).abs().mean(),
         }
         if weights.perceptual:
-            encoder = self._encoder[0]
-            with torch.no_grad():
-                seen = encoder(real)
-            terms["perceptual"] = weights.perceptual.weight * perceptual(encoder(fake), seen)
+            (seen,) = self._seen
+            terms["perceptual"] = weights.perceptual.weight * perceptual(seen(fake), seen(real))
         return terms
 
     def _rated(self) -> list[Any]:
@@ -130,8 +127,8 @@ class SynthesisModule(L.LightningModule):
             mean.lerp_(value, 1 - decay)
 
     def _apply(self, fn: Any, recurse: bool = True) -> SynthesisModule:
-        for encoder in self._encoder:
-            encoder._apply(fn)
+        for seen in self._seen:
+            seen._apply(fn)
         return super()._apply(fn, recurse)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
