@@ -157,8 +157,10 @@ def may_replace(
     if options.overwrite or Journal.is_begun(journal_folder(path, out), settings):
         return True
     if options.retry_failed:
-        done = _finished_summary(path, out, options.formats, settings)
-        return done is not None and has_gaps(done)
+        # The slide may have been repaired meanwhile.
+        done = _read_summary(Path(out) / (slide_name(path) + WRITERS["summary"].suffix))
+        found = {**done.get("run", {}), "slide": settings["slide"]}
+        return has_gaps(done) and found == settings
     return _was_being_renamed(path, out, settings)
 
 
