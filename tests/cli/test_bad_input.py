@@ -305,7 +305,7 @@ def test_in_a_batch_the_others_go_on(segment, quote_line, picture, tmp_path):
     assert result.code == 1
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         f"{stem}.{kind}" for stem in ("tissue", "second") for kind in ("csv", "summary.json")
-    }
+    } | {"cohort.csv", "cohort.html"}
     told = [line for line in result.lines if line.startswith("karyoscope: ")]
     assert len(told) == 4
     quote_line(told[-1], "Several slides", "three of five are bad")
@@ -324,7 +324,12 @@ def test_two_slides_of_one_name(segment, quote_line, picture, tissue, tmp_path, 
         tifffile.imwrite(second, tissue, photometric="rgb")
     result = segment(picture, second, "--mpp", 0.5, "--format", "csv", "--overwrite")
     assert result.code == 1
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"tissue.csv", "tissue.summary.json"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "tissue.csv",
+        "tissue.summary.json",
+        "cohort.csv",
+        "cohort.html",
+    }
     (line,) = [line for line in result.lines if "its results would have the names of" in line]
     assert str(picture) in line
     assert str(second) in line
