@@ -1,6 +1,6 @@
 """How cost grows with the slide: speed, share of each stage, peak memory, and no seams.
 
-    python benchmarks/scale.py                                    # the table of docs/scale.md
+    python benchmarks/scale.py --write docs/scale.md              # the tables there
     python benchmarks/scale.py --slides 5000:0.5 --workers 1      # one small slide
     python benchmarks/scale.py --folder slides                    # keep the slides for later
 
@@ -11,6 +11,7 @@ the formats it writes by default. The table is Markdown. Needs the whole machine
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
 import subprocess
@@ -27,6 +28,7 @@ import pyarrow.parquet as pq
 from make_slide import MPP, block_borders, make_slide, plan_slide
 from seams import find_seams
 
+MARKS = ("<!-- scale: begin -->", "<!-- scale: end -->")
 SLIDES = ("5000:0.6", "30000:0.6", "60000:0.05")
 
 
@@ -105,13 +107,38 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" if line else "" for line in lines)
 
 
+def describe_machine() -> str:
+    """Return what the figures were measured on, before anything is run."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    return (
+        f"{datetime.date.today():%Y-%m-%d}, {names[0] if names else 'unknown CPU'}, {cores} cores,"
+        f" {load:.1f} busy with other work before."
+    )
+
+
+def write_into(page: Path, tables: str) -> None:
+    """Put the tables between the marks of a page."""
+    before, begin, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not end:
+        raise SystemExit(f"{page} has no place for the tables: {' ... '.join(MARKS)}")
+    page.write_text(f"{before}{begin}\n{tables}\n{end}{after}", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--slides", nargs="+", default=SLIDES, help="EDGE:SHARE of tissue")
     parser.add_argument("--workers", type=int, default=0, help="of the command")
     parser.add_argument("--folder", type=Path, help="where slides are kept")
     parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--write", type=Path, help="a page that has a place for the tables")
     arguments = parser.parse_args()
+    machine = describe_machine()
     rows = []
     for slide in arguments.slides:
         edge, _, share = slide.partition(":")
@@ -125,7 +152,10 @@ def main() -> None:
         print(json.dumps(rows[-1]), file=sys.stderr)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=2))
-    print(markdown(rows))
+    tables = f"{machine}\n\n{markdown(rows)}"
+    print(tables)
+    if arguments.write:
+        write_into(arguments.write, tables)
 
 
 if __name__ == "__main__":

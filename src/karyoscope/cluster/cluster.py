@@ -102,9 +102,10 @@ class Cluster:
         try:
             if self._joined:
                 self._ray.init(address=address, **options)
-        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        except Exception as error:  # Ray raises many kinds
             line = str(error).strip().partition("\n")[0]
-            raise KaryoscopeError(f"--cluster {address}: no Ray cluster answers: {line}") from error
+            what = "Ray does not start" if address == LOCAL else "no Ray cluster answers"
+            raise KaryoscopeError(f"--cluster {address}: {what}: {line}") from error
 
     def _choose(self, device: str, threads: int) -> tuple[int, int]:
         """CPUs and GPUs of a task, once a machine has them."""
