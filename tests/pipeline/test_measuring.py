@@ -2,14 +2,16 @@
 
 import csv
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import tifffile
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export import ExportContext, read_parquet
+from karyoscope.export import ExportContext, parquet, read_parquet
 from karyoscope.features import GROUPS, feature_columns
 from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline import Layout, Progress, SegmentOptions, area_of, segment_file
@@ -147,3 +149,52 @@ def test_what_cannot_be_measured_is_one_line(threshold_model, saved, tmp_path):
     with pytest.raises(KaryoscopeError, match="40 x 30 pixels"):
         add_features(table, out, ["stain"], slide=other)
     assert not out.exists()
+
+
+class Forgetting:
+    """Takes blocks and keeps none."""
+
+    def write(self, nuclei):
+        assert list(nuclei.measurements)[-1].startswith("density_")
+
+    def finish(self):
+        pass
+
+
+@pytest.mark.slow
+def test_of_all_nuclei_only_the_centroids_are_kept(threshold_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "_ROW_GROUP", 1000)
+    count, corners = 500, 40
+    angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    x, y = np.arange(count) % 25 * 20.0, np.arange(count) // 25 * 20.0
+    ring = 6 * np.stack([np.cos(angle), np.sin(angle)], 1)
+    block = Nuclei(
+        threshold_model.taxonomy,
+        0.5,
+        np.arange(1, count + 1),
+        np.ones(count),
+        x,
+        y,
+        np.full(count, 28.0),
+        np.zeros((count, 2)),
+        (np.stack([x, y], 1)[:, None] + ring).reshape(-1, 2),
+        np.arange(count + 1) * corners,
+    )
+
+    def most(blocks: int) -> int:
+        context = ExportContext("s", (500, 400 * blocks), 0.5, threshold_model.taxonomy)
+        measure = Measure(("shape", "neighbours"), context)
+        arrow, peak = pa.default_memory_pool(), 0
+        tracemalloc.start()
+        with Measuring(Forgetting(), measure, tmp_path / "spool.parquet", context) as measuring:
+            for i in range(blocks):
+                measuring.write(block.shift(0, 400 * i).renumber(1 + count * i))
+                peak = max(peak, arrow.bytes_allocated())
+            measuring.finish()
+        peak += tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    most(2)  # compiles
+    # The nuclei of the further 90 blocks are 20 MB, their centroids 45,000 x 35 bytes.
+    assert most(100) - most(10) < 4e6
