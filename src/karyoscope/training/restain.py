@@ -23,15 +23,12 @@ from karyoscope.inference.rewrite import write_files
 from karyoscope.networks.restainnet import Restained
 from karyoscope.training.checkpoints import Checkpoints
 from karyoscope.training.curves import plot_log, read_log, write_log
-from karyoscope.training.export import write_onnx
+from karyoscope.training.graph import with_half_weights, write_onnx
 from karyoscope.training.restain_module import RestainModule
 from karyoscope.training.restain_settings import RestainSettings
 from karyoscope.training.restain_tiles import ColourTiles, Target
 
 log = logging.getLogger(__name__)
-
-#: Lightning counts the steps of both optimisers.
-_COUNTED_PER_STEP = 2
 
 
 def train_restainer(
@@ -76,10 +73,10 @@ def train_restainer(
     first = 0
     if resume:
         state = torch.load(last, map_location="cpu", weights_only=True)
-        first = state["global_step"] // _counted(settings)
+        first = state["global_step"] // module.counted_per_step
     tiles = ColourTiles(target.images, settings.tile, settings.batch_size, settings.seed, first)
     log.info("%d images of %d files", len(target.images), len(target.names))
-    trainer = _trainer(settings, out, device, first)
+    trainer = _trainer(module, out, device, first)
     trainer.fit(
         module,
         DataLoader(tiles, batch_size=None),
@@ -92,16 +89,12 @@ def train_restainer(
     return export_restainer(module, target, out / "bundle")
 
 
-def _counted(settings: RestainSettings) -> int:
-    return _COUNTED_PER_STEP if settings.adversarial else 1
-
-
-def _trainer(settings: RestainSettings, out: Path, device: str, first: int) -> L.Trainer:
+def _trainer(module: RestainModule, out: Path, device: str, first: int) -> L.Trainer:
     return L.Trainer(
         default_root_dir=out,
         accelerator="gpu" if device == "cuda" else device,
         devices=1,
-        max_steps=settings.steps * _counted(settings),
+        max_steps=module.settings.steps * module.counted_per_step,
         callbacks=[Checkpoints(out)],
         # One log a start: Lightning would delete the log of the run that is resumed.
         logger=CSVLogger(out, "log", f"from-{first:07d}", flush_logs_every_n_steps=50),
@@ -130,6 +123,7 @@ def export_restainer(module: RestainModule, target: Target, out: Path) -> Path:
     settings, network = module.settings, module.network.cpu().eval()
     restained = Restained(network).eval()
     graph, _ = write_onnx(restained)  # type: ignore[arg-type]  # all that is asked is strides()
+    graph = with_half_weights(graph)
     _check_colours(graph, restained)
     weights = {k: v.contiguous() for k, v in network.state_dict().items()}
     description = f"Re-stains H&E as {len(target.names)} images are stained."

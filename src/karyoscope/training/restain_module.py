@@ -6,7 +6,6 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -47,7 +46,7 @@ class RestainModule(L.LightningModule):
 
     def training_step(self, original: Tensor, index: int) -> None:
         """One step of the network and one of the critic."""
-        ours, theirs = self.optimizers()  # type: ignore[attr-defined]
+        ours, theirs = self._optimisers()
         grey = grey_of(original)
         self.toggle_optimizer(ours)
         restained = self.network(grey)
@@ -57,8 +56,6 @@ class RestainModule(L.LightningModule):
             self.toggle_optimizer(theirs)
             self._descend(theirs, self._critic_loss(grey, restained.detach(), original))
             self.untoggle_optimizer(theirs)
-        for schedule in self.lr_schedulers():  # type: ignore[union-attr]
-            schedule.step()  # type: ignore[call-arg]
 
     def _network_loss(self, grey: Tensor, restained: Tensor, original: Tensor) -> Tensor:
         settings = self.settings
@@ -86,18 +83,34 @@ class RestainModule(L.LightningModule):
         self.manual_backward(loss)
         optimiser.step()
 
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Adam for each, flat at first; the rates fall to zero over the second half."""
+    def _optimisers(self) -> list[Any]:
+        """Those of the network and of the critic, at the rates of this step.
+
+        The rates are flat at first and fall to zero over the second half. They are set here, not
+        by a schedule that a checkpoint holds, so that a run may be continued to more steps.
+        """
+        steps = self.settings.steps
+        left = min(1.0, 2 * (steps - self.finished_steps) / steps)
+        pair: list[Any] = list(self.optimizers())  # type: ignore[call-overload]
+        rates = self.settings.lr, self.settings.critic_lr
+        for optimiser, rate in zip(pair, rates, strict=True):
+            optimiser.param_groups[0]["lr"] = rate * left
+        return pair
+
+    @property
+    def counted_per_step(self) -> int:
+        """How many steps Lightning counts for one of ours: one for each optimiser in use."""
+        return 2 if self.settings.adversarial else 1
+
+    @property
+    def finished_steps(self) -> int:
+        """Steps that are done."""
+        return self.global_step // self.counted_per_step
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:  # type: ignore[override]
+        """Adam for the network and for the critic."""
         settings = self.settings
-        pair = [
+        return [
             torch.optim.Adam(self.network.parameters(), settings.lr, _BETAS),
             torch.optim.Adam(self.critic.parameters(), settings.critic_lr, _BETAS),
         ]
-        half = settings.steps / 2
-        schedules = [
-            torch.optim.lr_scheduler.LambdaLR(
-                optimiser, lambda step: min(1.0, max(0.0, (settings.steps - step) / half))
-            )
-            for optimiser in pair
-        ]
-        return pair, schedules  # type: ignore[return-value]
