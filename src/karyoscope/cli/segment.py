@@ -29,6 +29,7 @@ from karyoscope.inference import DEVICES, VIEWS, Model
 from karyoscope.pipeline import (
     FEATURES,
     FORMATS,
+    PREVIEW_SUFFIX,
     Progress,
     Roi,
     RunBlocks,
@@ -106,6 +107,10 @@ def segment(
         bool,
         typer.Option("--retry-failed", help="Run again what could not be read or analysed."),
     ] = False,
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="First write <stem>.preview.jpg: what will be analysed."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
     """Find, outline and classify every nucleus of slides and images.
@@ -119,7 +124,7 @@ def segment(
     options = SegmentOptions(written, overwrite, _roi(roi), tissue, retry_failed)
     measured = names_of("--features", features, GROUPS)
     _require(math.isfinite(radius) and radius > 0, f"--radius takes a length, not {radius:g}")
-    options = replace(options, features=measured, radius_um=radius)
+    options = replace(options, features=measured, radius_um=radius, preview=preview)
     _require(not (overwrite and retry_failed), "--overwrite runs all again, not --retry-failed")
     _require(device in DEVICES, f"--device takes {', '.join(DEVICES)}, not {device!r}")
     _require(tta in VIEWS, f"--tta takes {', '.join(map(str, VIEWS))} views, not {tta}")
@@ -255,7 +260,8 @@ def _roi(text: str | None) -> Roi | None:
 
 def _is_result(path: Path) -> bool:
     """Whether an earlier run wrote an image, in case its folder is the input's."""
-    suffixes = [writer.suffix for writer in WRITERS.values() if path.name.endswith(writer.suffix)]
+    written = [PREVIEW_SUFFIX, *(writer.suffix for writer in WRITERS.values())]
+    suffixes = [suffix for suffix in written if path.name.endswith(suffix)]
     return any(
         path.with_name(path.name.removesuffix(suffix) + WRITERS["summary"].suffix).exists()
         for suffix in suffixes

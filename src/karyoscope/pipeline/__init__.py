@@ -6,6 +6,7 @@ from karyoscope.pipeline.journal import Facts, Journal
 from karyoscope.pipeline.measuring import FEATURES, add_features
 from karyoscope.pipeline.plan import Step, plan_blocks
 from karyoscope.pipeline.prepare import prepare_model, warm_up
+from karyoscope.pipeline.preview import PREVIEW_SUFFIX
 from karyoscope.pipeline.resume import done_before, has_gaps, journal_folder
 from karyoscope.pipeline.segment import (
     FORMATS,
@@ -20,6 +21,7 @@ from karyoscope.pipeline.stream import Progress, RunBlocks, run_blocks, stream_n
 __all__ = [
     "FEATURES",
     "FORMATS",
+    "PREVIEW_SUFFIX",
     "Area",
     "Block",
     "Box",

@@ -22,6 +22,7 @@ from karyoscope.pipeline.gaps import Gaps, regions
 from karyoscope.pipeline.journal import Facts
 from karyoscope.pipeline.measuring import FEATURES, Measure, Measuring, Sink
 from karyoscope.pipeline.prepare import prepare_model
+from karyoscope.pipeline.preview import write_preview
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.pipeline.resume import (
     go_on,
@@ -126,6 +127,8 @@ class SegmentOptions:
         Groups of :data:`karyoscope.features.GROUPS` that are measured.
     radius_um : float
         Of the circle that local densities are of.
+    preview : bool
+        Write ``<stem>.preview.jpg`` before the work begins.
     """
 
     formats: Sequence[str] = FORMATS
@@ -136,10 +139,11 @@ class SegmentOptions:
     stain: Stain | None = None
     features: Sequence[str] = FEATURES
     radius_um: float = RADIUS_UM
+    preview: bool = False
 
     def deciding(self) -> dict[str, Any]:
         """Those that the table of nuclei depends on, by name."""
-        beside = ("formats", "overwrite", "retry_failed")
+        beside = ("formats", "overwrite", "retry_failed", "preview")
         options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in beside}
         return options | {"stain": self.stain.identity if self.stain else None}
 
@@ -203,6 +207,8 @@ def segment_file(
                 area = area_of(slide, model.mpp, options.roi, options.tissue)
                 layout = layout_for(model, area)
                 wanted = wanted_blocks(layout, area)
+                if options.preview:
+                    write_preview(out, slide, area, layout, wanted)
                 if len(wanted) > 1:
                     journal = open_journal(path, out, settings, slide, model, options)
                 seen = options.seen(slide, model)
