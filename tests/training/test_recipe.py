@@ -104,11 +104,13 @@ def test_every_fault_is_named_with_its_line(tmp_path):
         (["postprocessing.speed=9"], "postprocessing: .*speed"),
         (["phases=[{steps: 9000}, {steps: 900}]"], "phases: they take 9900 steps, and .* is 9500"),
         (
-            ["phases=[{steps: 9, frozen: [brain]}]", "optimiser.decay=null"],
+            ["phases=[{steps: 9, frozen: [brain]}]"],
             "phases.0.frozen: network 'shared_unet' has no part 'brain'; there are encoder",
         ),
-        (["phases=[{steps: 9}]"], "optimiser.decay: phases have rates of their own"),
-        (["optimiser.decay=9", "optimiser.schedule=cosine"], "decay is of a flat schedule"),
+        (
+            ["phases=[{steps: 9}]", "optimiser.schedule=cosine"],
+            "optimiser.schedule: phases have rates of their own",
+        ),
         (["optimiser.schedule=step"], "schedule.*epoch: is missing"),
         (["optimiser.schedule=jump"], "optimiser.schedule: .*'flat', 'cosine', 'step'"),
         (["optimiser.momentum=0.9"], "adamw has no momentum"),
@@ -156,8 +158,11 @@ def test_rate_of_a_cosine():
     still = ["training.steps=100", "optimiser.warmup=0", "optimiser.decay=null"]
     recipe = small(*still, "optimiser.schedule={name: cosine, to: 0.1}")
     assert [recipe.rate_at(s) for s in (0, 50, 100)] == pytest.approx([1.0, 0.55, 0.1])
-    warm = small(*still, "optimiser.warmup=4", "optimiser.schedule=cosine")
+    warm = small(
+        *still, "optimiser.warmup=4", "optimiser.decay=50", "optimiser.schedule={name: cosine}"
+    )
     assert warm.rate_at(0) == pytest.approx(0.25)
+    assert warm.rate_at(75) == pytest.approx(0.5 * (1 - 0.5**0.5) / 2)
 
 
 def test_rate_in_steps():

@@ -7,6 +7,9 @@ from typing import Any
 from karyoscope.training.grid import Budget
 from karyoscope.training.recipe import Recipe
 
+#: Last steps over which a flat rate falls to zero, where the recipe does not say.
+DECAY = 2000
+
 
 def within(recipe: Recipe, budget: Budget, seconds_a_step: float) -> Recipe:
     """The recipe with as many steps as a budget allows, and its schedule stretched to them.
@@ -44,11 +47,15 @@ def stretched(recipe: Recipe, steps: int) -> Recipe:
     data = recipe.model_dump(mode="json")
     data["training"]["steps"] = data["validation"]["every"] = steps
     optimiser: dict[str, Any] = data["optimiser"]
+    flat = (optimiser.get("schedule") or {"name": "flat"})["name"] == "flat"
+    if flat and optimiser["decay"] is None:
+        optimiser["decay"] = DECAY
     for key in ("warmup", "decay"):
         if optimiser[key]:
             optimiser[key] = max(1, round(share * optimiser[key]))
     for phase in data.get("phases", ()):
-        phase["steps"] = max(1, round(share * phase["steps"]))
+        # Rounded down: phases must not take more steps than there are.
+        phase["steps"] = max(1, int(share * phase["steps"]))
     schedule = optimiser.get("schedule") or {}
     if "epoch" in schedule:
         schedule["epoch"] = max(1, round(share * schedule["epoch"]))

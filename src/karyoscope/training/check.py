@@ -69,13 +69,9 @@ def _combinations(recipe: Recipe) -> Iterator[Fault]:
         )
     if not recipe.phases:
         return
-    optimiser, steps = recipe.optimiser, recipe.training.steps
-    for key, given in (
-        ("decay", optimiser.decay is not None),
-        ("schedule", not isinstance(optimiser.schedule, Flat)),
-    ):
-        if given:
-            yield ("optimiser", key), "phases have rates of their own: leave this out"
+    steps = recipe.training.steps
+    if not isinstance(recipe.optimiser.schedule, Flat):
+        yield ("optimiser", "schedule"), "phases have rates of their own: leave this out"
     length = sum(phase.steps for phase in recipe.phases)
     if length > steps:
         yield ("phases",), f"they take {length} steps, and training.steps is {steps}"

@@ -13,7 +13,7 @@ class _Schedule(BaseModel):
 
 
 class Flat(_Schedule):
-    """Flat, with a linear decay to zero over the last ``optimiser.decay`` steps.
+    """The same throughout, but for warm-up and decay.
 
     A flat rate can be continued: raise ``training.steps`` and resume.
     """
@@ -63,4 +63,4 @@ def warm_up(step: int, steps: int) -> float:
 
 def decay_to_zero(step: int, steps: int, over: int) -> float:
     """Share of the rate while it falls over the last steps; 1 before them."""
-    return min(1.0, max(0, steps - step) / max(1, over))
+    return min(1.0, max(0, steps - step) / over) if over else 1.0

@@ -101,7 +101,8 @@ class Optimiser(_Strict):
     warmup: int = Field(200, ge=0)
     """First steps, over which the rate rises."""
     decay: int | None = Field(None, ge=0)
-    """Last steps, over which a flat rate falls to zero; 2000 where not given."""
+    """Last steps, over which the rate falls to zero; where not given, 2000 under a flat schedule
+    and none under others or phases."""
     schedule: Schedule = Flat()
     clip: float | None = Field(2.0, gt=0)
     """Largest norm of the gradient; null for no limit."""
@@ -119,8 +120,6 @@ class Optimiser(_Strict):
             raise ValueError(f"{self.name} has no momentum: it is of sgd and rmsprop")
         if self.betas is not None and self.name not in ("adamw", "adam"):
             raise ValueError(f"{self.name} has no betas: they are of adamw and adam")
-        if self.decay is not None and not isinstance(self.schedule, Flat):
-            raise ValueError(f"decay is of a flat schedule, and this one is {self.schedule.name}")
         return self
 
     def own_options(self) -> dict[str, Any]:
@@ -179,11 +178,12 @@ class Recipe(_Strict):
 
     def rate_at(self, step: int) -> float:
         """Learning rate at a step, as a multiple of ``optimiser.lr``."""
-        rise = warm_up(step, self.optimiser.warmup)
+        optimiser, steps = self.optimiser, self.training.steps
         if self.phases:
-            return rise * rate_in_phases(step, self.phases)
-        schedule, steps = self.optimiser.schedule, self.training.steps
-        if isinstance(schedule, Flat):
-            over = DECAY if self.optimiser.decay is None else self.optimiser.decay
-            return min(rise, decay_to_zero(step, steps, over))
-        return rise * schedule.at(step, steps)
+            rate, decay = rate_in_phases(step, self.phases), 0
+        elif isinstance(optimiser.schedule, Flat):
+            rate, decay = 1.0, DECAY
+        else:
+            rate, decay = optimiser.schedule.at(step, steps), 0
+        fall = decay_to_zero(step, steps, decay if optimiser.decay is None else optimiser.decay)
+        return min(warm_up(step, optimiser.warmup), fall) * rate
