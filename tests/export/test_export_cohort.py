@@ -130,5 +130,5 @@ def test_printed_table(tmp_path, context):
     rows = cohort_rows(tmp_path, {"b": ("b.svs", "broken")})
     out = io.StringIO()
     Console(file=out, width=160).print(cohort_table(rows))
-    for word in ("a.svs", "b.svs", "broken", "plasma", "2 slides"):
+    for word in ("a.svs", "b.svs", "broken", "per mm²", "2 slides"):
         assert word in out.getvalue()

@@ -13,10 +13,12 @@ from karyoscope._svg import rgb
 STYLE = """
 main { max-width: 1240px; }
 .cohort { width: 100%; }
-.cohort thead th { color: #656d76; font-size: 13px; text-align: right; }
-.cohort thead th:first-child, .cohort thead th:last-child { text-align: left; }
-.cohort tbody th { overflow-wrap: anywhere; }
-.cohort td.mix { width: 34%; }
+.cohort thead th { color: #656d76; font-size: 13px; text-align: right; white-space: nowrap; }
+.cohort thead th:first-child, .cohort thead th:nth-last-child(-n+2) { text-align: left; }
+.cohort tbody th { overflow-wrap: anywhere; min-width: 13em; }
+.cohort a { color: #0b5cad; text-decoration: none; }
+.cohort a:hover { text-decoration: underline; }
+.cohort td.mix { width: 30%; }
 .mix div { display: flex; height: 14px; border-radius: 3px; overflow: hidden; background: #eef0f2;
   box-shadow: inset 0 0 0 1px rgba(0, 0, 0, .15); }
 .cohort td.state { text-align: left; color: #424a53; font-size: 13px; }

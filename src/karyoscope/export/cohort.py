@@ -117,30 +117,24 @@ def write_cohort(
 
 
 def cohort_table(rows: list[dict[str, Any]]) -> Table:
-    """Render the rows for the terminal: the counts, not all columns."""
-    classes = class_names(rows)
+    """Render the rows for the terminal: what a person looks for first, not all columns."""
     table = Table(title=f"{len(rows)} slides")
-    table.add_column("slide")
-    for heading in ("nuclei", "mm²", "per mm²", *classes):
-        table.add_column(heading, justify="right")
+    table.add_column("slide", overflow="fold")
+    for heading in ("nuclei", "mm²", "per mm²", "mean area µm²"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("status")
     for row in rows:
-        cells = [
-            _cell(row.get("nuclei"), ",d"),
-            _cell(row.get("analysed_mm2"), ".3g"),
-            _cell(row.get("density_per_mm2"), ",.0f"),
-            *(_cell(row.get(f"share_{c}"), ".1%") for c in classes),
-        ]
         style = {"ok": "", _FAILED: "red"}.get(row["status"], "yellow")
         status = row["error"] if row["status"] == _FAILED else row["status"]
-        table.add_row(row["slide"], *cells, Text(status, style=style))
+        table.add_row(
+            row["slide"],
+            _cell(row["nuclei"], ",d"),
+            _cell(row["analysed_mm2"], ".3g"),
+            _cell(row["density_per_mm2"], ",.0f"),
+            _cell(row["mean_area_um2"], ".1f"),
+            Text(status, style=style),
+        )
     return table
-
-
-def class_names(rows: list[dict[str, Any]]) -> list[str]:
-    """Classes that any of the slides has, in their order."""
-    names = dict.fromkeys(name for row in rows for name in row if name.startswith("count_"))
-    return [name.removeprefix("count_") for name in names]
 
 
 def _row(path: Path, stem: str) -> dict[str, Any]:
@@ -218,4 +212,4 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def _cell(value: Any, spec: str) -> str:
-    return "" if value is None or value == "" else format(value, spec)
+    return "" if value is None else format(value, spec)
