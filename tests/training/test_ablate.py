@@ -84,6 +84,7 @@ def test_rows_are_trained_scored_and_tabled_and_failures_named(place, tmp_path):
                  "--device", "cpu", "--workers", "1"]  # fmt: skip
     result = CliRunner().invoke(command.app, arguments)
     assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
     with (tmp_path / "a" / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["row"] for row in rows] == ["plain", "stricter", "tuned"]
@@ -92,7 +93,8 @@ def test_rows_are_trained_scored_and_tabled_and_failures_named(place, tmp_path):
     assert rows[0]["steps"] == "2"
     assert float(rows[0]["images/s"]) > 0
     text = (tmp_path / "a" / "table.md").read_text()
-    assert "broken-seed0: encoder 'no_such_encoder'" in text
+    assert "* broken-seed0: " in text
+    assert "encoder 'no_such_encoder' cannot be built" in text
     assert "row 'broken', whose network it takes, has failed" in text
     card = yaml.safe_load((tmp_path / "a/stricter-seed0/bundle/model.yaml").read_text())
     assert card["postprocessing"]["params"]["seed"] == 0.6

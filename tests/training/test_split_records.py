@@ -15,13 +15,16 @@ from karyoscope.training.recipe import load_recipe
 NUCLEUS = Taxonomy.load("nucleus")
 
 
-@pytest.mark.parametrize(("by", "trained"), [("source", ["c", "d"]), ("tile", ["b", "c", "d"])])
-def test_a_tile_of_a_validation_source_is_trained_on_only_by_tile(tmp_path, by, trained):
+@pytest.mark.parametrize(
+    ("by", "trained"),
+    [("source", ["c", "d"]), ("tile", ["b", "c", "d"]), ("cohort", ["d"])],
+)
+def test_what_is_not_parted_is_kept_out_of_training(tmp_path, by, trained):
     inst_map = np.zeros((16, 16), np.int32)
     image, classes = np.zeros((16, 16, 3), np.uint8), np.array([0], np.uint8)
     samples = [
-        Sample(Record(name, source), image, inst_map, classes, NUCLEUS, 0.5)
-        for name, source in zip("abcd", "1122", strict=True)
+        Sample(Record(name, source, cohort), image, inst_map, classes, NUCLEUS, 0.5)
+        for name, source, cohort in zip("abcd", "1123", "xxxy", strict=True)
     ]
     write_folder(samples, tmp_path / "data", NUCLEUS)
     parts = {"train": ["b", "c", "d"], "validation": ["a"]}

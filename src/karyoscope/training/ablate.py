@@ -23,8 +23,9 @@ from karyoscope.training.data import open_source, split_records
 from karyoscope.training.export import export_bundle
 from karyoscope.training.grid import Grid, Row
 from karyoscope.training.measure import cost_of, seconds_a_step
-from karyoscope.training.recipe import Recipe, load_recipe
+from karyoscope.training.recipe import load_recipe
 from karyoscope.training.run import train
+from karyoscope.training.schema import Recipe
 
 RESULT, COST, FAILED = "result.json", "cost.json", "failed.txt"
 RUN, BUNDLE = "run", "bundle"

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from karyoscope.training.grid import Budget
-from karyoscope.training.recipe import Recipe
-
-#: Last steps over which a flat rate falls to zero, where the recipe does not say.
-DECAY = 2000
+from karyoscope.training.schema import DECAY, Recipe
 
 
 def within(recipe: Recipe, budget: Budget, seconds_a_step: float) -> Recipe:
@@ -47,16 +44,16 @@ def stretched(recipe: Recipe, steps: int) -> Recipe:
     data = recipe.model_dump(mode="json")
     data["training"]["steps"] = data["validation"]["every"] = steps
     optimiser: dict[str, Any] = data["optimiser"]
-    flat = (optimiser.get("schedule") or {"name": "flat"})["name"] == "flat"
+    flat = not data["phases"] and optimiser["schedule"]["name"] == "flat"
     if flat and optimiser["decay"] is None:
         optimiser["decay"] = DECAY
     for key in ("warmup", "decay"):
         if optimiser[key]:
             optimiser[key] = max(1, round(share * optimiser[key]))
-    for phase in data.get("phases", ()):
+    for phase in data["phases"]:
         # Rounded down: phases must not take more steps than there are.
         phase["steps"] = max(1, int(share * phase["steps"]))
-    schedule = optimiser.get("schedule") or {}
+    schedule = optimiser["schedule"]
     if "epoch" in schedule:
         schedule["epoch"] = max(1, round(share * schedule["epoch"]))
     return Recipe.model_validate(data)

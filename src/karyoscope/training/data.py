@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from torch.utils.data import Dataset as TorchDataset
 
 from karyoscope.datasets import Dataset, Record, Sample, merge_classes, open_dataset
@@ -35,8 +37,9 @@ def split_records(recipe: Recipe) -> tuple[list[Weighted], list[tuple[Dataset, R
     parts = apply_split(datasets[0], split)
     if part not in parts:
         raise KaryoscopeError(f"{recipe.validation.split} has no part {part!r}")
-    # A split by tile has tiles of one source on both sides, as its papers do.
-    unit = (lambda r: r.name) if split.by == "tile" else (lambda r: r.source)
+    # A split by tile has tiles of one source on both sides, as its papers do; where a cohort is left
+    # out, that of the other datasets is too.
+    unit = attrgetter({"tile": "name", "source": "source", "cohort": "cohort"}[split.by])
     kept = {unit(record) for record in parts[part]}
     train = [
         (dataset, record, source.weight)

@@ -22,8 +22,8 @@ from karyoscope.networks.deployed import Deployed
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.data import load_training_bank
 from karyoscope.training.module import NucleusModule
-from karyoscope.training.recipe import Recipe
 from karyoscope.training.run import _batches
+from karyoscope.training.schema import Recipe
 
 #: Steps that are timed, after those that warm caches up.
 TIMED, WARM = 6, 2
@@ -39,9 +39,9 @@ def cost_of(recipe: Recipe, seconds_a_step: float) -> dict[str, Any]:
         processor on a CPU), at the size that the recipe draws; ``parameters``;
         ``gflop_per_mpx`` of the forward pass.
     """
-    options = dict(recipe.network.options) | {"pretrained": False}
+    name, n_classes = recipe.network.name, len(Taxonomy.load(recipe.taxonomy))
     with torch.device("meta"):
-        network = build_network(recipe.network.name, len(Taxonomy.load(recipe.taxonomy)), **options)
+        network = build_network(name, n_classes, **recipe.network.untrained)
         module = Deployed(network, recipe.mean, recipe.std, deployed_outputs(network)).eval()
     settings = recipe.training
     return {
