@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from karyoscope.cluster.regions import LARGEST, SMALLEST, divide
 from karyoscope.cluster.work import Job, ModelSource, run_region, try_model
 from karyoscope.errors import KaryoscopeError
 from karyoscope.nuclei import Nuclei
-from karyoscope.pipeline import Layout, area_of, prepare_model, run_blocks
+from karyoscope.pipeline import Layout, area_of, load_stain, prepare_model, run_blocks
 from karyoscope.slides import open_slide
 from tiny_model import assert_same_nuclei
 
@@ -102,3 +103,15 @@ def test_ray_that_is_not_installed_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(KaryoscopeError, match=r"pip install 'karyoscope\[cluster\]'"):
         Cluster("local")
+
+
+def test_a_slide_that_is_seen_in_other_colours_is_so_elsewhere(example_slide):
+    with open_slide(example_slide.resolve()) as slide:
+        stained = load_stain(f"macenko:{example_slide}", 0.5).over(slide, 0.5)
+        clahe = load_stain("clahe").over(slide, 0.5)
+        for one in (stained, clahe):
+            again = pickle.loads(pickle.dumps(one))
+            window = (903, 1411, 200, 150, 0.5)
+            assert np.array_equal(again.read(*window), one.read(*window))
+            assert again.mpp_xy == one.mpp_xy
+        assert not np.array_equal(clahe.read(*window), slide.read(*window))
