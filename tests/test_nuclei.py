@@ -165,6 +165,17 @@ def test_concat_refuses_what_does_not_belong_together():
         Nuclei.concat([a, Nuclei(**{**vars(a), "measurements": {}})])
 
 
+def test_with_measurements_adds_and_replaces_columns():
+    plain = table([square(0, 0), square(4, 0)])
+    known = list(plain.measurements)
+    more = plain.with_measurements({known[0]: np.array([7.0, 8.0]), "solidity": np.ones(2)})
+    assert list(more.measurements) == [*known, "solidity"]
+    assert more.measurements[known[0]].tolist() == [7, 8]
+    assert list(plain.measurements) == known
+    with pytest.raises(ValueError, match="solidity"):
+        plain.with_measurements({"solidity": np.ones(3)})
+
+
 def test_crop_is_half_open_and_moves_nothing():
     nuclei = table([square(0, 0), square(4, 0), square(8, 8)])  # centroids at 2, 6, 10
     assert nuclei.crop(2, 2, 4, 4).id.tolist() == [1]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from karyoscope.features.columns import RADIUS_UM, feature_columns
 from karyoscope.nuclei import Nuclei
 from karyoscope.taxonomy import UNCLASSIFIED, Taxonomy
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 
 class Neighbourhood:
@@ -78,6 +81,9 @@ class Neighbourhood:
 
     @cached_property
     def _trees(self) -> dict[int, cKDTree]:
+        # Only here: most runs have no need of it.
+        from scipy.spatial import cKDTree
+
         # Many nuclei at one place would make a balanced tree endless to build.
         trees = {}
         for class_id in list(self._parts):
