@@ -78,7 +78,8 @@ def apply_command(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     target: Annotated[
-        Path | None, typer.Option(help="Slide or image to resemble, for macenko and reinhard.")
+        str | None,
+        typer.Option(help="Image, folder or glob to resemble, for macenko and reinhard."),
     ] = None,
     mpp: Mpp = None,
     workers: Workers = 0,

@@ -13,7 +13,7 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.pipeline.blocks import Box
 from karyoscope.pipeline.restainer import Restainer
 from karyoscope.pipeline.sampling import sample_pixels
-from karyoscope.slides import Slide, open_slide
+from karyoscope.slides import Slide, find_slides, open_slide
 from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides.grid import SAME_SCALE
 from karyoscope.stains import NORMALISERS, Normaliser, Recolour, build_normaliser
@@ -75,8 +75,8 @@ def load_stain(spec: str | Path, mpp: float | None = None, threads: int = 0) -> 
     Parameters
     ----------
     spec : str or path
-        ``macenko:IMAGE`` or ``reinhard:IMAGE``, with a slide or image to resemble; ``clahe``; or
-        the bundle of a RestainNet.
+        ``macenko:IMAGE`` or ``reinhard:IMAGE``, with a slide or image to resemble, or a folder or
+        glob of them; ``clahe``; or the bundle of a RestainNet.
     mpp : float, optional
         Micrometres per pixel at which the image to resemble is read, where it states a scale.
     threads : int
@@ -89,7 +89,7 @@ def load_stain(spec: str | Path, mpp: float | None = None, threads: int = 0) -> 
     """
     name, _, target = str(spec).partition(":")
     if name in NORMALISERS:
-        pixels = _pixels_of(Path(target), mpp) if target else None
+        pixels = _pixels_of(target, mpp) if target else None
         try:
             normaliser = build_normaliser(name, pixels)
         except KaryoscopeError as error:
@@ -107,14 +107,21 @@ def load_stain(spec: str | Path, mpp: float | None = None, threads: int = 0) -> 
     return Stain(restainer, identity, (spec, mpp, threads), restainer.bundle.card.mpp)
 
 
-def _pixels_of(path: Path, mpp: float | None) -> np.ndarray:
-    try:
-        slide = open_slide(path)
-    except KaryoscopeError:
-        # Colours can be measured where lengths cannot. What else is wrong shows again.
-        slide, mpp = open_slide(path, mpp=1.0), None
-    with slide:
-        return sample_pixels(slide, mpp)
+def _pixels_of(target: str, mpp: float | None) -> np.ndarray:
+    """Pixels of all that a file, folder or glob names."""
+    found, problems = find_slides([target])
+    if problems:
+        raise KaryoscopeError(problems[0])
+    pixels = []
+    for path in found:
+        try:
+            slide, at = open_slide(path), mpp
+        except KaryoscopeError:
+            # Colours can be measured where lengths cannot. What else is wrong shows again.
+            slide, at = open_slide(path, mpp=1.0), None
+        with slide:
+            pixels.append(sample_pixels(slide, at))
+    return np.concatenate(pixels)
 
 
 class StainedSlide(Slide):
