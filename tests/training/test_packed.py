@@ -66,7 +66,7 @@ def test_a_bare_machine_trains_from_it(packed, tmp_path):
     script = tmp_path / "bare.py"
     script.write_text(
         dedent(f"""
-        import importlib.util, logging, sys
+        import importlib.metadata, logging, sys
         from importlib.machinery import PathFinder
 
         absent = {ABSENT!r}
@@ -75,7 +75,15 @@ def test_a_bare_machine_trains_from_it(packed, tmp_path):
         def find_spec(name, path=None, target=None):
             return None if name.split(".")[0] in absent else real(name, path, target)
 
+        from_name = importlib.metadata.Distribution.from_name
+
+        def installed(name):
+            if name.split("-")[0] in absent:
+                raise importlib.metadata.PackageNotFoundError(name)
+            return from_name(name)
+
         PathFinder.find_spec = find_spec
+        importlib.metadata.Distribution.from_name = installed
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         from pathlib import Path
         from karyoscope.training import load_recipe, train
@@ -91,5 +99,6 @@ def test_a_bare_machine_trains_from_it(packed, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "no validation: it needs numba, cv2, scipy" in done.stderr
+    assert "no picture of the log: matplotlib is not installed" in done.stderr
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 2
     assert (tmp_path / "run" / "log.csv").is_file()
