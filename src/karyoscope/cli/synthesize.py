@@ -107,7 +107,7 @@ def write_command(
         recipe = load_synthesis_recipe(run / "recipe.yaml", [f"training.tile={size}"])
         source = load_sources(recipe)
     else:
-        given = DataSource(path=data, mpp=mpp, taxonomy=classes)
+        given = DataSource.model_validate({"path": data, "mpp": mpp, "taxonomy": classes})
         parts = None if split is None else (split, part)
         source = load_part(given, parts, generator.taxonomy, float(generator.card["mpp"]), size)
     for line in source.skipped:
@@ -162,7 +162,7 @@ def distance_command(
         raise KaryoscopeError(f"{synthetic}: not two or more square tiles of one size")
     size = images[0].shape[0]
     parts = None if split is None else (split, part)
-    given = DataSource(path=real, mpp=mpp, taxonomy=classes)
+    given = DataSource.model_validate({"path": real, "mpp": mpp, "taxonomy": classes})
     source = load_part(given, parts, painted.taxonomy, painted.mpp, size)
     expected, other = real_tiles(source, len(images), size, seed)
     found = tile_distance(images[: len(expected)], expected, other, features)

@@ -147,7 +147,7 @@ def _find_split(data: dict[str, Any], folder: Path) -> None:
     kept = data.get("kept_out")
     split = kept.get("split") if isinstance(kept, dict) else None
     if split and not Path(split).exists() and (folder / split).is_file():
-        kept["split"] = str(folder / split)
+        data["kept_out"]["split"] = str(folder / split)
 
 
 def _read(path: Path) -> dict[str, Any]:
