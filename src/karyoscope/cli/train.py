@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -45,7 +45,9 @@ def train(
     if workers:
         torch.set_num_threads(workers)
     also = [] if devices is None else [f"training.devices={devices}"]
-    last = run(load_recipe(recipe, [*(changes or []), *also]), out, resume, device, packed, log)
+    log_to: Literal["csv", "tensorboard"] = "tensorboard" if log == "tensorboard" else "csv"
+    loaded = load_recipe(recipe, [*(changes or []), *also])
+    last = run(loaded, out, resume, device, packed, log_to)
     # With several devices this program runs once for each.
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(last)

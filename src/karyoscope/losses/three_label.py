@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from karyoscope.errors import KaryoscopeError
 from karyoscope.losses._labels import weighted_cross_entropy
 
-_DISTANCES = {"smooth_l1": F.smooth_l1_loss, "l2": F.mse_loss}
+_DISTANCES: dict[str, Callable[..., Tensor]] = {"smooth_l1": F.smooth_l1_loss, "l2": F.mse_loss}
 
 
 class ThreeLabelCrossEntropy(nn.Module):

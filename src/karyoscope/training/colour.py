@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
@@ -31,7 +33,7 @@ class Colour(BaseModel):
     saturation: float = 0.2
     blur: float = 1.0
     """Largest standard deviation of the blur, px; half of the tiles are blurred."""
-    median: float = Field(0.0, ge=0, le=1)
+    median: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the tiles that a 3x3 median smooths."""
     noise: float = 4.0
     """Largest standard deviation of the noise, grey levels."""

@@ -65,7 +65,7 @@ def train(
         The last checkpoint.
     """
     last = out / "last.ckpt"
-    if rank_zero_only.rank == 0:
+    if getattr(rank_zero_only, "rank", 0) == 0:
         _prepare(recipe, out, resume)
     L.seed_everything(recipe.training.seed, verbose=False)
     module = NucleusModule(recipe, len(Taxonomy.load(recipe.taxonomy)))

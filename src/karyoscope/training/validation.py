@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch.distributed
 
 from karyoscope.datasets import Sample
@@ -52,7 +53,7 @@ class Validator:
         nuclei = postprocess(post.name, maps, post.options, self._taxonomy, sample.mpp)
         pair = pair_of(sample, nuclei)
         self.scores.add(pair)
-        self.tiles.add(sample, pair.pred, pair.pred_classes)
+        self.tiles.add(sample, pair.pred, np.asarray(pair.pred_classes))
 
     def finish(self, picture: Path | None) -> dict[str, float]:
         """Scores since the last call, over the images of all processes.
