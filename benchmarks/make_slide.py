@@ -14,6 +14,7 @@ file.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import tempfile
 import time
@@ -21,6 +22,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -226,18 +228,21 @@ def _encoded(
     strips: Iterator[np.ndarray], quality: int, pool: ThreadPoolExecutor
 ) -> Iterator[bytes]:
     """Tiles as JPEG, strip by strip."""
-
-    def encode(tile: np.ndarray) -> bytes:
-        return imagecodecs.jpeg8_encode(
-            tile, level=quality, colorspace="rgb", outcolorspace="ycbcr", subsampling="420"
-        )
-
     for strip in strips:
         full = -(-strip.shape[1] // TILE) * TILE
         padding = ((0, TILE - strip.shape[0]), (0, full - strip.shape[1]), (0, 0))
         padded = np.pad(strip, padding, mode="edge")
-        tiles = (np.ascontiguousarray(padded[:, x : x + TILE]) for x in range(0, full, TILE))
-        yield from pool.map(encode, tiles)
+        tiles = (padded[:, x : x + TILE].tobytes() for x in range(0, full, TILE))
+        yield from pool.map(_encode, tiles, repeat(quality))
+
+
+# Most tiles of a slide with little tissue are the same glass.
+@functools.lru_cache(maxsize=32)
+def _encode(tile: bytes, quality: int) -> bytes:
+    pixels = np.frombuffer(tile, np.uint8).reshape(TILE, TILE, 3)
+    return imagecodecs.jpeg8_encode(
+        pixels, level=quality, colorspace="rgb", outcolorspace="ycbcr", subsampling="420"
+    )
 
 
 def main() -> None:

@@ -117,7 +117,7 @@ def describe_machine() -> str:
     cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
     return (
         f"{datetime.date.today():%Y-%m-%d}, {names[0] if names else 'unknown CPU'}, {cores} cores,"
-        f" {load:.1f} busy with other work before."
+        f" of which other work kept {min(load, cores):.1f} busy just before."
     )
 
 
