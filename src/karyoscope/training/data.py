@@ -37,8 +37,8 @@ def split_records(recipe: Recipe) -> tuple[list[Weighted], list[tuple[Dataset, R
     parts = apply_split(datasets[0], split)
     if part not in parts:
         raise KaryoscopeError(f"{recipe.validation.split} has no part {part!r}")
-    # A split by tile has tiles of one source on both sides, as its papers do; where a cohort is left
-    # out, that of the other datasets is too.
+    # A split by tile has tiles of one source on both sides, as its papers do; where a cohort is
+    # left out, that of the other datasets is too.
     unit = attrgetter({"tile": "name", "source": "source", "cohort": "cohort"}[split.by])
     kept = {unit(record) for record in parts[part]}
     train = [
