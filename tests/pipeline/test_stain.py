@@ -20,7 +20,7 @@ from karyoscope.pipeline import SegmentOptions, segment_file
 from karyoscope.pipeline.restainer import grey_density
 from karyoscope.pipeline.sampling import sample_pixels, sample_windows
 from karyoscope.pipeline.stain import load_stain
-from karyoscope.stains import optical_density, tissue_pixels
+from karyoscope.stains import lab_statistics, optical_density, tissue_pixels
 from karyoscope.stains.deconvolution import rgb_of_density
 
 SPECS = ["macenko", "reinhard", "clahe", "restain"]
@@ -80,10 +80,13 @@ class TestAnyStain:
         np.testing.assert_array_equal(slide.thumbnail(2000)[0], tissue)
 
     def test_it_is_itself_in_another_process(self, stain, tissue):
+        slide = stain.over(open_slide(tissue, mpp=0.5))
+        expected = slide.read(10, 20, 50, 60)
         other = pickle.loads(pickle.dumps(stain))
         assert other.identity == stain.identity
-        pair = [s.over(open_slide(tissue, mpp=0.5)).read(10, 20, 50, 60) for s in (stain, other)]
-        np.testing.assert_array_equal(*pair)
+        for there in (other.over(open_slide(tissue, mpp=0.5)), pickle.loads(pickle.dumps(slide))):
+            np.testing.assert_array_equal(there.read(10, 20, 50, 60), expected)
+            assert (there.size, there.mpp, there.name) == ((300, 220), 0.5, "image")
 
     def test_blank_glass_is_read(self, stain):
         glass = open_slide(np.full((50, 70, 3), 244, np.uint8), mpp=0.5)
@@ -101,6 +104,15 @@ def test_the_target_s_colours_are_reached(tissue, target):
         found = slide.read(0, 0, 300, 220)
         before, after = (np.abs(a.astype(int) - wanted).mean() for a in (tissue, found))
         assert after < before / 3
+
+
+def test_a_target_may_be_several_images(target, tissue, tmp_path):
+    Image.fromarray(tissue).save(tmp_path / "dark.png")
+    Image.open(target).save(tmp_path / "pale.png")
+    found = load_stain(f"reinhard:{tmp_path}").identity
+    both = np.concatenate([np.asarray(Image.open(target)), tissue])
+    expected = lab_statistics(both.reshape(-1, 3))
+    np.testing.assert_allclose([found["mean"], found["spread"]], expected, atol=1e-3)
 
 
 def test_a_slide_too_pale_is_made_darker_first(bundle, tissue):

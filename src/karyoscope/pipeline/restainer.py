@@ -50,13 +50,15 @@ class Restainer(Normaliser):
     ----------
     bundle : RestainBundle
     engine : Engine
+    threads : int
+        For an engine in another process, which loads the bundle by its path.
     """
 
     name = "restain"
     targeted = False
 
-    def __init__(self, bundle: RestainBundle, engine: Engine) -> None:
-        self.bundle, self._engine = bundle, engine
+    def __init__(self, bundle: RestainBundle, engine: Engine, threads: int = 0) -> None:
+        self.bundle, self._engine, self._threads = bundle, engine, threads
 
     @classmethod
     def open(cls, path: str | Path, threads: int = 0) -> Restainer:
@@ -70,11 +72,11 @@ class Restainer(Normaliser):
         from karyoscope.inference.openvino_engine import OpenVinoEngine
 
         bundle = RestainBundle(path)
-        return cls(bundle, OpenVinoEngine(bundle, threads, "f32"))
+        return cls(bundle, OpenVinoEngine(bundle, threads, "f32"), threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An engine stays in its process; another loads its own.
-        return Restainer.open, (Path(self.bundle.path).absolute(),)
+        return Restainer.open, (self.bundle.path.absolute(), self._threads)
 
     def fit(self, pixels: np.ndarray) -> Restain:
         """Measure a slide; see :meth:`Normaliser.fit`."""
