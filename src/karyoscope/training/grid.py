@@ -26,10 +26,10 @@ class Budget(_Strict):
     steps.
     """
 
-    steps: int | None = Field(None, gt=0)
-    tiles: int | None = Field(None, gt=0)
+    steps: int | None = Field(default=None, gt=0)
+    tiles: int | None = Field(default=None, gt=0)
     """Tiles drawn: steps times the size of a batch."""
-    seconds: float | None = Field(None, gt=0)
+    seconds: float | None = Field(default=None, gt=0)
     """Training, without reading data and scoring: of the processor on a CPU, else of the clock."""
 
     @model_validator(mode="after")
