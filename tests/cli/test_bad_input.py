@@ -19,6 +19,7 @@ import tifffile
 import yaml
 from PIL import Image
 
+from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import shipped_models
 
 PAGE = Path(__file__).parents[2] / "docs" / "bad_input.md"
@@ -397,6 +398,71 @@ def test_an_interruption(segment, quote_line, picture, tmp_path, monkeypatch):
     (line,) = result.lines
     assert "interrupted at" in quote_line(line, "Interruptions", "Ctrl-C")
     assert_nothing_written(tmp_path / "out")
+
+
+def large_slide(path: Path, tissue: np.ndarray) -> Path:
+    """A slide of several blocks, which therefore has a journal."""
+    tifffile.imwrite(path, np.tile(tissue, (6, 1, 1)), tile=(256, 256), compression="zlib")
+    return path
+
+
+@pytest.mark.slow
+def test_going_on(segment, quote_line, tissue, tmp_path, monkeypatch):
+    """A full disk amid the blocks; then other settings; then the same again."""
+    slide = large_slide(tmp_path / "large.tif", tissue)
+    options = [slide, "--mpp", 0.5, "--format", "csv"]
+    calls, sync = [], os.fsync
+
+    def full(number):
+        calls.append(number)
+        if len(calls) > 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(number)
+
+    monkeypatch.setattr("karyoscope.pipeline.journal.os.fsync", full)
+    result = segment(*options)
+    assert result.code == 1
+    section = "Interruptions"
+    quote_line(result.lines[0], section, "the disk is full amid the work")
+    quote_line(result.lines[1], section, "after any failure amid the work")
+    assert names(tmp_path / "out") == {".large.journal"}
+    monkeypatch.setattr("karyoscope.pipeline.journal.os.fsync", sync)
+    result = segment(*options, "--tta", 2)
+    assert result.code == 0
+    quote_line(result.lines[0], section, "the next command has other settings")
+    result = segment(*options, "--tta", 2)
+    assert result.code == 0
+    quote_line(result.lines[0], section, "the same command when all is done")
+
+
+@pytest.mark.slow
+def test_a_model_that_fails_at_one_place(segment, quote_line, tissue, tmp_path, monkeypatch):
+    slide = large_slide(tmp_path / "large.tif", tissue)
+    from karyoscope.inference import Model
+
+    predict, failing = Model.predict, []
+
+    def fails_at_one_place(model, rgb):
+        if not failing or rgb.tobytes() in failing:
+            failing.append(rgb.tobytes())
+            raise KaryoscopeError("out of memory")
+        return predict(model, rgb)
+
+    monkeypatch.setattr(Model, "predict", fails_at_one_place)
+    result = segment(slide, "--mpp", 0.5, "--format", "csv")
+    assert result.code == 1
+    section = "Damaged slides"
+    quote_line(result.lines[0], section, "the model fails at one place; the results are written")
+    again = segment(slide, "--mpp", 0.5, "--format", "csv")
+    assert again.code == 1
+    quote_line(again.lines[0], section, "the same command again")
+    monkeypatch.setattr(Model, "predict", predict)
+    assert segment(slide, "--mpp", 0.5, "--format", "csv", "--retry-failed").code == 0
+    assert names(tmp_path / "out") == {"large.csv", "large.summary.json"}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 USAGE = [
