@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -109,6 +110,8 @@ def _write_tiff(
                 if level + 1 < len(sizes):
                     shape = (sizes[level + 1][1], sizes[level + 1][0], 3)
                     half = np.memmap(scratch / str(level), np.uint8, "w+", shape=shape)
+                first = {"subifds": len(sizes) - 1}
+                place: dict[str, Any] = {"subfiletype": 1} if level else first
                 tif.write(
                     _tiles(rows, half),
                     shape=(height, width, 3),
@@ -120,7 +123,7 @@ def _write_tiff(
                     resolution=(1e4 / (scale[0] * 2**level), 1e4 / (scale[1] * 2**level)),
                     resolutionunit="CENTIMETER",
                     metadata=None,
-                    **({"subifds": len(sizes) - 1} if level == 0 else {"subfiletype": 1}),
+                    **place,
                 )
                 if half is not None:
                     rows = _strips_of_array(half)
