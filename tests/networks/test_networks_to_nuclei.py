@@ -96,7 +96,8 @@ def test_from_recipe_to_nuclei(form, recipe, tmp_path, example_slide, monkeypatc
     tile = np.ascontiguousarray(tifffile.imread(example_slide)[1000:1130, 900:1060])
     nuclei = karyoscope.segment(tile, 0.5, bundle.path, device="cpu", threads=1)
     assert nuclei.taxonomy.names == ("nucleus",)
-    assert set(nuclei.class_id.tolist()) <= {1}
+    # An untrained network may be so sure of background that nothing is left for the class.
+    assert set(nuclei.class_id.tolist()) <= {0, 1}
     assert ((nuclei.x > 0) & (nuclei.x < 160) & (nuclei.y > 0) & (nuclei.y < 130)).all()
 
 
