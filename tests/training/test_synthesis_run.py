@@ -152,6 +152,20 @@ def test_written_pairs_are_read_back_as_they_were_made(generator, source, tmp_pa
     assert np.array_equal(ids, np.arange(len(ids)))
 
 
+def test_a_recipe_can_name_written_pairs_beside_real_ones(generator, source, tmp_path):
+    from karyoscope.datasets import merge_classes
+    from karyoscope.training.bank import PixelBank
+    from karyoscope.training.data import open_source
+    from karyoscope.training.schema import DataSource
+
+    convert(SyntheticTiles(generator, source, 3, 64), "folder", tmp_path / "tiles")
+    named = DataSource.model_validate({"path": str(tmp_path / "tiles"), "weight": 0.3})
+    pairs = merge_classes(open_source(named, 0.5), source.taxonomy)
+    bank = PixelBank.from_samples(pairs, [named.weight] * 3, len(source.taxonomy))
+    assert bank.names == [f"synthetic-{k:06d}" for k in range(3)]
+    assert (bank.classes > 0).sum() == (bank.ids > 0).sum() > 0
+
+
 def test_the_seed_decides_and_every_tile_is_another(generator, source):
     first, again = (SyntheticTiles(generator, source, 4, 32, seed=1) for _ in "ab")
     other = SyntheticTiles(generator, source, 4, 32, seed=2)
