@@ -69,13 +69,14 @@ def main() -> None:
     parser.add_argument("slide", nargs="?", type=Path, default=EXAMPLE)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("options", nargs="*", help="after --, for karyoscope segment")
-    arguments = parser.parse_args()
+    given = sys.argv[1:]
+    end = given.index("--") if "--" in given else len(given)
+    arguments, options = parser.parse_args(given[:end]), given[end + 1 :]
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="karyoscope-kills-") as folder:
         whole = Path(folder) / "whole"
         began = time.perf_counter()
-        process = start(arguments.slide, whole, arguments.options)
+        process = start(arguments.slide, whole, options)
         _, told = process.communicate()
         if process.returncode != 0:
             raise SystemExit(told)
@@ -85,7 +86,7 @@ def main() -> None:
         kills = 0
         while kills < arguments.kills:
             out = Path(folder) / f"round-{kills}"
-            kept = disturbed(arguments.slide, out, arguments.options, duration, chance)
+            kept = disturbed(arguments.slide, out, options, duration, chance)
             found = content(out)
             if found != expected:
                 wrong = {n for n in found.keys() | expected if found.get(n) != expected.get(n)}
