@@ -29,7 +29,7 @@ from karyoscope.training.run import train
 ROOT = Path(__file__).parents[2]
 TILES = ROOT / "tests" / "data" / "nucls_tiles"
 SMALL = load_grid("small")
-CHEAPEST = "bern"
+CHEAPEST = "qu"
 
 
 def marked(name: str):
