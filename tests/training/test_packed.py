@@ -60,6 +60,21 @@ def test_a_set_of_something_else_is_named(packed, tmp_path):
         read_packed(broken, recipe)
 
 
+def test_the_command_packs_what_a_recipe_trains_on(packed, tmp_path):
+    from typer.testing import CliRunner
+
+    from karyoscope.cli.data import app
+
+    folder, recipe, bank = packed
+    out = tmp_path / "new" / "set.safetensors"
+    done = CliRunner().invoke(app, ["pack", str(folder / "recipe.yaml"), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith(f"{len(bank)} images with {len(bank.rgb)} pixels written to ")
+    assert torch.equal(read_packed(out, recipe).ids, bank.ids)
+    wrong = CliRunner().invoke(app, ["pack", str(folder / "recipe.yaml"), "--out", "set.pt"])
+    assert wrong.exit_code == 2
+
+
 @pytest.mark.slow
 def test_a_bare_machine_trains_from_it(packed, tmp_path):
     folder, *_ = packed

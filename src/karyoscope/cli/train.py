@@ -30,7 +30,7 @@ def train(
     ] = None,
     workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
 ) -> None:
-    """Train a recipe. Needs `pip install karyoscope[train]`."""
+    """Train a recipe. Needs the extra `train`."""
     from karyoscope.cli._extras import require
 
     require("train", "torch", "timm", "lightning")

@@ -22,7 +22,7 @@ from karyoscope.networks.deployed import Deployed
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.data import load_training_bank
 from karyoscope.training.module import NucleusModule
-from karyoscope.training.run import _batches
+from karyoscope.training.run import batches_of
 from karyoscope.training.schema import Recipe
 
 #: Steps that are timed, after those that warm caches up.
@@ -97,7 +97,7 @@ def seconds_a_step(recipe: Recipe, device: str = "auto") -> float:
         )
         trainer.fit(
             module,
-            DataLoader(_batches(recipe, bank.to("cuda") if on_gpu else bank, module.needs), None),
+            DataLoader(batches_of(recipe, bank.to("cuda") if on_gpu else bank, module.needs), None),
         )
     if len(clock.times) <= WARM:
         raise KaryoscopeError(f"recipe {recipe.name!r}: too few steps to learn its pace")

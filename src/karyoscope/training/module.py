@@ -141,7 +141,9 @@ class NucleusModule(L.LightningModule):
         known = {id(p) for p in encoder}
         rest = [p for p in self.network.parameters() if id(p) not in known]
         optimiser = build_optimiser(self.recipe.optimiser, encoder, rest, self.second_pass)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self.recipe.rate_at)
+        # As a function, of which checkpoints keep nothing; of a method they would.
+        rate_at = self.recipe.rate_at
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_at(step))
         return {
             "optimizer": optimiser,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

@@ -49,7 +49,7 @@ def load_recipe(path: str | Path, changes: list[str] | None = None) -> Recipe:
         raise KaryoscopeError(f"{path} is not a recipe: it has no keys")
     places = _Places(path, text)
     for change in changes or []:
-        places.changed.append((_apply(data, change), change))
+        places.changed.append((apply_change(data, change), change))
     _find_split(data, path.parent)
     try:
         recipe = Recipe.model_validate(data)
@@ -136,7 +136,7 @@ def _find_split(data: dict[str, Any], folder: Path) -> None:
         data["validation"]["split"] = str(folder / split)
 
 
-def _apply(data: dict[str, Any], change: str) -> Place:
+def apply_change(data: dict[str, Any], change: str) -> Place:
     """Set one key, in place; return which."""
     name, equals, value = change.partition("=")
     if not equals:

@@ -74,7 +74,7 @@ def train(
         first_step = torch.load(last, map_location="cpu", weights_only=True)["global_step"]
     trainer = _trainer(recipe, out, device, _loggers(out, first_step, log_to))
     bank = _bank(recipe, packed).to(trainer.strategy.root_device)
-    batches = _batches(recipe, bank, module.needs, trainer.global_rank)
+    batches = batches_of(recipe, bank, module.needs, trainer.global_rank)
     batches.first_step = first_step
     log.info("%d images, %d tiles", len(bank), len(batches.tiles.image))
     trainer.fit(
@@ -166,7 +166,8 @@ def _validation_images(
     return DataLoader(images, batch_size=None)
 
 
-def _batches(recipe: Recipe, bank: PixelBank, targets: list[str], rank: int = 0) -> TileBatches:
+def batches_of(recipe: Recipe, bank: PixelBank, targets: list[str], rank: int = 0) -> TileBatches:
+    """The batches of a recipe; see :class:`~karyoscope.training.batches.TileBatches`."""
     settings = recipe.training
     return TileBatches(
         bank,

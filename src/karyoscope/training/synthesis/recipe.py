@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.training.recipe import _apply
+from karyoscope.training.recipe import apply_change
 from karyoscope.training.schema import DataSource
 
 _SHIPPED = Path(str(resources.files("karyoscope"))) / "recipes" / "synthesis"
@@ -132,7 +132,7 @@ def load_synthesis_recipe(source: str | Path, changes: list[str] | None = None) 
     else:
         raise KaryoscopeError(f"{path} is neither a recipe nor a folder of annotated images")
     for change in changes or []:
-        _apply(data, change)
+        apply_change(data, change)
     _find_split(data, path.parent)
     try:
         return SynthesisRecipe.model_validate(data)
