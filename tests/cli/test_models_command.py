@@ -48,3 +48,17 @@ def test_help_of_every_verb(run, verb):
     assert result.code == 0
     assert result.err == ""
     assert f"karyoscope {verb}" in result.out
+
+
+def test_bundles_and_ensembles_are_described(run, tiny_bundle):
+    result = run("models", tiny_bundle, f"{tiny_bundle},{tiny_bundle}")
+    assert result.code == 0
+    assert "tiny 1: Thresholds of colour." in result.out
+    assert "tiny+tiny 1+1: Mean of the maps of 2 models." in result.out
+    assert result.out.count("  member   tiny 1") == 2
+    (card,) = json.loads(run("models", "--json", f"{tiny_bundle},{tiny_bundle}").out)
+    assert card["members"] == ["tiny", "tiny"]
+    assert card["counting"] is None
+    missing = run("models", "no/such")
+    assert missing.code == 1
+    assert "no model 'no/such'" in missing.err
