@@ -146,6 +146,7 @@ def test_views_and_members_together(folder):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"input": CARD["input"] | {"stain": "clahe"}}, "stain differ: none; clahe$"),
         ({"mpp": 0.25}, r"scale differ: 0\.5 µm/px; 0\.25 µm/px"),
         ({"maps": {"inside": 1, "boundary": 1}}, "maps differ: boundary at stride 1, inside"),
         ({"maps": {"inside": 1, "boundary": 1, "tp": 1}}, "maps differ: .*tp at stride 2; .* 1$"),

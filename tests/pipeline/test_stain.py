@@ -66,7 +66,8 @@ class TestAnyStain:
         assert part.shape == (rows, columns, 3)
         expected = np.full((rows, columns, 3), 255, np.uint8)
         y0, x0 = max(0, -top), max(0, -left)
-        inside = whole[max(0, top) : top + rows, max(0, left) : left + columns]
+        ends = max(0, top + rows), max(0, left + columns)
+        inside = whole[max(0, top) : ends[0], max(0, left) : ends[1]]
         expected[y0 : y0 + inside.shape[0], x0 : x0 + inside.shape[1]] = inside
         # Sums of a convolution may be added up in another order.
         assert np.abs(part.astype(int) - expected).max() <= 1

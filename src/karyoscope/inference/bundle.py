@@ -51,6 +51,8 @@ class InputSpec(BaseModel):
     """Height and width must be multiples of this; images are mirrored up to it."""
     context: int = Field(32, ge=0)
     """Pixels at each edge of a window whose output is not used where there is more image."""
+    stain: str | None = None
+    """Normaliser that changes the pixels before: the model was trained on what it gives."""
 
 
 class PostprocessingSpec(BaseModel):

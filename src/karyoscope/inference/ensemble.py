@@ -11,7 +11,8 @@ folder for each member and a ``model.yaml`` such as ::
     members: [fold-1, fold-2, fold-3]
 
 The post-processing is that of the first member, unless ``postprocessing`` (and ``counting``) say
-otherwise. The members agree in their classes, their scale and their maps.
+otherwise. The members agree in their classes, their scale, their maps and the stain that they are
+shown.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Ensemble(Bundle):
     Raises
     ------
     KaryoscopeError
-        If the members differ in classes, scale or maps.
+        If the members differ in classes, scale, maps or stain.
     """
 
     def __init__(self, members: Sequence[Bundle], path: Path, own: dict[str, Any]) -> None:
@@ -130,6 +131,7 @@ def _require_alike(first: Bundle, other: Bundle) -> None:
         "class ids": lambda bundle: ", ".join(map(str, bundle.taxonomy.ids)),
         "scale": lambda bundle: f"{bundle.card.mpp:g} µm/px",
         "maps": maps,
+        "stain": lambda bundle: bundle.card.input.stain or "none",
     }
     for what, trait in traits.items():
         if trait(first) != trait(other):
@@ -161,6 +163,7 @@ def _joint_card(members: Sequence[Bundle]) -> ModelCard:
             std=(1, 1, 1),
             multiple_of=math.lcm(*(card.input.multiple_of for card in cards)),
             context=max(card.input.context for card in cards),
+            stain=first.input.stain,
         ),
         maps=first.maps,
         network=NetworkSpec(name="ensemble", options={"members": [card.name for card in cards]}),

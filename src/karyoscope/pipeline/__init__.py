@@ -8,6 +8,7 @@ from karyoscope.pipeline.plan import Step, plan_blocks
 from karyoscope.pipeline.prepare import prepare_model, warm_up
 from karyoscope.pipeline.preview import PREVIEW_SUFFIX
 from karyoscope.pipeline.resume import done_before, has_gaps, journal_folder
+from karyoscope.pipeline.seen import image_as_seen, stains_before
 from karyoscope.pipeline.segment import (
     FORMATS,
     SegmentOptions,
@@ -40,6 +41,7 @@ __all__ = [
     "area_of",
     "done_before",
     "has_gaps",
+    "image_as_seen",
     "journal_folder",
     "layout_for",
     "load_stain",
@@ -48,6 +50,7 @@ __all__ = [
     "run_blocks",
     "segment",
     "segment_file",
+    "stains_before",
     "stream_nuclei",
     "warm_up",
 ]

@@ -21,6 +21,7 @@ from karyoscope.inference import Bundle, Model, find_bundle, load_model
 from karyoscope.inference.bundle import PostprocessingSpec
 from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.halves import to_half, to_single
+from karyoscope.pipeline.seen import stain_of
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
 
 _EDGE = 64
@@ -45,10 +46,11 @@ def prepare_model(
     Raises
     ------
     KaryoscopeError
-        If the bundle, its post-processing or the device cannot be used.
+        If the bundle, its stain, its post-processing or the device cannot be used.
     """
     bundle = find_bundle(source)
     _check_postprocessing(bundle)
+    stain_of(bundle)
     warm_up(bundle, formats)
     return load_model(bundle, device, threads, tta)
 

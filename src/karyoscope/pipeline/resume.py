@@ -23,6 +23,7 @@ from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.area import Area
 from karyoscope.pipeline.blocks import Layout
 from karyoscope.pipeline.journal import Facts, Journal
+from karyoscope.pipeline.seen import stain_of
 from karyoscope.pipeline.stream import Progress, RunBlocks, run_blocks
 from karyoscope.slides import Slide
 from karyoscope.slides.base import slide_name
@@ -48,11 +49,13 @@ def settings_of(
     options : mapping
         By name; of a value that is the path of a file, the content counts.
     """
-    card = model.bundle.card
+    card, own = model.bundle.card, stain_of(model.bundle)
     settings = {
         "slide": _identity(path),
         "mpp": mpp,
-        "model": {"name": card.name, "version": card.version, "sha256": model.bundle.digest()},
+        "model": {"name": card.name, "version": card.version, "sha256": model.bundle.digest()}
+        # Nothing for a model without: its earlier runs are taken up.
+        | ({"stain": own.identity} if own else {}),
         "postprocessing": card.postprocessing.model_dump(),
         "engine": model.engine.device,
         "tta": model.tta,

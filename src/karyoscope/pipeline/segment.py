@@ -31,6 +31,7 @@ from karyoscope.pipeline.resume import (
     settings_of,
     wanted_blocks,
 )
+from karyoscope.pipeline.seen import as_seen
 from karyoscope.pipeline.stain import Stain, load_stain
 from karyoscope.pipeline.stream import Progress, RunBlocks, run_blocks, stream_nuclei
 from karyoscope.slides import Slide, open_slide
@@ -78,7 +79,7 @@ def segment(
         polygons, in pixels of level 0, keeps the nuclei whose centroid is in one of them.
     stain : str, path or Stain, optional
         Shows the image to the model as if it had been stained otherwise; see
-        :func:`~karyoscope.pipeline.stain.load_stain`.
+        :func:`~karyoscope.pipeline.stain.load_stain`. A model's own stain comes after it.
 
     Returns
     -------
@@ -102,7 +103,7 @@ def segment(
         stain = load_stain(stain, runner.mpp, threads)
     with open_slide(source, mpp) as slide:
         area = area_of(slide, runner.mpp, roi, tissue)
-        seen = stain.over(slide, runner.mpp) if stain else slide
+        seen = as_seen(slide, runner, stain)
         parts = stream_nuclei(seen, runner, layout_for(runner, area), area, Progress())
         return Nuclei.concat([Nuclei.empty(runner.taxonomy, slide.mpp), *parts])
 
@@ -120,7 +121,8 @@ class SegmentOptions:
     roi, tissue
         What to analyse; see :func:`segment`.
     stain : Stain, optional
-        What shows the slide to the model as if it had been stained otherwise.
+        What shows the slide to the model as if it had been stained otherwise, before the model's
+        own.
     retry_failed : bool
         Of a slide that is finished but has gaps, run again the blocks that have them.
     features : sequence of str
@@ -149,7 +151,7 @@ class SegmentOptions:
 
     def seen(self, slide: Slide, model: Model) -> Slide:
         """Return the slide as the model is to see it."""
-        return self.stain.over(slide, model.mpp) if self.stain else slide
+        return as_seen(slide, model, self.stain)
 
 
 def segment_file(

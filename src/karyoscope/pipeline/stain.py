@@ -62,7 +62,9 @@ class Stain:
                 f"stain {self.identity['name']!r} works at {self.mpp:g} µm/px, not at {asked:g};"
                 " train one at that scale"
             )
-        return StainedSlide(slide, self.normaliser.fit(sample_pixels(slide, mpp)))
+        measured = self.normaliser.measured
+        pixels = sample_pixels(slide, mpp) if measured else np.empty((0, 3), np.uint8)
+        return StainedSlide(slide, self.normaliser.fit(pixels))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An engine stays in its process; another loads its own.

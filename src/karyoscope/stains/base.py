@@ -51,10 +51,13 @@ class Normaliser(ABC):
         On the command line.
     targeted : bool
         Whether it is made of pixels to resemble.
+    measured : bool
+        Whether anything is measured on a slide; if not, :meth:`fit` needs no pixels.
     """
 
     name: ClassVar[str]
     targeted: ClassVar[bool]
+    measured: ClassVar[bool] = True
 
     @abstractmethod
     def fit(self, pixels: np.ndarray) -> Recolour:

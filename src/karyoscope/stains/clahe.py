@@ -31,6 +31,7 @@ class Clahe(Normaliser, Recolour):
 
     name = "clahe"
     targeted = False
+    measured = False
 
     def __init__(self, cell: int = 32, limit: float = 4.0) -> None:
         self.context = self.align = cell
