@@ -31,8 +31,9 @@ from karyoscope.evaluation.pictures import Pictures
 from karyoscope.evaluation.report import prepare_folder, write_report
 from karyoscope.evaluation.score import Watch
 from karyoscope.evaluation.table import evaluation_table
-from karyoscope.inference import load_model
+from karyoscope.inference import Model, load_model
 from karyoscope.metrics import PROTOCOLS
+from karyoscope.pipeline import load_stain, stains_before
 from karyoscope.taxonomy import Taxonomy
 
 app = typer.Typer()
@@ -43,6 +44,16 @@ SplitFile = Annotated[
 Records = Annotated[
     str | None,
     typer.Option(help="Images to score: a file with a name a line, or names and commas."),
+]
+
+Views = Annotated[
+    int, typer.Option(help="Views averaged: 1, 2, 4, 8 (flips, quarter turns), 16 (and stains).")
+]
+Staining = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|BUNDLE", help="Show the model another staining, as `segment --stain` does."
+    ),
 ]
 
 
@@ -84,10 +95,8 @@ def evaluate(
         typer.Option(help="Taxonomy of the predictions, where it is not that of the truth."),
     ] = None,
     mpp: Annotated[float | None, typer.Option(help="Micrometres per pixel of the images.")] = None,
-    tta: Annotated[
-        int,
-        typer.Option(help="Views averaged: 1, 2, 4, 8 (flips, quarter turns), 16 (and stains)."),
-    ] = 1,
+    tta: Views = 1,
+    stain: Staining = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace files in --out.")] = False,
@@ -100,6 +109,8 @@ def evaluate(
     """
     if (predictions is None) == (model is None):
         raise typer.BadParameter("give either predictions or --model")
+    if stain is not None and model is None:
+        raise typer.BadParameter("--stain is for --model: predictions are as they are")
     if by not in (None, *GROUPINGS):
         raise typer.BadParameter(f"--by takes {' or '.join(GROUPINGS)}, not {by!r}")
     rules = Rules(protocol, _wanted(split, part, records), patches)
@@ -107,7 +118,7 @@ def evaluate(
         prepare_folder(out, overwrite)
     dataset = open_dataset(truth, layout, taxonomy=_taxonomy(classes), mpp=mpp)
     if model is not None:
-        source: Predictions = ModelPredictions(load_model(model, device, workers, tta))
+        source: Predictions = _of_model(load_model(model, device, workers, tta), stain, workers)
     else:
         assert predictions is not None
         source = open_predictions(predictions, dataset, form, taxonomy=_taxonomy(predicted_classes))
@@ -117,6 +128,13 @@ def evaluate(
     if out is not None:
         write_report(data, pictures, out)
     _print(data, as_json)
+
+
+def _of_model(model: Model, stain: str | None, threads: int) -> Predictions:
+    """Predictions that the model makes; what it cannot be shown is found out before they begin."""
+    change = None if stain is None else load_stain(stain, model.mpp, threads)
+    stains_before(model, change)
+    return ModelPredictions(model, change)
 
 
 def _score(truth: Dataset, source: Predictions, rules: Rules, watch: Watch) -> Outcome:

@@ -41,6 +41,7 @@ from karyoscope.pipeline import (
     prepare_model,
     run_blocks,
     segment_file,
+    stains_before,
 )
 from karyoscope.slides import find_slides
 from karyoscope.slides.base import slide_name
@@ -145,6 +146,7 @@ def segment(
                 runner = stack.enter_context(machines).model
             if stain is not None:
                 options = replace(options, stain=load_stain(stain, runner.mpp, workers))
+                stains_before(runner, options.stain)
             place: dict[str, Any] = {}
             if cluster is not None:
                 place = {"run": machines.run_blocks, "bar": no_bar}

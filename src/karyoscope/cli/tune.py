@@ -19,6 +19,7 @@ from karyoscope.evaluation.tune import CrossCheck, cross_check, tune
 from karyoscope.inference import Model, load_model
 from karyoscope.inference.bundle import PostprocessingSpec
 from karyoscope.inference.rewrite import rewrite_bundle
+from karyoscope.pipeline import Stain, image_as_seen, load_stain
 from karyoscope.pipeline.maps import image_maps
 
 app = typer.Typer()
@@ -60,6 +61,12 @@ def tune_command(
         ),
     ] = False,
     tta: Annotated[int, typer.Option(help="Views averaged: 1, 2, 4, 8 or 16.")] = 1,
+    stain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|BUNDLE", help="Show the model another staining; give `segment` the same."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
 ) -> None:
@@ -76,7 +83,8 @@ def tune_command(
     runner = load_model(model, device, workers, tta)
     for spec in _specs(runner).values():
         search_space(spec.name, runner.taxonomy, own)
-    images = _predicted(runner, truth, split, part)
+    change = None if stain is None else load_stain(stain, runner.mpp, workers)
+    images = _predicted(runner, truth, split, part, change)
     report: dict[str, Any] = {}
     changes: dict[str, Any] = {}
     for name in score.split(","):
@@ -132,7 +140,9 @@ def _specs(model: Model) -> dict[str, PostprocessingSpec]:
     return {"postprocessing": card.postprocessing, "counting": card.counting or card.postprocessing}
 
 
-def _predicted(model: Model, truth: Path, split: Path | None, part: str) -> list[Predicted]:
+def _predicted(
+    model: Model, truth: Path, split: Path | None, part: str, stain: Stain | None
+) -> list[Predicted]:
     """Run the network on the images."""
     dataset = merge_classes(open_dataset(truth), model.taxonomy)
     records = dataset.records
@@ -152,7 +162,8 @@ def _predicted(model: Model, truth: Path, split: Path | None, part: str) -> list
                 f"{record.name} has {sample.mpp:g} µm/px, the model {model.mpp:g}: tuning needs"
                 " images at the model's scale"
             )
-        maps = image_maps(model.predict, sample.image, card.maps, model.context)
+        rgb = image_as_seen(sample.image, model, stain)
+        maps = image_maps(model.predict, rgb, card.maps, model.context)
         images.append(Predicted(sample, maps))
     return images
 

@@ -55,6 +55,8 @@ def faults_of(recipe: Recipe) -> list[Fault]:
     sizes = recipe.training.tile, recipe.training.multiple_of
     maps, wrong_size = _maps(*built, *sizes)
     faults += wrong_size
+    if can_validate():
+        faults += _stain(recipe)
     if not wrong_size and can_validate():
         faults += _postprocessing(recipe, maps)
     return faults
@@ -148,6 +150,18 @@ def _maps(
                 f" {multiple_of} px"
             )
             return [], [(("training", "multiple_of"), fault)]
+
+
+def _stain(recipe: Recipe) -> Iterator[Fault]:
+    if recipe.stain is None:
+        return
+    # Imported late: it needs the analyst's packages.
+    from karyoscope.pipeline.seen import own_stain
+
+    try:
+        own_stain(recipe.stain)
+    except KaryoscopeError as error:
+        yield ("stain",), str(error)
 
 
 def _postprocessing(recipe: Recipe, maps: list[str]) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from karyoscope.evaluation.tune import halves, tune
 from karyoscope.inference import Model, find_bundle, load_model
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.metrics import Evaluation
+from karyoscope.pipeline import image_as_seen
 from karyoscope.pipeline.maps import image_maps
 from karyoscope.training.grid import Search
 
@@ -78,6 +79,9 @@ def _predicted(model: Model, truth: Dataset, names: set[str]) -> list[Predicted]
     samples = [dataset.load(record) for record in dataset.records if record.name in names]
     maps = model.bundle.card.maps
     return [
-        Predicted(sample, image_maps(model.predict, sample.image, maps, model.context))
+        Predicted(
+            sample,
+            image_maps(model.predict, image_as_seen(sample.image, model), maps, model.context),
+        )
         for sample in samples
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from operator import attrgetter
 
 from torch.utils.data import Dataset as TorchDataset
@@ -9,6 +10,7 @@ from torch.utils.data import Dataset as TorchDataset
 from karyoscope.datasets import Dataset, Record, Sample, merge_classes, open_dataset
 from karyoscope.datasets.split import apply_split, read_split
 from karyoscope.errors import KaryoscopeError
+from karyoscope.pipeline.seen import change_image, own_stain
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.schema import DataSource, Recipe
@@ -50,16 +52,37 @@ def split_records(recipe: Recipe) -> tuple[list[Weighted], list[tuple[Dataset, R
     return train, [(datasets[0], record) for record in parts[part]]
 
 
+class RecipeImages:
+    """Images as the network of a recipe is shown them: its classes, and its stain.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._mpp = recipe.mpp
+        self.taxonomy = Taxonomy.load(recipe.taxonomy)
+        self._stain = None if recipe.stain is None else own_stain(recipe.stain)
+
+    def load(self, dataset: Dataset, record: Record) -> Sample:
+        """Read one image of a dataset."""
+        sample = merge_classes(dataset, self.taxonomy).load(record)
+        if self._stain is None:
+            return sample
+        return replace(sample, image=change_image(sample.image, self._stain, self._mpp))
+
+
 def load_training_bank(recipe: Recipe) -> PixelBank:
     """Read all training images of a recipe into one bank, on the CPU."""
-    taxonomy = Taxonomy.load(recipe.taxonomy)
+    images = RecipeImages(recipe)
     train, _ = split_records(recipe)
-    samples = (merge_classes(d, taxonomy).load(record) for d, record, _ in train)
-    return PixelBank.from_samples(samples, [weight for *_, weight in train], len(taxonomy))
+    samples = (images.load(dataset, record) for dataset, record, _ in train)
+    return PixelBank.from_samples(samples, [weight for *_, weight in train], len(images.taxonomy))
 
 
 class ValidationImages(TorchDataset):
-    """The validation images of a recipe, whole, classes named by the recipe's taxonomy.
+    """The validation images of a recipe, whole; see :class:`RecipeImages`.
 
     Parameters
     ----------
@@ -70,18 +93,14 @@ class ValidationImages(TorchDataset):
     """
 
     def __init__(self, recipe: Recipe, rank: int = 0, processes: int = 1) -> None:
-        taxonomy = Taxonomy.load(recipe.taxonomy)
-        _, records = split_records(recipe)
-        self._images = [(merge_classes(d, taxonomy), record) for d, record in records]
+        self._read = RecipeImages(recipe).load
+        _, self._records = split_records(recipe)
         self._rank = rank
         self._processes = processes
 
     def __len__(self) -> int:
-        return -(-len(self._images) // self._processes)
+        return -(-len(self._records) // self._processes)
 
     def __getitem__(self, index: int) -> Sample | None:
         index = index * self._processes + self._rank
-        if index >= len(self._images):
-            return None
-        dataset, record = self._images[index]
-        return dataset.load(record)
+        return self._read(*self._records[index]) if index < len(self._records) else None

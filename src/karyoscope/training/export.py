@@ -104,6 +104,7 @@ def export_bundle(
             "std": list(recipe.std),
             "multiple_of": recipe.training.multiple_of,
             "context": recipe.context,
+            **({"stain": recipe.stain} if recipe.stain else {}),
         },
         "maps": strides,
         "network": {"name": recipe.network.name, "options": recipe.network.untrained},

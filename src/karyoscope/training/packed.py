@@ -24,7 +24,7 @@ def write_packed(bank: PixelBank, recipe: Recipe, path: Path) -> None:
     ----------
     bank : PixelBank
     recipe : Recipe
-        Whose images these are; its classes and scale go into the file.
+        Whose images these are; its classes, scale and stain go into the file.
     path : path
         A ``.safetensors`` file; replaced when complete.
     """
@@ -32,6 +32,7 @@ def write_packed(bank: PixelBank, recipe: Recipe, path: Path) -> None:
         "format": FORMAT,
         "recipe": recipe.name,
         "mpp": str(recipe.mpp),
+        "stain": recipe.stain or "",
         "taxonomy": json.dumps(Taxonomy.load(recipe.taxonomy).to_dict()),
         "names": json.dumps(bank.names),
     }
@@ -48,8 +49,8 @@ def read_packed(path: Path, recipe: Recipe) -> PixelBank:
     Raises
     ------
     KaryoscopeError
-        If there is no such file, it is something else, or it has not the recipe's classes and
-        scale.
+        If there is no such file, it is something else, or it has not the recipe's classes, scale
+        and stain.
     """
     if not path.is_file():
         raise KaryoscopeError(f"packed training set {path} does not exist")
@@ -71,5 +72,10 @@ def read_packed(path: Path, recipe: Recipe) -> PixelBank:
     if float(about["mpp"]) != recipe.mpp:
         raise KaryoscopeError(
             f"{path} is at {about['mpp']} µm/px, the recipe at {recipe.mpp}: pack it again"
+        )
+    stains = about.get("stain") or "none", recipe.stain or "none"
+    if stains[0] != stains[1]:
+        raise KaryoscopeError(
+            f"{path} has the stain {stains[0]}, the recipe {stains[1]}: pack it again"
         )
     return PixelBank(**tensors, names=json.loads(about["names"]), n_classes=len(taxonomy))

@@ -22,11 +22,9 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from karyoscope.datasets import merge_classes
 from karyoscope.errors import KaryoscopeError
 from karyoscope.networks.deployed import Deployed
-from karyoscope.taxonomy import Taxonomy
-from karyoscope.training.data import split_records
+from karyoscope.training.data import RecipeImages, split_records
 from karyoscope.training.graph import differences
 from karyoscope.training.recipe import Recipe
 
@@ -102,12 +100,12 @@ def calibration_tiles(recipe: Recipe, count: int = 80, edge: int = 256) -> np.nd
         If no training image is as large as a tile.
     """
     random = np.random.default_rng(recipe.training.seed)
-    taxonomy = Taxonomy.load(recipe.taxonomy)
+    images = RecipeImages(recipe)
     train, _ = split_records(recipe)
     tiles: list[np.ndarray] = []
     for row in random.permutation(len(train)):
         dataset, record, _ = train[row]
-        image = merge_classes(dataset, taxonomy).load(record).image
+        image = images.load(dataset, record).image
         height, width = image.shape[:2]
         if min(height, width) < edge:
             continue

@@ -161,6 +161,8 @@ class Recipe(_Strict):
     """µm per pixel."""
     context: int = Field(64, ge=0)
     """Pixels around a window that the trained model sees and does not answer for."""
+    stain: str | None = None
+    """Normaliser without target that all images go through once, such as ``clahe``."""
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     """Of the input's channels, values from 0 to 1."""
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)

@@ -11,7 +11,7 @@ from karyoscope.datasets import Sample
 from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.predictions.base import Prediction, Predictions
 from karyoscope.inference import Maps, Model
-from karyoscope.pipeline import segment
+from karyoscope.pipeline import Stain, segment
 from karyoscope.taxonomy import Taxonomy
 
 
@@ -25,10 +25,12 @@ class ModelPredictions(Predictions):
     Parameters
     ----------
     model : Model
+    stain : Stain, optional
+        What shows it the images as if they had been stained otherwise.
     """
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, model: Model, stain: Stain | None = None) -> None:
+        self.model, self.stain = model, stain
         self.taxonomy: Taxonomy = model.taxonomy
 
     def load(self, sample: Sample) -> Prediction:
@@ -38,18 +40,24 @@ class ModelPredictions(Predictions):
                 f"{sample.record.name}: micrometres per pixel unknown; give --mpp"
             )
         if self.model.bundle.card.counting is None:
-            return _segment(sample, self.model)
+            return self._segment(sample, self.model)
         seen: dict[bytes, Maps] = {}
         both = self.model, self.model.for_counting()
-        found, counted = (_segment(sample, _Remembering(model, seen)) for model in both)
+        found, counted = (self._segment(sample, _Remembering(model, seen)) for model in both)
         return replace(found, counting=counted)
 
+    def _segment(self, sample: Sample, model: Model) -> Prediction:
+        height, width = sample.inst_map.shape
+        nuclei = segment(sample.image, sample.mpp, model, stain=self.stain)
+        return Prediction.of_nuclei(nuclei, width, height)
+
     def describe(self) -> str:
-        """Name, version and views of the model."""
+        """Name, version and views of the model, and the stain before it."""
         card = self.model.bundle.card
         views = f", mean of {self.model.tta} views" if self.model.tta > 1 else ""
         counting = ", counting by parameters of its own" if card.counting else ""
-        return f"model {card.name} {card.version}{views}{counting}"
+        stain = f", stain {self.stain.identity['name']}" if self.stain else ""
+        return f"model {card.name} {card.version}{views}{counting}{stain}"
 
     def remarks(self, scored: set[str]) -> list[str]:
         """Tell how many images the model may have been trained on, where its card lets one."""
@@ -61,11 +69,6 @@ class ModelPredictions(Predictions):
             f"{len(others)} of {len(scored)} images are not among the {len(kept)} that the model's"
             " card names as kept from training: if it was trained on them, the scores flatter"
         ]
-
-
-def _segment(sample: Sample, model: Model) -> Prediction:
-    height, width = sample.inst_map.shape
-    return Prediction.of_nuclei(segment(sample.image, sample.mpp, model), width, height)
 
 
 class _Remembering(Model):
