@@ -29,6 +29,7 @@ def write_onnx(module: Deployed) -> tuple[bytes, dict[str, int]]:
     # The tracing exporter takes a second where the other takes many minutes.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", message="Constant folding", category=UserWarning)
         torch.onnx.export(
             fix_padding(copy.deepcopy(module)),
             (example,),
