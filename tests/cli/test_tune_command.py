@@ -90,6 +90,38 @@ def test_usage(tune, arguments, words):
     assert words in " ".join(result.err.replace("│", " ").split())
 
 
+def test_a_stain_given_by_hand_or_held_by_the_bundle(run, truth, tiny_bundle, tmp_path):
+    own = write_bundle(tmp_path / "own", input=CARD["input"] | {"stain": "clahe"})
+    found = {}
+    for name, bundle, stain in (
+        ("none", tiny_bundle, ()),
+        ("given", tiny_bundle, ("--stain", "clahe")),
+        ("held", own, ()),
+        ("twice", own, ("--stain", "clahe")),
+    ):
+        here = ("--truth", truth, "--device", "cpu", "--workers", 1, *stain)
+        tuning = ("--by-class", "nothing", "--rounds", 1, "--score", "pq", "--out", tmp_path / "t")
+        tuned = run("tune", bundle, *here, *tuning)
+        scored = run("evaluate", "--model", bundle, *here, "--patches", 0, "--json")
+        if name == "twice":
+            for result in (tuned, scored):
+                assert result.code == 1
+                assert "model 'tiny' applies clahe by itself" in result.err
+            continue
+        data = json.loads(scored.out)
+        found[name] = json.loads(tuned.out)["pq"], data["pq"], data["scored"]
+        assert found[name][0]["before"] == pytest.approx(found[name][1], abs=1e-6)
+    assert found["given"][:2] == found["held"][:2] != found["none"][:2]
+    assert "stain clahe" in json.dumps(found["given"][2])
+    assert find_bundle(tmp_path / "t").card.input.stain == "clahe", "a tuned bundle keeps its own"
+
+
+def test_a_stain_is_not_for_predictions(run, truth):
+    result = run("evaluate", truth, "--truth", truth, "--stain", "clahe")
+    assert result.code == 2
+    assert "--stain is for --model" in " ".join(result.err.split())
+
+
 def test_images_of_another_scale(tune, truth, tmp_path):
     card = yaml.safe_load((truth / "dataset.yaml").read_text())
     assert card["mpp"] == 0.5
