@@ -97,7 +97,8 @@ def main() -> None:
                 raise SystemExit(f"after kills at {kept} blocks these differ: {sorted(wrong)}")
             kills += len(kept)
             shutil.rmtree(out)
-            print(f"killed with {kept} blocks done: identical ({kills} kills)", flush=True)
+            what = f"killed with {kept} blocks done" if kept else "ended before it was killed"
+            print(f"{what}: identical ({kills} kills)", flush=True)
     print(f"{kills} kills, identical each time")
 
 
