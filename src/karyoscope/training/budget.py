@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from karyoscope.training.grid import Budget
@@ -55,5 +56,6 @@ def stretched(recipe: Recipe, steps: int) -> Recipe:
         phase["steps"] = max(1, int(share * phase["steps"]))
     schedule = optimiser["schedule"]
     if "epoch" in schedule:
-        schedule["epoch"] = max(1, round(share * schedule["epoch"]))
+        # Rounded up: the last drop must not come before the end where it came with it.
+        schedule["epoch"] = math.ceil(share * schedule["epoch"])
     return Recipe.model_validate(data)
