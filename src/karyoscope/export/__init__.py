@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export.annotationstore import AnnotationStoreWriter
-from karyoscope.export.base import ExportContext, Writer, cannot_write
+from karyoscope.export.base import AllOrNothing, ExportContext, Writer, cannot_write
 from karyoscope.export.conic import ConicWriter
 from karyoscope.export.csv import CSVWriter
 from karyoscope.export.geojson import GeoJSONWriter, GzippedGeoJSONWriter
@@ -57,7 +55,7 @@ WRITERS: dict[str, type[Writer]] = {
 }
 
 
-class Writers:
+class Writers(AllOrNothing):
     """The outputs of one slide as one: all of them appear, or none.
 
     Attributes
@@ -112,20 +110,6 @@ class Writers:
         """Give up every output that has no final name yet."""
         for writer in self._writers:
             writer.abort()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
 
 def open_writers(

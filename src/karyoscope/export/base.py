@@ -120,7 +120,33 @@ class ExportContext:
         return f"{digest[:8]}-{digest[8:12]}-8{digest[12:15]}-8{digest[15:18]}-"
 
 
-class Writer(ABC):
+class AllOrNothing(ABC):
+    """Closed at the end of a ``with`` block, given up where it ends in an error."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Complete the output under its final name."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Give up: nothing stays on the disk."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+class Writer(AllOrNothing):
     """One output, written block by block and renamed to its final name at the end.
 
     Subclasses set ``name`` and ``suffix`` and implement :meth:`_open`, :meth:`_write` and
@@ -215,20 +241,6 @@ class Writer(ABC):
             self._release()
             self._discard()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
-
     @abstractmethod
     def _open(self) -> None:
         """Create the partial file."""
@@ -241,7 +253,7 @@ class Writer(ABC):
     def _finish(self) -> None:
         """Complete and close the partial file."""
 
-    def _release(self) -> None:  # noqa: B027  (not every writer holds a file)
+    def _release(self) -> None:
         """Close what is open, without an error; called before the partial file is removed."""
 
     def _discard(self) -> None:
