@@ -191,7 +191,7 @@ def test_model_is_scored_on_the_grid_of_the_truth(monkeypatch):
     by_pixels = {s.image.tobytes(): s for s in samples}
     seen = []
 
-    def segment(image, mpp, model):
+    def segment(image, mpp, model, stain=None):
         seen.append(mpp)
         return as_nuclei(by_pixels[image.tobytes()])
 

@@ -102,7 +102,10 @@ def test_every_fault_is_named_with_its_line(tmp_path):
         (["postprocessing.name=magic"], "postprocessing.name: no post-processing 'magic'"),
         (["postprocessing.name=hover"], "needs the map 'np', which no output of network"),
         (["postprocessing.speed=9"], "postprocessing: .*speed"),
-        (["phases=[{steps: 9000}, {steps: 900}]"], "phases: they take 9900 steps, and .* is 9500"),
+        (
+            ["training.steps=9500", "phases=[{steps: 9000}, {steps: 900}]"],
+            "phases: they take 9900 steps, and .* is 9500",
+        ),
         (
             ["phases=[{steps: 9, frozen: [brain]}]"],
             "phases.0.frozen: network 'shared_unet' has no part 'brain'; there are encoder",

@@ -37,9 +37,9 @@ def stretched(recipe: Recipe, steps: int) -> Recipe:
     Examples
     --------
     >>> from karyoscope.training.recipe import load_recipe
-    >>> short = stretched(load_recipe("lizard"), 950)
+    >>> short = stretched(load_recipe("lizard", ["optimiser.decay=4200"]), 2100)
     >>> short.training.steps, short.optimiser.warmup, short.optimiser.decay
-    (950, 30, 270)
+    (2100, 30, 420)
     """
     share = steps / recipe.training.steps
     data = recipe.model_dump(mode="json")
