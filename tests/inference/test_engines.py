@@ -10,6 +10,7 @@ import yaml
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Bundle, Engine, Model, devices, load_model, shipped_models
+from karyoscope.inference.bundle import ONNX
 from karyoscope.inference.model import predict_padded
 from karyoscope.inference.openvino_engine import OpenVinoEngine
 
@@ -28,6 +29,10 @@ def bundle(request) -> Bundle:
     return load_model("lizard", "cpu", 1).bundle
 
 
+def is_quantised(bundle: Bundle) -> bool:
+    return b"QuantizeLinear" in bundle.read(ONNX)
+
+
 def test_openvino_and_onnx_runtime_agree(bundle, tissue):
     pytest.importorskip("onnxruntime")
     from karyoscope.inference.onnxruntime_engine import OnnxRuntimeEngine
@@ -40,7 +45,11 @@ def test_openvino_and_onnx_runtime_agree(bundle, tissue):
     assert set(exact) == set(expected) >= set(bundle.card.maps)
     for name, values in expected.items():
         assert exact[name].dtype == quick[name].dtype == np.float32
-        np.testing.assert_allclose(exact[name], values, atol=2e-3, err_msg=name)
+        difference = np.abs(exact[name] - values)
+        # Eight-bit features may round to the next step, which moves few pixels, and those little.
+        few = 0.01 if is_quantised(bundle) else 0.0
+        assert (difference > 2e-3).mean() <= few, name
+        assert difference.max() < (0.06 if few else 2e-3), name
         assert np.abs(quick[name] - values).mean() < 0.02, name
 
 
