@@ -15,7 +15,7 @@ from karyoscope.losses import build_loss
 from karyoscope.networks import build_network
 from karyoscope.postprocessing import POSTPROCESSINGS
 from karyoscope.taxonomy import Taxonomy
-from karyoscope.training.ablate import Bench, _recipe_of
+from karyoscope.training.ablate import Bench, recipe_of
 from karyoscope.training.budget import stretched
 from karyoscope.training.grid import Budget, Grid, Row, load_grid, shipped_grids
 from karyoscope.training.measure import gflop_per_mpx, parameters
@@ -28,7 +28,7 @@ ROWS = [(name, row) for name in shipped_grids() for row in load_grid(name).rows]
 def recipe_of(name: str, row: Row, changes=()) -> Recipe:
     """The recipe of a shipped grid's row, by the command that the grid is for."""
     bench = Bench(name.partition("_")[0], Path("out"), changes)
-    return load_recipe(*_recipe_of(row, load_grid(name), bench))
+    return load_recipe(*recipe_of(row, load_grid(name), bench))
 
 
 def test_the_tables_of_the_papers_are_there():
@@ -65,7 +65,7 @@ def test_rows_differ_from_each_other():
     for name in shipped_grids():
         grid = load_grid(name)
         bench = Bench(name.partition("_")[0], Path("out"))
-        seen = [(*_recipe_of(row, grid, bench), row.leave_out, row.tune) for row in grid.rows]
+        seen = [(*recipe_of(row, grid, bench), row.leave_out, row.tune) for row in grid.rows]
         assert all(row not in seen[:i] for i, row in enumerate(seen)), name
 
 
@@ -103,7 +103,7 @@ def test_a_row_may_override_what_all_rows_are_set_to():
         {"name": "g", "set": {"mpp": 0.25, "training.tile": 64},
          "rows": [{"name": "a", "set": {"mpp": 0.2}}]}
     )  # fmt: skip
-    name, changes = _recipe_of(grid.rows[0], grid, Bench("qu", Path("out"), ["training.tile=32"]))
+    name, changes = recipe_of(grid.rows[0], grid, Bench("qu", Path("out"), ["training.tile=32"]))
     recipe = load_recipe(name, changes)
     assert (recipe.mpp, recipe.training.tile) == (0.2, 32)
 

@@ -20,7 +20,7 @@ from karyoscope.evaluation import Rules, evaluate_model
 from karyoscope.inference import load_model
 from karyoscope.pipeline import SegmentOptions, segment_file
 from karyoscope.slides import open_slide
-from karyoscope.training.ablate import Bench, _recipe_of
+from karyoscope.training.ablate import Bench, recipe_of
 from karyoscope.training.export import export_bundle
 from karyoscope.training.grid import load_grid
 from karyoscope.training.recipe import load_recipe
@@ -50,7 +50,7 @@ def test_a_recipe_learns_eight_tiles_and_its_bundle_segments_a_slide(
 ):
     monkeypatch.chdir(ROOT)
     row = next(row for row in SMALL.rows if row.name == name)
-    recipe = load_recipe(*_recipe_of(row, SMALL, Bench(name, tmp_path)))
+    recipe = load_recipe(*recipe_of(row, SMALL, Bench(name, tmp_path)))
     train(recipe, tmp_path / "run", device="cpu")
     model = load_model(str(export_bundle(tmp_path / "run", tmp_path / "bundle")), "cpu", 1)
 

@@ -141,14 +141,14 @@ def _jobs(row: Row, grid: Grid, bench: Bench, seeds: int) -> Iterator[Job]:
     trained_as = next((r for r in grid.rows if r.name == row.trained_as), row)
     cohorts = [trained_as.leave_out or ""]
     if cohorts == ["each"]:
-        recipe = load_recipe(*_recipe_of(trained_as, grid, bench))
+        recipe = load_recipe(*recipe_of(trained_as, grid, bench))
         cohorts = cohorts_of(open_source(recipe.data[0], recipe.mpp).records)
     for cohort in cohorts:
         for seed in range(seeds):
             yield Job(row, seed, cohort)
 
 
-def _recipe_of(row: Row, grid: Grid, bench: Bench) -> tuple[str, list[str]]:
+def recipe_of(row: Row, grid: Grid, bench: Bench) -> tuple[str, list[str]]:
     """Name of a row's recipe and its changes: the grid's, the row's, those of the command."""
     common = Row(name="common", set={k: v for k, v in grid.set.items() if k not in row.set})
     return row.recipe or bench.recipe, [*common.changes, *row.changes, *bench.changes]
@@ -156,7 +156,7 @@ def _recipe_of(row: Row, grid: Grid, bench: Bench) -> tuple[str, list[str]]:
 
 def _asked(job: Job, grid: Grid, bench: Bench) -> dict[str, Any]:
     """What a result is the answer to: it is kept for no other question."""
-    name, changes = _recipe_of(job.row, grid, bench)
+    name, changes = recipe_of(job.row, grid, bench)
     given = job.row.model_dump(mode="json", exclude_defaults=True)
     budget = grid.budget.model_dump(mode="json", exclude_none=True)
     return {"recipe": name, "changes": changes, "budget": budget, "row": given}
@@ -203,7 +203,7 @@ def _trained(job: Job, grid: Grid, bench: Bench, folder: Path) -> Recipe:
         recipe = load_recipe(run / "recipe.yaml")
         train(recipe, run, resume=True, device=bench.device)
         return recipe
-    name, changes = _recipe_of(job.row, grid, bench)
+    name, changes = recipe_of(job.row, grid, bench)
     changes.append(f"training.seed={job.seed}")
     if job.cohort:
         split = _without(job.cohort, load_recipe(name, changes), folder / "split.json")

@@ -8,6 +8,24 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
+from karyoscope.errors import KaryoscopeError
+
+
+def last_checkpoint(run: Path, resume: bool) -> Path:
+    """Path of a run's last checkpoint: it must exist to be resumed, and must not to begin anew.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is nothing to resume, or a run already.
+    """
+    last = run / "last.ckpt"
+    if resume and not last.is_file():
+        raise KaryoscopeError(f"nothing to resume: {last} does not exist")
+    if last.is_file() and not resume:
+        raise KaryoscopeError(f"{run} holds a run already: give --resume or another --out")
+    return last
+
 
 class Checkpoints(Callback):
     """Keep ``last.ckpt`` to go on from, and ``best.ckpt`` by a validation score.

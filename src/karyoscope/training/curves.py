@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
+import logging
 from collections import defaultdict
 from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 #: step -> name -> value
 Log = dict[int, dict[str, float]]
@@ -24,6 +28,16 @@ def read_log(run: Path) -> Log:
                 values = {k: float(v) for k, v in row.items() if v and "/" in k}
                 joined.setdefault(int(row["step"]), {}).update(values)
     return dict(sorted(joined.items()))
+
+
+def summarise_log(run: Path) -> None:
+    """Join the logs of all starts, and draw them where there is something to draw with."""
+    joined = read_log(run)
+    write_log(joined, run / "log.csv")
+    if importlib.util.find_spec("matplotlib") is not None:
+        plot_log(joined, run / "curves.png")
+    else:
+        _log.info("no picture of the log: matplotlib is not installed")
 
 
 def write_log(log: Log, path: Path) -> None:

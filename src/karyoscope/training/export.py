@@ -87,17 +87,24 @@ def export_bundle(
             for k, v in module.network.state_dict().items()
         }
     )
-    post = recipe.postprocessing
-    taxonomy = Taxonomy.load(recipe.taxonomy)
     readme = readme or f"# {recipe.name}\n\n{recipe.description}\n\nLicence: {recipe.licence}\n"
     files = {ONNX: graph, WEIGHTS: weights, README: readme.encode()}
-    card = {
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    card = _card(recipe, strides) | {"files": digests}
+    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
+    return write_files(out, files | {CARD: text.encode()})
+
+
+def _card(recipe: Recipe, strides: dict[str, int]) -> dict[str, Any]:
+    """What the recipe says of the bundle, as plain data."""
+    post = recipe.postprocessing
+    return {
         "format": FORMAT,
         "name": recipe.name,
         "version": recipe.version,
         "description": " ".join(recipe.description.split()),
         "licence": recipe.licence,
-        "taxonomy": taxonomy.to_dict(),
+        "taxonomy": Taxonomy.load(recipe.taxonomy).to_dict(),
         "mpp": recipe.mpp,
         "input": {
             "mean": list(recipe.mean),
@@ -115,7 +122,4 @@ def export_bundle(
             "steps": recipe.training.steps,
             "batch_size": recipe.training.batch_size,
         },
-        "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
-    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
-    return write_files(out, files | {CARD: text.encode()})

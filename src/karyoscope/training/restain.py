@@ -21,8 +21,8 @@ from karyoscope.inference.container import CARD, FORMAT
 from karyoscope.inference.restain_bundle import RestainCard
 from karyoscope.inference.rewrite import write_files
 from karyoscope.networks.restainnet import Restained
-from karyoscope.training.checkpoints import Checkpoints
-from karyoscope.training.curves import plot_log, read_log, write_log
+from karyoscope.training.checkpoints import Checkpoints, last_checkpoint
+from karyoscope.training.curves import summarise_log
 from karyoscope.training.graph import with_half_weights, write_onnx
 from karyoscope.training.restain_module import RestainModule
 from karyoscope.training.restain_settings import RestainSettings
@@ -61,11 +61,7 @@ def train_restainer(
     KaryoscopeError
         If there is nothing to resume, or a run already.
     """
-    last = out / "last.ckpt"
-    if resume and not last.is_file():
-        raise KaryoscopeError(f"nothing to resume: {last} does not exist")
-    if last.is_file() and not resume:
-        raise KaryoscopeError(f"{out} holds a run already: give --resume or another --out")
+    last = last_checkpoint(out, resume)
     out.mkdir(parents=True, exist_ok=True)
     settings.write(out / "settings.yaml")
     L.seed_everything(settings.seed, verbose=False)
@@ -83,9 +79,7 @@ def train_restainer(
         ckpt_path=last if resume else None,
         weights_only=True,
     )
-    joined = read_log(out)
-    write_log(joined, out / "log.csv")
-    plot_log(joined, out / "curves.png")
+    summarise_log(out)
     return export_restainer(module, target, out / "bundle")
 
 

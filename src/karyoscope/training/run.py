@@ -21,8 +21,8 @@ from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.batches import TileBatches
 from karyoscope.training.check import ANALYST, can_validate
-from karyoscope.training.checkpoints import Checkpoints
-from karyoscope.training.curves import plot_log, read_log, write_log
+from karyoscope.training.checkpoints import Checkpoints, last_checkpoint
+from karyoscope.training.curves import summarise_log
 from karyoscope.training.module import NucleusModule
 from karyoscope.training.packed import read_packed
 from karyoscope.training.phases import Phases
@@ -85,17 +85,13 @@ def train(
         weights_only=True,
     )
     if trainer.is_global_zero:
-        _summarise(out)
+        summarise_log(out)
     return last
 
 
 def _prepare(recipe: Recipe, out: Path, resume: bool) -> None:
     """Check the folder of the run, and copy the recipe to it."""
-    last = out / "last.ckpt"
-    if resume and not last.is_file():
-        raise KaryoscopeError(f"nothing to resume: {last} does not exist")
-    if last.is_file() and not resume:
-        raise KaryoscopeError(f"{out} holds a run already: give --resume or another --out")
+    last_checkpoint(out, resume)
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.yaml").write_text(
         yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
@@ -186,13 +182,3 @@ def _callbacks(recipe: Recipe, out: Path) -> list[Callback]:
     phases = [Phases(recipe.phases)] if recipe.phases else []
     average = [EMAWeightAveraging(decay=recipe.training.ema)] if recipe.training.ema else []
     return [*phases, *average, Checkpoints(out)]
-
-
-def _summarise(out: Path) -> None:
-    """Join the logs of all starts, and draw them where there is something to draw with."""
-    joined = read_log(out)
-    write_log(joined, out / "log.csv")
-    if importlib.util.find_spec("matplotlib") is not None:
-        plot_log(joined, out / "curves.png")
-    else:
-        log.info("no picture of the log: matplotlib is not installed")

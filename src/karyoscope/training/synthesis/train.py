@@ -19,8 +19,8 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.losses.adversarial import build_adversarial, feature_matching
 from karyoscope.losses.perceptual import perceptual
 from karyoscope.networks.mask2image import Discriminator, Mask2Image, draw_noise
-from karyoscope.training.checkpoints import Checkpoints
-from karyoscope.training.curves import plot_log, read_log, write_log
+from karyoscope.training.checkpoints import Checkpoints, last_checkpoint
+from karyoscope.training.curves import summarise_log
 from karyoscope.training.synthesis.data import TileSource, load_sources
 from karyoscope.training.synthesis.generator import GENERATOR, save_generator
 from karyoscope.training.synthesis.layouts import (
@@ -201,18 +201,9 @@ def train_generator(
     path
         Folder of the generator.
     """
-    last = out / "last.ckpt"
-    if resume and not last.is_file():
-        raise KaryoscopeError(f"nothing to resume: {last} does not exist")
-    if last.is_file() and not resume:
-        raise KaryoscopeError(f"{out} holds a run already: give --resume or another --out")
-    multiple = 2**recipe.generator.halvings
+    last = last_checkpoint(out, resume)
+    _check_tile(recipe)
     settings = recipe.training
-    if settings.tile % multiple:
-        raise KaryoscopeError(
-            f"tiles of {settings.tile} px do not fit {recipe.generator.halvings} halvings: give a"
-            f" multiple of {multiple}"
-        )
     source = load_sources(recipe)
     for line in source.skipped:
         log.warning("%s", line)
@@ -228,32 +219,46 @@ def train_generator(
     log.info("%d images, %d tiles", len(bank), len(windows.tiles.image))
     if resume:
         batches.first_step = torch.load(last, map_location="cpu", weights_only=True)["global_step"]
-    trainer = L.Trainer(
-        default_root_dir=out,
-        accelerator="gpu" if device == "cuda" else device,
-        devices=1,
-        max_steps=settings.steps,
-        precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
-        callbacks=[
-            Checkpoints(out, settings.save_every),
-            SavedGenerator(recipe, source, out),
-            # Results alone go to stdout.
-            RichProgressBar(console_kwargs={"stderr": True}),
-        ],
-        # One log a start: Lightning would delete the log of the run that is resumed.
-        logger=CSVLogger(out, "log", f"from-{batches.first_step:07d}", flush_logs_every_n_steps=50),
-        log_every_n_steps=min(50, settings.steps),
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        num_sanity_val_steps=0,
-    )
+    callbacks = [
+        Checkpoints(out, settings.save_every),
+        SavedGenerator(recipe, source, out),
+        # Results alone go to stdout.
+        RichProgressBar(console_kwargs={"stderr": True}),
+    ]
+    trainer = _trainer(recipe, out, device, batches.first_step, callbacks)
     trainer.fit(
         SynthesisModule(recipe, bank.n_classes),
         DataLoader(batches, batch_size=None),
         ckpt_path=last if resume else None,
         weights_only=True,
     )
-    joined = read_log(out)
-    write_log(joined, out / "log.csv")
-    plot_log(joined, out / "curves.png")
+    summarise_log(out)
     return out / GENERATOR
+
+
+def _check_tile(recipe: SynthesisRecipe) -> None:
+    tile, halvings = recipe.training.tile, recipe.generator.halvings
+    if tile % 2**halvings:
+        raise KaryoscopeError(
+            f"tiles of {tile} px do not fit {halvings} halvings: give a multiple of {2**halvings}"
+        )
+
+
+def _trainer(
+    recipe: SynthesisRecipe, out: Path, device: str, first_step: int, callbacks: list[Any]
+) -> L.Trainer:
+    settings = recipe.training
+    return L.Trainer(
+        default_root_dir=out,
+        accelerator="gpu" if device == "cuda" else device,
+        devices=1,
+        max_steps=settings.steps,
+        precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
+        callbacks=callbacks,
+        # One log a start: Lightning would delete the log of the run that is resumed.
+        logger=CSVLogger(out, "log", f"from-{first_step:07d}", flush_logs_every_n_steps=50),
+        log_every_n_steps=min(50, settings.steps),
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+    )
