@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).parents[2]
 ROWS = [(name, row) for name in shipped_grids() for row in load_grid(name).rows]
 
 
-def recipe_of(name: str, row: Row, changes=()) -> Recipe:
+def shipped_row(name: str, row: Row, changes=()) -> Recipe:
     """The recipe of a shipped grid's row, by the command that the grid is for."""
     bench = Bench(name.partition("_")[0], Path("out"), changes)
     return load_recipe(*recipe_of(row, load_grid(name), bench))
@@ -45,7 +45,7 @@ def test_rows_of_shipped_grids_fit_together(name, row, monkeypatch):
     monkeypatch.chdir(REPOSITORY)  # the small ones name committed tiles from here
     assert row.stands_for
     off = ["network.pretrained=false"]
-    recipe = recipe_of(name, row, off)
+    recipe = shipped_row(name, row, off)
     n_classes = len(Taxonomy.load(recipe.taxonomy))
     with torch.device("meta"):
         network = build_network(recipe.network.name, n_classes, **recipe.network.options)
