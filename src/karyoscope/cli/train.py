@@ -23,6 +23,16 @@ def train(
     packed: Annotated[
         Path | None, typer.Option(help="Training images that `karyoscope data pack` wrote.")
     ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--time", help="Train for so many seconds; the schedule is fitted to them.", min=1
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Train for so many steps; the schedule is fitted to them.", min=1),
+    ] = None,
     log: Annotated[str, typer.Option(help="csv, or tensorboard beside it.")] = "csv",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[
@@ -38,7 +48,10 @@ def train(
 
     from karyoscope.training import load_recipe
     from karyoscope.training import train as run
+    from karyoscope.training.budget import stretched
 
+    if seconds is not None and (steps is not None or (devices or 1) > 1):
+        raise typer.BadParameter("--time goes without --steps and with one device")
     if log not in ("csv", "tensorboard"):
         raise typer.BadParameter(f"--log takes csv or tensorboard, not {log!r}")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -47,7 +60,9 @@ def train(
     also = [] if devices is None else [f"training.devices={devices}"]
     log_to: Literal["csv", "tensorboard"] = "tensorboard" if log == "tensorboard" else "csv"
     loaded = load_recipe(recipe, [*(changes or []), *also])
-    last = run(loaded, out, resume, device, packed, log_to)
+    if steps is not None:
+        loaded = stretched(loaded, steps)
+    last = run(loaded, out, resume, device, packed, log_to, seconds)
     # With several devices this program runs once for each.
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(last)

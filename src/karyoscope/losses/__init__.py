@@ -16,6 +16,7 @@ from torch import nn
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.losses.class_balanced import PriorWeightedCrossEntropy
+from karyoscope.losses.consistency import Consistency
 from karyoscope.losses.cost_sensitive import CostSensitive
 from karyoscope.losses.cross_entropy import CrossEntropy
 from karyoscope.losses.dice import Dice
@@ -24,6 +25,7 @@ from karyoscope.losses.focal import PriorWeightedFocal
 from karyoscope.losses.hover import DistanceError, GradientError
 from karyoscope.losses.inner_contour import InnerContourCrossEntropy
 from karyoscope.losses.perceptual import PerceptualLoss
+from karyoscope.losses.soft import SoftCrossEntropy
 from karyoscope.losses.three_label import CentreVectorLoss, ThreeLabelCrossEntropy
 from karyoscope.losses.unified_focal import UnifiedFocal
 
@@ -44,6 +46,10 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
     "inner_contour": InnerContourCrossEntropy,
     "perceptual": PerceptualLoss,
     "distance": EdgeDistanceError,
+    "consistent_three_label": partial(Consistency, "three_label"),
+    "consistent_types": partial(Consistency, "types"),
+    "soft_three_label": partial(SoftCrossEntropy, "three_label"),
+    "soft_types": partial(SoftCrossEntropy, "types"),
 }
 
 

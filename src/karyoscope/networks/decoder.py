@@ -49,8 +49,14 @@ class UNetDecoder(nn.Module):
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """Features (finest first, each (b, c, h, w)) to the finest decoded map."""
+        return self.decoded(features)[-1]
+
+    def decoded(self, features: list[Tensor]) -> list[Tensor]:
+        """Features (finest first, each (b, c, h, w)) to the maps of all levels, finest last."""
         x, *skips = features[::-1]
+        maps = []
         for i, level in enumerate(self.levels):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             x = level(torch.cat([x, skips[i]], 1) if i < len(skips) else x)
-        return x
+            maps.append(x)
+        return maps

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.networks.anti_alias import anti_alias
 
 
 class Encoder(nn.Module):
@@ -30,6 +31,8 @@ class Encoder(nn.Module):
         Stochastic depth, where the backbone has it.
     levels : sequence of int, optional
         Which of the backbone's feature maps to give, 0 the finest; all where not given.
+    anti_aliased : bool
+        Down-sample with averaged, symmetric kernels; see :func:`~.anti_alias.anti_alias`.
 
     Attributes
     ----------
@@ -44,6 +47,7 @@ class Encoder(nn.Module):
         in_channels: int = 3,
         drop_path: float = 0.0,
         levels: Sequence[int] | None = None,
+        anti_aliased: bool = False,
     ) -> None:
         super().__init__()
         options: dict[str, Any] = {"features_only": True, "in_chans": in_channels}
@@ -65,6 +69,8 @@ class Encoder(nn.Module):
             _check_all_were_loaded(self.backbone, in_file, f"encoder weights {pretrained}")
         if levels is not None:
             _drop_what_no_level_needs(self.backbone)
+        if anti_aliased:
+            anti_alias(self.backbone)
         info: Any = self.backbone.feature_info
         self.channels: list[int] = info.channels()
         self.strides: list[int] = info.reduction()
@@ -101,15 +107,18 @@ def _drop_what_no_level_needs(backbone: Any) -> None:
 
 
 def keep_depthwise_in_float32(module: nn.Module) -> None:
-    """Take grouped convolutions out of bf16 autocast, in place.
+    """Take grouped convolutions out of bf16 autocast on CPUs, in place.
 
-    Their bf16 backward pass is pathologically slow on CPUs (56 ms for one layer).
+    Their bf16 backward pass is pathologically slow there (56 ms for one layer). GPUs compute
+    them in bf16 like all others.
     """
 
     def float32_forward(convolution: nn.Module):
         forward = convolution.forward
 
         def run(x: Tensor) -> Tensor:
+            if x.device.type != "cpu":
+                return forward(x)
             with torch.autocast(device_type=x.device.type, enabled=False):
                 return forward(x.float())
 

@@ -1,4 +1,4 @@
-"""A U-Net with one shared decoder and a head for each output: the network that ships."""
+"""A U-Net with one shared decoder and a head for each output: the networks that ship."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from karyoscope.errors import KaryoscopeError
 from karyoscope.networks.decoder import UNetDecoder
 from karyoscope.networks.encoder import Encoder
 from karyoscope.networks.heads import ConvHead, PixelShuffleHead
 
 
 class SharedUNet(nn.Module):
-    """Encoder, one decoder that stops at stride 2, sub-pixel heads for the outlines.
+    """Encoder, one decoder, a head for each output.
 
-    The decoder is the cost of such networks, not the encoder, so there is one and it stops
-    early. The instance outputs are brought to full resolution by pixel shuffle; classes, which
-    are summed over a nucleus anyway, stay at stride 2.
+    The decoder is the cost of such networks, not the encoder, so there is one. In the small form
+    it stops at stride 2, and pixel shuffle brings the outlines to full resolution; in the large
+    form it climbs to full resolution itself. Classes, which are summed over a nucleus anyway,
+    are predicted at stride 2 in both.
 
     Parameters
     ----------
@@ -28,7 +30,16 @@ class SharedUNet(nn.Module):
     pretrained : bool or path
         See :class:`Encoder`.
     channels : sequence of int
-        Decoder channels, coarsest first.
+        Decoder channels, coarsest first. Over a pyramid of strides 2 to 32, four entries stop at
+        stride 2 and five end at full resolution.
+    anti_aliased : bool
+        See :class:`Encoder`.
+    drop_path : float
+        Stochastic depth of the encoder.
+    dropout : float
+        Channel dropout after each level of the decoder.
+    centre : bool
+        Whether to predict centre vectors too, which only help training.
 
     Attributes
     ----------
@@ -38,7 +49,6 @@ class SharedUNet(nn.Module):
         Those that only help training; they are not run at inference.
     """
 
-    outputs = ("three_label", "centre", "types")
     auxiliary = ("centre",)
 
     def __init__(
@@ -47,17 +57,27 @@ class SharedUNet(nn.Module):
         encoder: str = "tf_efficientnet_lite0",
         pretrained: bool | str | Path = False,
         channels: Sequence[int] = (128, 96, 64, 48),
+        anti_aliased: bool = False,
+        drop_path: float = 0.0,
+        dropout: float = 0.0,
+        centre: bool = True,
     ) -> None:
         super().__init__()
-        self.encoder = Encoder(encoder, pretrained)
-        self.decoder = UNetDecoder(self.encoder.channels, channels)
-        self.heads = nn.ModuleDict(
-            {
-                "three_label": PixelShuffleHead(channels[-1], 3),
-                "centre": PixelShuffleHead(channels[-1], 2),
-                "types": ConvHead(channels[-1], n_classes + 1),
-            }
-        )
+        self.encoder = Encoder(encoder, pretrained, drop_path=drop_path, anti_aliased=anti_aliased)
+        self.decoder = UNetDecoder(self.encoder.channels, channels, dropout)
+        self._at_stride_2 = len(self.encoder.channels) - 2
+        if len(channels) <= self._at_stride_2:
+            raise KaryoscopeError(
+                f"channels: a decoder that reaches stride 2 has at least {self._at_stride_2 + 1}"
+                f" levels over this encoder, got {len(channels)}"
+            )
+        scale = 2 if len(channels) == self._at_stride_2 + 1 else 1
+        heads: dict[str, nn.Module] = {"three_label": PixelShuffleHead(channels[-1], 3, scale)}
+        if centre:
+            heads["centre"] = PixelShuffleHead(channels[-1], 2, scale)
+        heads["types"] = ConvHead(channels[self._at_stride_2], n_classes + 1)
+        self.heads = nn.ModuleDict(heads)
+        self.outputs = tuple(heads)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Map a normalised image (b, 3, h, w), h and w multiples of 32, to raw outputs.
@@ -69,5 +89,6 @@ class SharedUNet(nn.Module):
             ``centre`` (b, 2, h, w): dx, dy to the nucleus's centroid, in units of 8 px.
             ``types`` (b, n_classes + 1, h/2, w/2): logits, background first.
         """
-        features = self.decoder(self.encoder(image))
-        return {name: head(features) for name, head in self.heads.items()}
+        maps = self.decoder.decoded(self.encoder(image))
+        inputs = dict.fromkeys(self.heads, maps[-1]) | {"types": maps[self._at_stride_2]}
+        return {name: head(inputs[name]) for name, head in self.heads.items()}

@@ -67,6 +67,11 @@ TARGETS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+#: Targets that no label map tells. The batch supplies them: where the second view of a tile shows
+#: each pixel of the first, and a teacher's probabilities.
+OF_THE_BATCH = ("same_tissue", "soft_three_label", "soft_types")
+
+
 def make_targets(names: Iterable[str], ids: Tensor, classes: Tensor) -> dict[str, Tensor]:
     """Compute the named targets of a batch of label maps."""
     with torch.no_grad():

@@ -34,6 +34,8 @@ class PixelBank:
         How much an image's tiles count when tiles are drawn.
     names : list of str
     n_classes : int
+    soft : Tensor of uint8, shape (p, 2 + n_classes), or None
+        Probabilities of a teacher, 255 for 1: inside, boundary, then each class.
     """
 
     rgb: Tensor
@@ -45,6 +47,7 @@ class PixelBank:
     weights: Tensor
     names: list[str]
     n_classes: int
+    soft: Tensor | None = None
 
     @classmethod
     def from_samples(
@@ -107,12 +110,8 @@ class PixelBank:
         classes : Tensor of uint8, shape (b, h, w)
             Nearest; 0 outside.
         """
-        start, height, width = (
-            t[images][:, None, None] for t in (self.starts, self.heights, self.widths)
-        )
-        column, row = x.round().long(), y.round().long()
-        outside = (column < 0) | (row < 0) | (column >= width) | (row >= height)
-        nearest = start + _mirror(row, height) * width + _mirror(column, width)
+        start, height, width = self._of_images(images)
+        nearest, outside = self._nearest(images, x, y)
         ids = self.ids[nearest].masked_fill(outside, -1)
         classes = self.classes[nearest].masked_fill(outside, 0)
 
@@ -123,6 +122,46 @@ class PixelBank:
         upper = torch.lerp(self.rgb[y0 + x0].float(), self.rgb[y0 + x1].float(), fx)
         lower = torch.lerp(self.rgb[y1 + x0].float(), self.rgb[y1 + x1].float(), fx)
         return torch.lerp(upper, lower, fy).permute(0, 3, 1, 2), ids, classes
+
+    def soft_labels(self, images: Tensor, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """Read the probabilities of the teacher at real positions, as :meth:`gather` does.
+
+        Returns
+        -------
+        dict
+            ``soft_three_label`` (b, 3, h, w) and ``soft_types`` (b, n_classes + 1, h, w), float32,
+            background first; all 0 outside the image.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the bank has no teacher's probabilities.
+        """
+        if self.soft is None:
+            raise KaryoscopeError("a loss reads a teacher's probabilities, and there is no teacher")
+        nearest, outside = self._nearest(images, x, y)
+        values = self.soft[nearest].permute(0, 3, 1, 2).float() / 255
+        values = values.masked_fill(outside[:, None], 0)
+        parts = {"soft_three_label": values[:, :2], "soft_types": values[:, 2:]}
+        inside = (~outside[:, None]).float()
+        return {
+            name: torch.cat([(inside - part.sum(1, keepdim=True)).clamp(min=0), part], 1)
+            for name, part in parts.items()
+        }
+
+    def _of_images(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Start, height and width of images, shape (b, 1, 1) each."""
+        start, height, width = (
+            t[images][:, None, None] for t in (self.starts, self.heights, self.widths)
+        )
+        return start, height, width
+
+    def _nearest(self, images: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Index of the pixel nearest to each position, and whether it lies outside its image."""
+        start, height, width = self._of_images(images)
+        column, row = x.round().long(), y.round().long()
+        outside = (column < 0) | (row < 0) | (column >= width) | (row >= height)
+        return start + _mirror(row, height) * width + _mirror(column, width), outside
 
 
 def _mirror(index: Tensor, size: Tensor) -> Tensor:

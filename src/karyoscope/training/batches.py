@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from karyoscope.targets import make_targets
+from karyoscope.targets import OF_THE_BATCH, make_targets
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.colour import Colour
 from karyoscope.training.geometry import Geometry
 from karyoscope.training.sampling import TileIndex, tile_probabilities
+from karyoscope.training.views import draw_second_views
 
 Batch = tuple[Tensor, dict[str, Tensor]]
 
@@ -26,7 +27,9 @@ class TileBatches(IterableDataset):
     """Augmented batches, made on the device that holds the pixels.
 
     Batch ``k`` depends on the seed, the process and ``k`` alone, so that a run that was stopped
-    goes on with the same batches.
+    goes on with the same batches. Where a loss compares two views of the same tissue, the second
+    half of a batch shows the tiles of the first half again: turned, flipped, moved, and coloured
+    anew.
 
     Parameters
     ----------
@@ -58,7 +61,9 @@ class TileBatches(IterableDataset):
     ) -> None:
         super().__init__()
         self.bank = bank
-        self.targets = list(targets)
+        self.targets = [name for name in targets if name not in OF_THE_BATCH]
+        self.paired = "same_tissue" in targets
+        self.soft = any(name.startswith("soft_") for name in targets)
         self.size = size
         self.batch_size = batch_size
         self.geometry = geometry
@@ -80,12 +85,31 @@ class TileBatches(IterableDataset):
         """Make batch number ``step``: image (b, 3, h, w) float32, 0 to 255, and its targets."""
         device = self.bank.rgb.device
         rng = torch.Generator(device).manual_seed(step_seed(self.seed, step, self.rank))
-        drawn = torch.multinomial(self.probabilities, self.batch_size, True, generator=rng)
-        jitter = (torch.rand(2, self.batch_size, device=device, generator=rng) - 0.5) * (
-            self.size / 2
-        )
+        tiles = self.batch_size // 2 if self.paired else self.batch_size
+        drawn = torch.multinomial(self.probabilities, tiles, True, generator=rng)
+        jitter = (torch.rand(2, tiles, device=device, generator=rng) - 0.5) * (self.size / 2)
         x, y = self.tiles.x[drawn] + jitter[0], self.tiles.y[drawn] + jitter[1]
         images = self.tiles.image[drawn]
-        x, y = self.geometry.positions(x, y, self.size, rng)
+        given: dict[str, Tensor] = {}
+        if self.paired:
+            images, x, y, given["same_tissue"] = self._pairs(images, x, y, rng)
+        else:
+            x, y = self.geometry.positions(x, y, self.size, rng)
         rgb, ids, classes = self.bank.gather(images, x, y)
-        return self.colour(rgb, rng), make_targets(self.targets, ids, classes)
+        if self.soft:
+            given |= self.bank.soft_labels(images, x, y)
+        targets = make_targets(self.targets, ids, classes)
+        return self.colour(rgb, rng), targets | given
+
+    def _pairs(
+        self, images: Tensor, x: Tensor, y: Tensor, rng: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Images and positions of both views, and which pixels show the same tissue."""
+        n, size, shift = len(images), self.size, self.geometry.view_shift
+        views = draw_second_views(n, size, shift, rng)
+        positions = []
+        for wide in self.geometry.positions(x, y, size + 2 * shift, rng):
+            first = wide[:, shift : shift + size, shift : shift + size]
+            second = wide.flatten(1).gather(1, views.source.flatten(1)).view_as(first)
+            positions.append(torch.cat([first, second]))
+        return images.repeat(2), *positions, views.same

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -107,17 +107,29 @@ def _losses(recipe: Recipe, network: Any, n_classes: int) -> Iterator[Fault]:
             yield place, f"the same loss twice: {loss.name}"
         seen.add(loss.name)
         try:
-            reads = _built(loss, n_classes).reads
+            built = _built(loss, n_classes)
         except KaryoscopeError as error:
             yield place, str(error)
             continue
-        missing = sorted(set(reads) - set(network.outputs))  # type: ignore[arg-type]
+        yield from ((place, fault) for fault in _unmet(recipe, network, built.needs))
+        missing = sorted(set(built.reads) - set(network.outputs))  # type: ignore[arg-type]
         if missing:
             yield (
                 place,
                 f"loss {loss.name!r} reads {', '.join(missing)}, but network"
                 f" {recipe.network.name!r} predicts {', '.join(network.outputs)}",
             )
+
+
+def _unmet(recipe: Recipe, network: Any, needs: Sequence[str]) -> Iterator[str]:
+    """What the batches of a recipe cannot give a loss."""
+    if any(name.startswith("soft_") for name in needs) and recipe.teacher is None:
+        yield "it reads a teacher's probabilities, and the recipe has no teacher"
+    if "same_tissue" in needs:
+        if recipe.training.batch_size % 2:
+            yield "it compares two views of each tile, and training.batch_size is odd"
+        if getattr(network, "margin", 0):
+            yield f"network {recipe.network.name!r} predicts only the middle of a tile"
 
 
 def _built(loss: WeightedLoss, n_classes: int) -> Any:

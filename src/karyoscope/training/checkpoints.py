@@ -51,7 +51,9 @@ class Checkpoints(Callback):
     def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
         """Write ``last.ckpt`` at intervals and at the last step."""
         step = trainer.global_step
-        if step % self._every == 0 or step >= trainer.max_steps:
+        # Of a run that ends by the clock, no number of steps is known beforehand.
+        last = trainer.should_stop or 0 <= trainer.max_steps <= step
+        if step % self._every == 0 or last:
             self._save(trainer, "last.ckpt")
 
     def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:

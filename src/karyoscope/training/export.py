@@ -6,40 +6,16 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from safetensors.torch import save
 
-from karyoscope.errors import KaryoscopeError
 from karyoscope.inference.bundle import CARD, FORMAT, ONNX, README, WEIGHTS
 from karyoscope.inference.rewrite import write_files
-from karyoscope.networks import build_network
-from karyoscope.networks.base import deployed_outputs
-from karyoscope.networks.deployed import Deployed
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.data import split_records
 from karyoscope.training.graph import check_graph, with_half_weights, write_onnx
 from karyoscope.training.recipe import Recipe, load_recipe
-
-
-def load_network(recipe: Recipe, checkpoint: Path) -> Any:
-    """The recipe's network with the weights of a checkpoint (the averaged ones, if any)."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    n_classes = len(Taxonomy.load(recipe.taxonomy))
-    network = build_network(recipe.network.name, n_classes, **recipe.network.untrained)
-    # Lightning saves the averaged weights as the state of the module when it averages.
-    prefix = "network."
-    weights = {k[len(prefix) :]: v for k, v in state["state_dict"].items() if k.startswith(prefix)}
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise KaryoscopeError(f"{checkpoint} does not fit its recipe's network") from error
-    return network.eval()
-
-
-def deployed(recipe: Recipe, network: Any) -> Deployed:
-    """A recipe's network from pixels to maps, without auxiliary outputs."""
-    return Deployed(network, recipe.mean, recipe.std, deployed_outputs(network)).eval()
+from karyoscope.training.weights import deployed, half_weights, load_network
 
 
 def export_bundle(
@@ -81,12 +57,7 @@ def export_bundle(
     else:
         graph = with_half_weights(graph)
         check_graph(graph, module, tolerance=0.05)
-    weights = save(
-        {
-            k: v.half().contiguous() if v.is_floating_point() else v.contiguous()
-            for k, v in module.network.state_dict().items()
-        }
-    )
+    weights = save(half_weights(module.network))
     readme = readme or f"# {recipe.name}\n\n{recipe.description}\n\nLicence: {recipe.licence}\n"
     files = {ONNX: graph, WEIGHTS: weights, README: readme.encode()}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}

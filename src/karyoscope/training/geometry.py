@@ -28,6 +28,8 @@ class Geometry(BaseModel):
     """Standard deviation of the elastic displacement, px."""
     elastic_spacing: int = 32
     """Distance of the nodes of the elastic field, px."""
+    view_shift: int = 3
+    """Largest shift between two views of a tile, px, where a loss compares two views."""
 
     def positions(
         self, x: Tensor, y: Tensor, size: int, rng: torch.Generator

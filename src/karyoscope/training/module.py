@@ -20,6 +20,7 @@ from karyoscope.networks.encoder import keep_depthwise_in_float32
 from karyoscope.targets import crop_targets
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.batches import Batch, step_seed
+from karyoscope.training.clock import TimeLimit
 from karyoscope.training.optimisers import build_optimiser, statistics_held
 from karyoscope.training.schema import Recipe
 
@@ -36,11 +37,14 @@ class NucleusModule(L.LightningModule):
     recipe : Recipe
     n_classes : int
         Classes of nuclei, without background.
+    clock : TimeLimit, optional
+        Of a run that ends by the clock: the schedule goes by its time, not by steps.
     """
 
-    def __init__(self, recipe: Recipe, n_classes: int) -> None:
+    def __init__(self, recipe: Recipe, n_classes: int, clock: TimeLimit | None = None) -> None:
         super().__init__()
         self.recipe = recipe
+        self.clock = clock
         self.network = build_network(recipe.network.name, n_classes, **recipe.network.options)
         self.losses = nn.ModuleDict(
             {loss.name: build_loss(loss.name, n_classes, **loss.options) for loss in recipe.losses}
@@ -54,6 +58,7 @@ class NucleusModule(L.LightningModule):
             keep_depthwise_in_float32(self.network)
         self.to(memory_format=torch.channels_last)
         self._again = False
+        self._tuned = False
 
     @property
     def needs(self) -> list[str]:
@@ -77,17 +82,20 @@ class NucleusModule(L.LightningModule):
         if not self._again:
             for name, value in values.items():
                 self.log(f"train/{name}", value, batch_size=len(image))
-            self.log("train/loss", total, prog_bar=True, batch_size=len(image))
+            self.log("train/loss", total, batch_size=len(image))
         return total
 
     def on_train_start(self) -> None:
         """Take the rates from the recipe, which may differ from those of a run that is resumed."""
         settings = self.recipe.optimiser
-        rate = self.recipe.rate_at(self.global_step)
+        rate = self._rate_at(self.global_step)
         rates: list[Any] = [settings.lr * settings.encoder_lr, settings.lr]
         self.trainer.lr_scheduler_configs[0].scheduler.base_lrs = rates  # type: ignore[union-attr]
         for group, flat in zip(self.trainer.optimizers[0].param_groups, rates, strict=True):
             group["initial_lr"], group["lr"] = flat, flat * rate
+
+    def _rate_at(self, step: int) -> float:
+        return self.recipe.rate_at(step if self.clock is None else self.clock.step)
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
         """Let dropout depend on the seed and the step alone, so that a run can be resumed."""
@@ -107,6 +115,14 @@ class NucleusModule(L.LightningModule):
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
         """Leave batches where they are: they were made on the device."""
         return batch
+
+    def on_validation_start(self) -> None:
+        """Stop looking for the fastest convolutions: every image has a size of its own."""
+        self._tuned, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, False
+
+    def on_validation_end(self) -> None:
+        """Go on as before."""
+        torch.backends.cudnn.benchmark = self._tuned
 
     def validation_step(self, sample: Sample | None, index: int) -> None:
         """Segment and score one image; None where this process has fewer than the others."""
@@ -142,7 +158,7 @@ class NucleusModule(L.LightningModule):
         rest = [p for p in self.network.parameters() if id(p) not in known]
         optimiser = build_optimiser(self.recipe.optimiser, encoder, rest, self.second_pass)
         # As a function, of which checkpoints keep nothing; of a method they would.
-        rate_at = self.recipe.rate_at
+        rate_at = self._rate_at
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_at(step))
         return {
             "optimizer": optimiser,

@@ -21,6 +21,9 @@ OPTIMISERS: dict[str, type[Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
 }
 
+#: Those that update all weights in one kernel on a GPU.
+_FUSED = ("adamw", "adam", "sgd")
+
 
 def build_optimiser(
     settings: Optimiser,
@@ -41,11 +44,14 @@ def build_optimiser(
         {"params": encoder, "lr": settings.lr * settings.encoder_lr},
         {"params": rest},
     ]
+    options = settings.own_options()
+    if settings.name in _FUSED and all(p.is_cuda for p in (*encoder, *rest)):
+        options["fused"] = True
     base = OPTIMISERS[settings.name](
         groups,
         lr=settings.lr,
         weight_decay=settings.weight_decay,
-        **settings.own_options(),
+        **options,
     )  # type: ignore[call-arg]
     return SAM(base, settings.sam.rho, second_pass) if settings.sam else base
 

@@ -10,6 +10,8 @@ from lightning.pytorch.callbacks import Callback
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
+from karyoscope.training.clock import TimeLimit
+
 
 class Phase(BaseModel):
     """A part of a run.
@@ -65,14 +67,18 @@ class Phases(Callback):
     Parameters
     ----------
     phases : sequence of Phase
+    clock : TimeLimit, optional
+        Of a run that ends by the clock.
     """
 
-    def __init__(self, phases: Sequence[Phase]) -> None:
+    def __init__(self, phases: Sequence[Phase], clock: TimeLimit | None = None) -> None:
         self.phases = list(phases)
+        self.clock = clock
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Freeze and thaw; at every step, since validation sets the whole network to training."""
-        phase, _ = phase_at(trainer.global_step, self.phases)
+        step = trainer.global_step if self.clock is None else self.clock.step
+        phase, _ = phase_at(step, self.phases)
         freeze(pl_module.get_submodule("network"), phase.frozen)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 from pathlib import Path
 from typing import Literal
 
 import lightning as L
 import torch
 import yaml
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
+from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from karyoscope.errors import KaryoscopeError
@@ -22,11 +24,15 @@ from karyoscope.training.bank import PixelBank
 from karyoscope.training.batches import TileBatches
 from karyoscope.training.check import ANALYST, can_validate
 from karyoscope.training.checkpoints import Checkpoints, last_checkpoint
+from karyoscope.training.clock import TimeLimit
 from karyoscope.training.curves import summarise_log
 from karyoscope.training.module import NucleusModule
+from karyoscope.training.pace import Pace
 from karyoscope.training.packed import read_packed
 from karyoscope.training.phases import Phases
 from karyoscope.training.schema import Recipe
+from karyoscope.training.teacher import taught
+from karyoscope.training.weights import start_from, write_weights
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +46,7 @@ def train(
     device: str = "auto",
     packed: Path | None = None,
     log_to: Log = "csv",
+    seconds: float | None = None,
 ) -> Path:
     """Train a recipe.
 
@@ -58,32 +65,46 @@ def train(
         :func:`~karyoscope.training.packed.write_packed`.
     log_to : {"csv", "tensorboard"}
         ``tensorboard`` writes its files beside the CSV.
+    seconds : float, optional
+        Train for this long instead of the recipe's steps, with the schedule and the phases
+        fitted to it; validation is then one, at the end. See
+        :class:`~karyoscope.training.clock.TimeLimit`.
 
     Returns
     -------
     path
-        The last checkpoint.
+        The last checkpoint. ``weights.safetensors`` beside it holds the (averaged) weights alone.
     """
     last = out / "last.ckpt"
     if getattr(rank_zero_only, "rank", 0) == 0:
         _prepare(recipe, out, resume)
     L.seed_everything(recipe.training.seed, verbose=False)
-    module = NucleusModule(recipe, len(Taxonomy.load(recipe.taxonomy)))
+    clock = None if seconds is None else TimeLimit(seconds, recipe.training.steps)
+    module = NucleusModule(recipe, len(Taxonomy.load(recipe.taxonomy)), clock)
+    if recipe.start is not None and not resume:
+        start_from(module.network, recipe.start)
     first_step = 0
     if resume:
         first_step = torch.load(last, map_location="cpu", weights_only=True)["global_step"]
-    trainer = _trainer(recipe, out, device, _loggers(out, first_step, log_to))
+    trainer = _trainer(recipe, out, device, _loggers(out, first_step, log_to), clock)
     bank = _bank(recipe, packed).to(trainer.strategy.root_device)
+    if recipe.teacher is not None:
+        bank = taught(bank, recipe.teacher)
     batches = batches_of(recipe, bank, module.needs, trainer.global_rank)
     batches.first_step = first_step
     log.info("%d images, %d tiles", len(bank), len(batches.tiles.image))
+    images = _validation_images(recipe, packed, trainer)
     trainer.fit(
         module,
         DataLoader(batches, batch_size=None),
-        _validation_images(recipe, packed, trainer),
+        images if clock is None else None,
         ckpt_path=last if resume else None,
         weights_only=True,
     )
+    if trainer.is_global_zero:
+        write_weights(module.network, out / "weights.safetensors")
+    if clock is not None and images is not None:
+        trainer.validate(module, images, verbose=False)
     if trainer.is_global_zero:
         summarise_log(out)
     return last
@@ -98,8 +119,11 @@ def _prepare(recipe: Recipe, out: Path, resume: bool) -> None:
     )
 
 
-def _trainer(recipe: Recipe, out: Path, device: str, loggers: list[Logger]) -> L.Trainer:
+def _trainer(
+    recipe: Recipe, out: Path, device: str, loggers: list[Logger], clock: TimeLimit | None
+) -> L.Trainer:
     settings = recipe.training
+    on_gpu = device != "cpu" and torch.cuda.is_available()
     # A frozen part, or an output that no loss reads, has no gradients to wait for.
     several = DDPStrategy(find_unused_parameters=True) if settings.devices > 1 else "auto"
     return L.Trainer(
@@ -107,12 +131,16 @@ def _trainer(recipe: Recipe, out: Path, device: str, loggers: list[Logger]) -> L
         accelerator="gpu" if device == "cuda" else device,
         devices=settings.devices,
         strategy=several,
-        max_steps=settings.steps,
+        max_steps=settings.steps if clock is None else -1,
         precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
         gradient_clip_val=recipe.optimiser.clip,
-        callbacks=_callbacks(recipe, out),
+        callbacks=_callbacks(recipe, out, clock, on_gpu),
+        # Every tile has the same size: the fastest convolutions are found once.
+        benchmark=on_gpu,
         logger=loggers,
         log_every_n_steps=50,
+        # A bar reads the loss at every step, for which a GPU would have to be waited for.
+        enable_progress_bar=sys.stderr.isatty() and not on_gpu,
         enable_model_summary=False,
         enable_checkpointing=False,
         # Batches have no end, so that validation goes by steps.
@@ -178,7 +206,17 @@ def batches_of(recipe: Recipe, bank: PixelBank, targets: list[str], rank: int = 
     )
 
 
-def _callbacks(recipe: Recipe, out: Path) -> list[Callback]:
-    phases = [Phases(recipe.phases)] if recipe.phases else []
-    average = [EMAWeightAveraging(decay=recipe.training.ema)] if recipe.training.ema else []
-    return [*phases, *average, Checkpoints(out)]
+def _callbacks(recipe: Recipe, out: Path, clock: TimeLimit | None, on_gpu: bool) -> list[Callback]:
+    settings = recipe.training
+    callbacks: list[Callback] = [] if clock is None else [clock]
+    if recipe.phases:
+        callbacks.append(Phases(recipe.phases, clock))
+    if settings.ema:
+        callbacks.append(
+            WeightAveraging(
+                # Where it is not said, the average would lie where the weights lay at first.
+                device="cuda" if on_gpu else "cpu",
+                multi_avg_fn=get_ema_multi_avg_fn(settings.ema),
+            )
+        )
+    return [*callbacks, Pace(settings.batch_size * settings.devices), Checkpoints(out)]

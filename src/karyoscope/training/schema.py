@@ -85,6 +85,15 @@ class Sharpness(_Strict):
     """Radius of the neighbourhood whose worst point is minimised."""
 
 
+class Teacher(_Strict):
+    """A trained model whose probabilities are labels beside those of the annotators."""
+
+    recipe: str
+    """Its recipe: a name or a file."""
+    weights: Path
+    """Its checkpoint, ``.safetensors`` file or bundle folder."""
+
+
 class Optimiser(_Strict):
     """Which optimiser, at which rate."""
 
@@ -169,6 +178,12 @@ class Recipe(_Strict):
     data: list[DataSource] = Field(min_length=1)
     validation: Validation
     network: Named
+    start: Path | None = None
+    """Weights to begin with, loaded where they fit: a bundle's folder, a checkpoint or a
+    ``.safetensors`` file."""
+    teacher: Teacher | None = None
+    """Read by the losses whose names begin with ``soft_``; its probabilities are the mean of
+    eight views."""
     losses: list[WeightedLoss] = Field(min_length=1)
     geometry: Geometry = Geometry()
     colour: Colour = Colour()
