@@ -7,6 +7,8 @@ import pytest
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
+from karyoscope.targets import TARGETS, make_targets  # noqa: E402
+
 CLASSES = 3
 
 #: What a loss cannot be built without.
@@ -26,6 +28,18 @@ def labels(size: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
     classes = (ids % CLASSES + 1).masked_fill(ids == 0, 0).to(torch.uint8)
     classes[0][ids[0] == 5] = 0
     return ids, classes
+
+
+def batch_targets(ids: torch.Tensor, classes: torch.Tensor) -> dict[str, torch.Tensor]:
+    """All targets of a batch whose second half shows the tiles of the first half again."""
+    targets = make_targets(TARGETS, ids.repeat(2, 1, 1), classes.repeat(2, 1, 1))
+    pixels = torch.arange(ids[0].numel()).view(1, *ids.shape[1:]).expand(ids.shape)
+    targets["same_tissue"] = pixels.masked_fill(ids < 0, -1)
+    for name, n in (("three_label", 3), ("types", CLASSES + 1)):
+        label = targets[name]
+        soft = F.one_hot(label.masked_fill(label == 255, 0), n).movedim(-1, 1).float()
+        targets[f"soft_{name}"] = soft * (label != 255)[:, None]
+    return targets
 
 
 def perfect_outputs(targets: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -3,21 +3,21 @@
 from functools import cache
 
 import pytest
-from loss_cases import CLASSES, REQUIRED, labels, outputs_at
+from loss_cases import CLASSES, REQUIRED, batch_targets, labels, outputs_at
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
 from karyoscope.errors import KaryoscopeError  # noqa: E402
 from karyoscope.losses import LOSSES, build_loss  # noqa: E402
-from karyoscope.targets import TARGETS, make_targets  # noqa: E402
+from karyoscope.targets import OF_THE_BATCH, TARGETS  # noqa: E402
 
 BACKGROUND = {"three_label": 0, "np": 0, "types": 0, "contour": 0}
 
 
 @pytest.fixture(scope="module")
 def targets() -> dict[str, torch.Tensor]:
-    return make_targets(TARGETS, *labels())
+    return batch_targets(*labels())
 
 
 @cache
@@ -37,7 +37,7 @@ def built(name: str):
 class TestContract:
     def test_it_says_what_it_compares(self, name, targets):
         loss = built(name)
-        assert set(loss.needs) <= set(TARGETS)
+        assert set(loss.needs) <= {*TARGETS, *OF_THE_BATCH}
         outputs = outputs_at(targets, 0.5)
         assert set(loss.reads) <= set(outputs)
         named = {key: outputs[key] for key in loss.reads}, {k: targets[k] for k in loss.needs}
@@ -76,6 +76,9 @@ class TestContract:
         strip = {k: v.clone() for k, v in targets.items()}
         for key in ("three_label", "np", "types", "contour"):
             strip[key][..., -6:] = 255
+            if f"soft_{key}" in strip:
+                strip[f"soft_{key}"][..., -6:] = 0
+        strip["same_tissue"][..., -6:] = -1
         outputs = outputs_at(targets, 0.5)
         other = {k: v.clone() for k, v in outputs.items()}
         for values in other.values():
@@ -91,7 +94,7 @@ class TestContract:
     def test_tiles_of_background_or_of_one_nucleus(self, name, ids):
         shape = (1, 32, 32)
         tile = torch.full(shape, int(ids == "full"), dtype=torch.int32)
-        targets = make_targets(TARGETS, tile, tile.to(torch.uint8))
+        targets = batch_targets(tile, tile.to(torch.uint8))
         outputs = {k: v.requires_grad_() for k, v in outputs_at(targets, 0.5).items()}
         value = built(name)(outputs, targets)
         value.backward()
@@ -112,7 +115,7 @@ class TestContract:
             ids = torch.full_like(ids, -1)
             ids[0, 5, 5] = 0
             classes = torch.zeros_like(classes)
-        targets = make_targets(TARGETS, ids, classes)
+        targets = batch_targets(ids, classes)
         outputs = {k: v.requires_grad_() for k, v in outputs_at(targets, 0.3).items()}
         loss = built(name).train()
         for _ in range(2):
@@ -143,7 +146,7 @@ class TestContract:
 
 
 def test_an_unknown_loss_is_named():
-    with pytest.raises(KaryoscopeError, match="no loss 'hinge'; there are centre, distance"):
+    with pytest.raises(KaryoscopeError, match="no loss 'hinge'; there are centre, consistent_three_label"):
         build_loss("hinge", 3)
 
 

@@ -10,7 +10,8 @@ from karyoscope.training.geometry import Geometry  # noqa: E402
 from karyoscope.training.views import draw_second_views  # noqa: E402
 
 STILL = Colour(
-    stain_scale=0, stain_shift=0, stain_turn=0, brightness=0, contrast=0, saturation=0, blur=0, noise=0
+    stain_scale=0, stain_shift=0, stain_turn=0,
+    brightness=0, contrast=0, saturation=0, blur=0, noise=0,
 )  # fmt: skip
 
 

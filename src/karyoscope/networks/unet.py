@@ -7,7 +7,6 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from karyoscope.errors import KaryoscopeError
 from karyoscope.networks.decoder import UNetDecoder
 from karyoscope.networks.encoder import Encoder
 from karyoscope.networks.heads import ConvHead, PixelShuffleHead
@@ -65,17 +64,13 @@ class SharedUNet(nn.Module):
         super().__init__()
         self.encoder = Encoder(encoder, pretrained, drop_path=drop_path, anti_aliased=anti_aliased)
         self.decoder = UNetDecoder(self.encoder.channels, channels, dropout)
-        self._at_stride_2 = len(self.encoder.channels) - 2
-        if len(channels) <= self._at_stride_2:
-            raise KaryoscopeError(
-                f"channels: a decoder that reaches stride 2 has at least {self._at_stride_2 + 1}"
-                f" levels over this encoder, got {len(channels)}"
-            )
-        scale = 2 if len(channels) == self._at_stride_2 + 1 else 1
+        # Level of the decoder that has stride 2, or its last where it stops before.
+        self._for_types = min(len(channels), len(self.encoder.channels) - 1) - 1
+        scale = 1 if len(channels) == len(self.encoder.channels) else 2
         heads: dict[str, nn.Module] = {"three_label": PixelShuffleHead(channels[-1], 3, scale)}
         if centre:
             heads["centre"] = PixelShuffleHead(channels[-1], 2, scale)
-        heads["types"] = ConvHead(channels[self._at_stride_2], n_classes + 1)
+        heads["types"] = ConvHead(channels[self._for_types], n_classes + 1)
         self.heads = nn.ModuleDict(heads)
         self.outputs = tuple(heads)
 
@@ -90,5 +85,5 @@ class SharedUNet(nn.Module):
             ``types`` (b, n_classes + 1, h/2, w/2): logits, background first.
         """
         maps = self.decoder.decoded(self.encoder(image))
-        inputs = dict.fromkeys(self.heads, maps[-1]) | {"types": maps[self._at_stride_2]}
+        inputs = dict.fromkeys(self.heads, maps[-1]) | {"types": maps[self._for_types]}
         return {name: head(inputs[name]) for name, head in self.heads.items()}
