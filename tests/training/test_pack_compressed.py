@@ -120,7 +120,8 @@ def test_validation_images_come_back(made):
 
 
 def test_pixels_that_are_not_labelled_stay_so(made, tmp_path):
-    from karyoscope.training.pack_writing import rows_of, samples_of, write_compressed
+    from karyoscope.training.pack_images import rows_of, samples_of
+    from karyoscope.training.pack_writing import write_compressed
     from karyoscope.training.packed import about_recipe
 
     ids = made.bank.ids.clone()
@@ -142,7 +143,7 @@ def test_pixels_that_are_not_labelled_stay_so(made, tmp_path):
 
 
 def test_a_nucleus_of_two_classes_is_named(made):
-    from karyoscope.training.pack_writing import rows_of
+    from karyoscope.training.pack_images import rows_of
 
     classes = made.bank.classes.clone()
     classes[int(torch.nonzero(made.bank.ids > 0)[0])] = 9

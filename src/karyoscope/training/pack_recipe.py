@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from karyoscope.training.data import ValidationImages, load_training_bank, split_records
-from karyoscope.training.pack_writing import Report, rows_of, samples_of, write_compressed
+from karyoscope.training.pack_images import rows_of, samples_of
+from karyoscope.training.pack_writing import Report, write_compressed
 from karyoscope.training.packed import about_recipe
 from karyoscope.training.schema import Recipe
 
