@@ -249,7 +249,10 @@ def test_damage_is_one_line(made, tmp_path):
         described(lambda about: about["images"][0].update(size=[10, 10])),
         described(lambda about: about["images"][0].update(size=[10**9, 10**9])),
         described(lambda about: about["images"][0].update(nuclei=-1)),
+        described(lambda about: about["images"][0].update(nuclei=float("inf"))),
         described(lambda about: about["bank"]["weights"]["values"].pop()),
+        described(lambda about: about["bank"]["weights"].update(dtype="none")),
+        lambda entries: entries.update({"classes.bin": b"\xff" * len(entries["classes.bin"])}),
         described(lambda about: about["bank"].pop("weights")),
         described(lambda about: about.update(taxonomy="{")),
     ]

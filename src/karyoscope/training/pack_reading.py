@@ -89,6 +89,8 @@ class PackFile:
     about : dict
         The file's ``pack.json``.
     images : list of PackedImage
+    highest_class : int
+        Of any nucleus.
     """
 
     def __init__(self, path: Path, zipped: zipfile.ZipFile) -> None:
@@ -103,6 +105,7 @@ class PackFile:
             raise ValueError(f"{pixels} pixels")
         counts = [image.nuclei for image in self.images]
         codes = np.frombuffer(self._read(CLASSES, sum(counts)), np.uint8)
+        self.highest_class = int(codes.max(initial=0))
         if len(codes) != sum(counts):
             raise ValueError(f"{len(codes)} classes of {sum(counts)} nuclei")
         self._tables = np.split(codes, np.cumsum(counts)[:-1]) if counts else []
@@ -161,6 +164,7 @@ def open_pack(path: Path) -> Iterator[PackFile]:
             yield PackFile(path, zipped)
     except (
         *(zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError),
-        *(KeyError, TypeError, ValueError, AttributeError),
+        *(KeyError, TypeError, ValueError, AttributeError, OverflowError),
     ) as error:
-        raise KaryoscopeError(f"{path} is a damaged training set: {error}") from error
+        what = " ".join(str(error).split())
+        raise KaryoscopeError(f"{path} is a damaged training set: {what}") from error

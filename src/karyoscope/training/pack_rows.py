@@ -48,6 +48,9 @@ def bank_of(file: PackFile) -> PixelBank:
     rest = {k: _value(v) for k, v in file.about["bank"].items() if k in known - {*_PIXELS}}
     if len(rest["weights"]) != len(images) or not images:
         raise ValueError(f"{len(rest['weights'])} weights of {len(images)} images")
+    # A device would not say which image has a class that the model has not.
+    if file.highest_class > (len(rest["sets"]) - 1 if "sets" in rest else rest["n_classes"]):
+        raise ValueError(f"a nucleus has class {file.highest_class}")
     if "highest" in known:
         rest["highest"] = max(image.nuclei for image in images)
     sizes = [math.prod(image.shape) for image in images]
