@@ -1,5 +1,6 @@
 """A training set in one file, and training where the analyst's packages are not."""
 
+import shutil
 import subprocess
 import sys
 from textwrap import dedent
@@ -13,11 +14,14 @@ pytest.importorskip("lightning")
 from karyoscope.errors import KaryoscopeError  # noqa: E402
 from karyoscope.training import load_recipe  # noqa: E402
 from karyoscope.training.data import load_training_bank  # noqa: E402
+from karyoscope.training.pack_recipe import pack_recipe  # noqa: E402
 from karyoscope.training.packed import read_packed, write_packed  # noqa: E402
 
 #: What a bare GPU machine lacks.
 ABSENT = ("scipy", "cv2", "numba", "pyarrow", "shapely", "openvino", "tifffile", "imagecodecs",
           "openslide", "matplotlib", "onnx")  # fmt: skip
+#: What a GPU machine lacks that has the packages of the post-processing.
+NO_SLIDES = ("shapely", "openvino", "imagecodecs", "openslide", "matplotlib", "zarr", "wsidicom")
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +79,15 @@ def test_the_command_packs_what_a_recipe_trains_on(packed, tmp_path):
     assert wrong.exit_code == 2
 
 
-@pytest.mark.slow
-def test_a_bare_machine_trains_from_it(packed, tmp_path):
-    folder, *_ = packed
+def train_without(absent, folder, packed, tmp_path):
+    """Train in a process that cannot import some packages; return what it said."""
     script = tmp_path / "bare.py"
     script.write_text(
         dedent(f"""
         import importlib.metadata, logging, sys
         from importlib.machinery import PathFinder
 
-        absent = {ABSENT!r}
+        absent = {absent!r}
         real = PathFinder.find_spec
 
         def find_spec(name, path=None, target=None):
@@ -104,8 +107,7 @@ def test_a_bare_machine_trains_from_it(packed, tmp_path):
         from karyoscope.training import load_recipe, train
 
         recipe = load_recipe({str(folder / "recipe.yaml")!r})
-        train(recipe, Path({str(tmp_path / "run")!r}), device="cpu",
-              packed=Path({str(folder / "set.safetensors")!r}))
+        train(recipe, Path({str(tmp_path / "run")!r}), device="cpu", packed=Path({str(packed)!r}))
         assert not [name for name in absent if name in sys.modules]
         """)
     )
@@ -113,7 +115,25 @@ def test_a_bare_machine_trains_from_it(packed, tmp_path):
         [sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "no validation: it needs numba, cv2, scipy" in done.stderr
     assert "no picture of the log: matplotlib is not installed" in done.stderr
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 2
+    return done.stderr
+
+
+@pytest.mark.slow
+def test_a_bare_machine_trains_from_it(packed, tmp_path):
+    folder, *_ = packed
+    said = train_without(ABSENT, folder, folder / "set.safetensors", tmp_path)
+    assert "no validation: it needs numba, cv2, scipy, pyarrow, tifffile" in said
     assert (tmp_path / "run" / "log.csv").is_file()
+
+
+@pytest.mark.slow
+def test_a_machine_without_data_validates_from_a_compressed_set(tmp_path):
+    path = write_recipe(tmp_path, training={"steps": 2, "ema": 0.9})
+    pack_recipe(load_recipe(path), tmp_path / "set.zip", 55 * 2**20)
+    shutil.rmtree(tmp_path / "data")
+    said = train_without(NO_SLIDES, tmp_path, tmp_path / "set.zip", tmp_path)
+    assert "no validation" not in said
+    assert "val/pq" in (tmp_path / "run" / "log.csv").read_text()
+    assert list((tmp_path / "run" / "tiles").iterdir())

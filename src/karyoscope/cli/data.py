@@ -179,22 +179,36 @@ def _print_splits(splits: dict[str, Split], as_json: bool) -> None:
 @app.command("pack")
 def pack_command(
     recipe: Annotated[Path, typer.Argument(help="Recipe (YAML).")],
-    out: Annotated[Path, typer.Option(help="File to write (.safetensors).")],
+    out: Annotated[Path, typer.Option(help="File to write (.safetensors; .zip with --compress).")],
+    compress: Annotated[
+        bool, typer.Option(help="Write the validation images too, and all as images in a ZIP.")
+    ] = False,
+    limit_mib: Annotated[
+        float,
+        typer.Option(
+            help="MiB that a compressed file may have; images lose what is over.", min=0.01
+        ),
+    ] = 55,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: data.0.path=FOLDER.")
     ] = None,
 ) -> None:
-    """Write the training images of a recipe to one file, for a machine without the data."""
+    """Write the images of a recipe to one file, for a machine without the data."""
     from karyoscope.cli._extras import require
 
     require("train", "torch", "timm", "lightning")
     from karyoscope.training import load_recipe
     from karyoscope.training.data import load_training_bank
+    from karyoscope.training.pack_recipe import pack_recipe
     from karyoscope.training.packed import write_packed
 
-    if out.suffix != ".safetensors":
-        raise typer.BadParameter(f"--out takes a .safetensors file, not {out.name!r}")
+    suffix = ".zip" if compress else ".safetensors"
+    if out.suffix != suffix:
+        raise typer.BadParameter(f"--out takes a {suffix} file here, not {out.name!r}")
     loaded = load_recipe(recipe, changes)
+    if compress:
+        print(f"{out}: {pack_recipe(loaded, out, int(limit_mib * 2**20))}")
+        return
     bank = load_training_bank(loaded)
     write_packed(bank, loaded, out)
     print(f"{len(bank)} images with {len(bank.rgb)} pixels written to {out}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import shapely
-from shapely.geometry.base import BaseGeometry
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
 
 # Where the centre of pixel (0, 0) lies in the coordinates of the polygons.
 CORNER_ORIGIN = 0.5
@@ -31,6 +34,8 @@ def covered_pixels(
     -------
     rows, columns : ndarray of int64
     """
+    import shapely  # Late, so that a bare GPU machine validates without.
+
     if geometry.is_empty:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     left, top, right, bottom = geometry.bounds
@@ -72,6 +77,8 @@ def pixel_polygon(mask: np.ndarray, x: int, y: int) -> BaseGeometry:
     Polygon or MultiPolygon
         Origin at the corner of the image's top left pixel.
     """
+    import shapely
+
     padded = np.pad(mask.astype(np.int8), ((0, 0), (1, 1)))
     change = np.diff(padded, axis=1)
     rows, starts = np.nonzero(change == 1)

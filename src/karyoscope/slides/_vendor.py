@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import openslide
+from karyoscope.slides._openslide import openslide
 
 # These are told by their name even where OpenSlide does not know them, so that a slide whose
 # companion files are missing is reported and not taken for the thumbnail that it begins with.
@@ -20,8 +20,11 @@ _BY_SUFFIX = {
 
 
 def vendor_format(path: Path) -> str | None:
-    """OpenSlide's name for the format of a file, such as ``"aperio"``; None where it has none."""
-    if path.is_dir():
+    """OpenSlide's name for the format of a file, such as ``"aperio"``; None where it has none.
+
+    None without OpenSlide, too.
+    """
+    if path.is_dir() or openslide is None:
         return None
     try:
         found = openslide.OpenSlide.detect_format(path)

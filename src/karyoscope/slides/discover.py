@@ -6,7 +6,7 @@ import glob
 from collections.abc import Iterable
 from pathlib import Path
 
-import openslide
+from karyoscope.slides._openslide import openslide
 
 SUFFIXES = {
     *(".svs", ".tif", ".tiff", ".btf", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu"),
@@ -63,7 +63,7 @@ def _is_plain_folder(path: Path) -> bool:
 def _in_folder(folder: Path) -> list[Path]:
     found = [path for path in sorted(folder.iterdir()) if _is_slide(path)]
     dicom = [path for path in found if path.suffix.lower() == ".dcm"]
-    if not dicom:
+    if not dicom or openslide is None:
         return found
     return [path for path in found if path not in dicom] + _one_per_series(folder, dicom)
 

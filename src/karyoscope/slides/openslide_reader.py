@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import openslide
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.slides._openslide import openslide
 from karyoscope.slides._pixels import to_rgb
 from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import reason

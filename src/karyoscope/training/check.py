@@ -27,7 +27,7 @@ Place = tuple[str | int, ...]
 Fault = tuple[Place, str]
 
 #: Packages that the post-processing, and so validation, needs.
-ANALYST = ("numba", "cv2", "scipy")
+ANALYST = ("numba", "cv2", "scipy", "pyarrow", "tifffile")
 
 
 def can_validate() -> bool:

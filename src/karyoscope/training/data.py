@@ -81,7 +81,29 @@ def load_training_bank(recipe: Recipe) -> PixelBank:
     return PixelBank.from_samples(samples, [weight for *_, weight in train], len(images.taxonomy))
 
 
-class ValidationImages(TorchDataset):
+class _Shared(TorchDataset):
+    """Images that several processes share among them.
+
+    All have as many, so that none waits for another: some have None in place of the last.
+    """
+
+    def __init__(self, count: int, rank: int, processes: int) -> None:
+        self._count = count
+        self._rank = rank
+        self._processes = processes
+
+    def __len__(self) -> int:
+        return -(-self._count // self._processes)
+
+    def __getitem__(self, index: int) -> Sample | None:
+        index = index * self._processes + self._rank
+        return self._image(index) if index < self._count else None
+
+    def _image(self, index: int) -> Sample:
+        raise NotImplementedError
+
+
+class ValidationImages(_Shared):
     """The validation images of a recipe, whole; see :class:`RecipeImages`.
 
     Parameters
@@ -95,12 +117,24 @@ class ValidationImages(TorchDataset):
     def __init__(self, recipe: Recipe, rank: int = 0, processes: int = 1) -> None:
         self._read = RecipeImages(recipe).load
         _, self._records = split_records(recipe)
-        self._rank = rank
-        self._processes = processes
+        super().__init__(len(self._records), rank, processes)
 
-    def __len__(self) -> int:
-        return -(-len(self._records) // self._processes)
+    def _image(self, index: int) -> Sample:
+        return self._read(*self._records[index])
 
-    def __getitem__(self, index: int) -> Sample | None:
-        index = index * self._processes + self._rank
-        return self._read(*self._records[index]) if index < len(self._records) else None
+
+class PackedValidationImages(_Shared):
+    """Validation images that were read from a packed training set, shared in the same way.
+
+    Parameters
+    ----------
+    samples : list of Sample
+    rank, processes : int
+    """
+
+    def __init__(self, samples: list[Sample], rank: int = 0, processes: int = 1) -> None:
+        self._samples = samples
+        super().__init__(len(samples), rank, processes)
+
+    def _image(self, index: int) -> Sample:
+        return self._samples[index]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -11,10 +13,16 @@ from safetensors.torch import save_file
 from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
+from karyoscope.training.pack_reading import open_pack
+from karyoscope.training.pack_rows import bank_of, samples_in
 from karyoscope.training.schema import Recipe
+
+if TYPE_CHECKING:
+    from karyoscope.datasets.base import Sample
 
 FORMAT = "karyoscope training set 1"
 _TENSORS = ("rgb", "ids", "classes", "starts", "heights", "widths", "weights")
+_ZIP = b"PK\x03\x04"
 
 
 def write_packed(bank: PixelBank, recipe: Recipe, path: Path) -> None:
@@ -28,14 +36,7 @@ def write_packed(bank: PixelBank, recipe: Recipe, path: Path) -> None:
     path : path
         A ``.safetensors`` file; replaced when complete.
     """
-    about = {
-        "format": FORMAT,
-        "recipe": recipe.name,
-        "mpp": str(recipe.mpp),
-        "stain": recipe.stain or "",
-        "taxonomy": json.dumps(Taxonomy.load(recipe.taxonomy).to_dict()),
-        "names": json.dumps(bank.names),
-    }
+    about = about_recipe(recipe) | {"format": FORMAT, "names": json.dumps(bank.names)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     tensors = {name: getattr(bank, name).contiguous() for name in _TENSORS}
@@ -43,17 +44,29 @@ def write_packed(bank: PixelBank, recipe: Recipe, path: Path) -> None:
     partial.replace(path)
 
 
+def about_recipe(recipe: Recipe) -> dict[str, str]:
+    """What a file says of the recipe that it was packed for."""
+    return {
+        "recipe": recipe.name,
+        "mpp": str(recipe.mpp),
+        "stain": recipe.stain or "",
+        "taxonomy": json.dumps(Taxonomy.load(recipe.taxonomy).to_dict()),
+    }
+
+
 def read_packed(path: Path, recipe: Recipe) -> PixelBank:
-    """Read a training set.
+    """Read a training set, compressed or not.
 
     Raises
     ------
     KaryoscopeError
-        If there is no such file, it is something else, or it has not the recipe's classes, scale
-        and stain.
+        If there is no such file, it is damaged or something else, or it has not the recipe's
+        classes, scale and stain.
     """
-    if not path.is_file():
-        raise KaryoscopeError(f"packed training set {path} does not exist")
+    if _is_compressed(path):
+        with open_pack(path) as file:
+            _check(file.about, path, recipe)
+            return bank_of(file)
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
@@ -62,6 +75,34 @@ def read_packed(path: Path, recipe: Recipe) -> PixelBank:
             tensors = {name: file.get_tensor(name) for name in _TENSORS}
     except SafetensorError as error:
         raise KaryoscopeError(f"{path} is not a whole .safetensors file") from error
+    n_classes = _check(about, path, recipe)
+    return PixelBank(**tensors, names=json.loads(about["names"]), n_classes=n_classes)
+
+
+def read_packed_validation(path: Path, recipe: Recipe) -> list[Sample]:
+    """Read the validation images that lie beside a training set; none where it has none.
+
+    Raises
+    ------
+    KaryoscopeError
+        See :func:`read_packed`.
+    """
+    if not _is_compressed(path):
+        return []
+    with open_pack(path) as file:
+        _check(file.about, path, recipe)
+        return samples_in(file, Taxonomy.load(recipe.taxonomy))
+
+
+def _is_compressed(path: Path) -> bool:
+    if not path.is_file():
+        raise KaryoscopeError(f"packed training set {path} does not exist")
+    with path.open("rb") as file:
+        return file.read(4) == _ZIP
+
+
+def _check(about: Mapping[str, str], path: Path, recipe: Recipe) -> int:
+    """Compare a file with a recipe; return the number of classes."""
     taxonomy = Taxonomy.load(recipe.taxonomy)
     packed = Taxonomy.from_dict(json.loads(about["taxonomy"]))
     if packed.names != taxonomy.names:
@@ -78,4 +119,4 @@ def read_packed(path: Path, recipe: Recipe) -> PixelBank:
         raise KaryoscopeError(
             f"{path} has the stain {stains[0]}, the recipe {stains[1]}: pack it again"
         )
-    return PixelBank(**tensors, names=json.loads(about["names"]), n_classes=len(taxonomy))
+    return len(taxonomy)

@@ -28,7 +28,7 @@ from karyoscope.training.clock import TimeLimit
 from karyoscope.training.curves import summarise_log
 from karyoscope.training.module import NucleusModule
 from karyoscope.training.pace import Pace
-from karyoscope.training.packed import read_packed
+from karyoscope.training.packed import read_packed, read_packed_validation
 from karyoscope.training.phases import Phases
 from karyoscope.training.schema import Recipe
 from karyoscope.training.teacher import taught
@@ -61,8 +61,8 @@ def train(
         Go on from ``out/last.ckpt``, at the step where it was written.
     device : {"auto", "cpu", "cuda"}
     packed : path, optional
-        Training images in one file, in place of the recipe's data; see
-        :func:`~karyoscope.training.packed.write_packed`.
+        Training images in one file, in place of the recipe's data, and the validation images if
+        it has them; see :func:`~karyoscope.training.packed.read_packed`.
     log_to : {"csv", "tensorboard"}
         ``tensorboard`` writes its files beside the CSV.
     seconds : float, optional
@@ -181,12 +181,16 @@ def _validation_images(
     if not can_validate():
         log.info("no validation: it needs %s", ", ".join(ANALYST))
         return None
+    from karyoscope.training.data import PackedValidationImages, ValidationImages
+
+    place = trainer.global_rank, trainer.world_size
+    samples = [] if packed is None else read_packed_validation(packed, recipe)
+    if samples:
+        return DataLoader(PackedValidationImages(samples, *place), batch_size=None)
     if packed is not None and not recipe.data[0].path.exists():
         log.info("no validation: %s does not exist", recipe.data[0].path)
         return None
-    from karyoscope.training.data import ValidationImages
-
-    images = ValidationImages(recipe, trainer.global_rank, trainer.world_size)
+    images = ValidationImages(recipe, *place)
     return DataLoader(images, batch_size=None)
 
 

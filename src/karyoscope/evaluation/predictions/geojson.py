@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from shapely.geometry.base import BaseGeometry
 
 from karyoscope.datasets import Sample
 from karyoscope.datasets._polygons import paint
 from karyoscope.datasets.geojson import AREAS, feature_class, feature_geometry, read_features
 from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, class_ids
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
 
 
 class GeoJsonFiles(PredictionFiles):
