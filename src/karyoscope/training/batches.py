@@ -88,4 +88,5 @@ class TileBatches(IterableDataset):
         images = self.tiles.image[drawn]
         x, y = self.geometry.positions(x, y, self.size, rng)
         rgb, ids, classes = self.bank.gather(images, x, y)
-        return self.colour(rgb, rng), make_targets(self.targets, ids, classes)
+        about = (classes, self.bank.sets, self.bank.highest)
+        return self.colour(rgb, rng), make_targets(self.targets, ids, *about)

@@ -10,11 +10,11 @@ from safetensors.torch import save_file
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
-from karyoscope.training.bank import PixelBank
+from karyoscope.training.bank import PixelBank, single_sets
 from karyoscope.training.schema import Recipe
 
 FORMAT = "karyoscope training set 1"
-_TENSORS = ("rgb", "ids", "classes", "starts", "heights", "widths", "weights")
+_TENSORS = ("rgb", "ids", "classes", "starts", "heights", "widths", "weights", "sets")
 
 
 def write_packed(bank: PixelBank, recipe: Recipe, path: Path) -> None:
@@ -35,6 +35,7 @@ def write_packed(bank: PixelBank, recipe: Recipe, path: Path) -> None:
         "stain": recipe.stain or "",
         "taxonomy": json.dumps(Taxonomy.load(recipe.taxonomy).to_dict()),
         "names": json.dumps(bank.names),
+        "highest": str(bank.highest),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -59,7 +60,9 @@ def read_packed(path: Path, recipe: Recipe) -> PixelBank:
             about = file.metadata() or {}
             if about.get("format") != FORMAT:
                 raise KaryoscopeError(f"{path} is no training set of `karyoscope data pack`")
-            tensors = {name: file.get_tensor(name) for name in _TENSORS}
+            # Packs that were written when every label was one class have no sets.
+            held = set(file.keys())
+            tensors = {name: file.get_tensor(name) for name in _TENSORS if name in held}
     except SafetensorError as error:
         raise KaryoscopeError(f"{path} is not a whole .safetensors file") from error
     taxonomy = Taxonomy.load(recipe.taxonomy)
@@ -78,4 +81,8 @@ def read_packed(path: Path, recipe: Recipe) -> PixelBank:
         raise KaryoscopeError(
             f"{path} has the stain {stains[0]}, the recipe {stains[1]}: pack it again"
         )
-    return PixelBank(**tensors, names=json.loads(about["names"]), n_classes=len(taxonomy))
+    tensors.setdefault("sets", single_sets(len(taxonomy)))
+    highest = int(about.get("highest") or tensors["ids"].max())
+    return PixelBank(
+        **tensors, names=json.loads(about["names"]), n_classes=len(taxonomy), highest=highest
+    )

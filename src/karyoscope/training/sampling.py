@@ -43,7 +43,8 @@ class TileIndex:
     x, y : Tensor of float32, shape (n,)
         Centre of the tile in pixels of its image.
     shares : Tensor of float32, shape (n, k + 1)
-        Share of each class, background first, among the tile's pixels.
+        Share of each class, background first, among the tile's pixels; nuclei that may be one
+        of several classes are in none.
     """
 
     image: Tensor
@@ -55,13 +56,14 @@ class TileIndex:
     def over(cls, bank: PixelBank, size: int, step: int) -> TileIndex:
         """Lay tiles of ``size`` px every ``step`` px over the images of a bank."""
         image, xs, ys, shares = [], [], [], []
+        known = bank.n_classes + 1
         for k in range(len(bank)):
             start, h, w = int(bank.starts[k]), int(bank.heights[k]), int(bank.widths[k])
             classes = bank.classes[start : start + h * w].view(h, w).long()
             for y in _positions(h, size, step):
                 for x in _positions(w, size, step):
                     tile = classes[y : y + size, x : x + size]
-                    count = torch.bincount(tile.flatten(), minlength=bank.n_classes + 1)
+                    count = torch.bincount(tile.flatten(), minlength=known)[:known]
                     image.append(k)
                     xs.append(x + tile.shape[1] / 2)
                     ys.append(y + tile.shape[0] / 2)
