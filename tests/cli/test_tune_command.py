@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
-import yaml
 
 import karyoscope
 from karyoscope.datasets import Record, Sample, open_dataset
