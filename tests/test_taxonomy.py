@@ -188,6 +188,63 @@ def test_colors_can_be_told_apart(name, vision):
         assert difference > 12, (a.name, b.name, difference)
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_merges_to_one_class_may_be_that_class(name):
+    taxonomy = Taxonomy.load(name)
+    for other in map(Taxonomy.load, SHIPPED):
+        sets = taxonomy.sets_in(other)
+        assert (sets & 1 == 0).all()
+        assert not sets[[i for i in range(256) if i not in taxonomy.ids]].any()
+        assert (sets >> (max(other.ids) + 1) == 0).all()
+        try:
+            merged = taxonomy.lookup_to(other)
+        except KaryoscopeError:
+            continue
+        for class_id in taxonomy.ids:
+            if merged[class_id]:
+                assert sets[class_id] == 1 << int(merged[class_id])
+
+
+def test_what_labels_may_be_in_lizard():
+    lizard = Taxonomy.load("lizard")
+
+    def sets(name):
+        taxonomy = Taxonomy.load(name)
+        table = taxonomy.sets_in(lizard)
+        return {
+            c.name: [n for n in lizard.names if int(table[c.id]) >> lizard.id_of(n) & 1]
+            for c in taxonomy.classes
+        }
+
+    immune = ["neutrophil", "lymphocyte", "plasma", "eosinophil"]
+    assert sets("nucleus") == {"nucleus": list(lizard.names)}
+    assert sets("consep")["inflammatory"] == immune
+    assert sets("consep")["other"] == []
+    assert sets("pannuke")["neoplastic"] == ["epithelial"]
+    assert sets("monusac")["macrophage"] == []
+
+
+def test_sets_as_a_user_writes_them():
+    lizard = Taxonomy.load("lizard")
+    classes = [{"id": i, "name": n, "color": [i, i, i]} for i, n in ((1, "a"), (4, "b"), (5, "c"))]
+    data = {"name": "mine", "classes": classes, "merges": {"lizard": {"a": "plasma"}}}
+    data["may_be"] = {"lizard": {"b": "any", "c": "plasma"}}
+    mine = Taxonomy.from_dict(data)
+    assert mine.sets_in(lizard)[[1, 4, 5]].tolist() == [16, 126, 16]
+    assert Taxonomy.from_dict(mine.to_dict()) == mine
+    alone = Taxonomy.from_dict({"name": "mine", "classes": classes})
+    with pytest.raises(KaryoscopeError, match=r"nothing says what classes .* give may_be"):
+        alone.sets_in(lizard)
+    for may_be, message in (
+        ({"d": "any"}, "no class 'd'"),
+        ({"a": ["tumour"]}, "no class 'tumour'"),
+    ):
+        with pytest.raises(KaryoscopeError, match=message):
+            Taxonomy("mine", mine.classes, {}, {"lizard": may_be}).sets_in(lizard)
+    with pytest.raises(KaryoscopeError, match="needs a name"):
+        Taxonomy.from_dict(data | {"may_be": ["a"]})
+
+
 def test_users_own_file(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("name: mine\nclasses:\n  - {id: 3, name: odd, color: [1, 2, 3]}\n")

@@ -7,7 +7,7 @@ are or what they are called.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -20,6 +20,10 @@ import yaml
 from karyoscope.errors import KaryoscopeError
 
 _SHIPPED = resources.files("karyoscope") / "taxonomies"
+#: In place of a list of classes: every class of the other taxonomy.
+ANY = "any"
+#: The last bit of an int64 beside its sign.
+_LAST_BIT = 62
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,10 @@ class Taxonomy:
     merges : mapping
         Name of another taxonomy -> {name of a class here: name of its class there}. A class that
         is absent from the inner mapping has no counterpart.
+    may_be : mapping
+        Name of another taxonomy -> {name of a class here: names of the classes there that such a
+        nucleus may be, or ``"any"``}. For training on labels that are coarser than the classes
+        of a model, or cut otherwise. A class named in ``merges`` alone may be that one class.
 
     Examples
     --------
@@ -68,6 +76,7 @@ class Taxonomy:
     name: str
     classes: tuple[NucleusClass, ...]
     merges: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    may_be: Mapping[str, Mapping[str, Sequence[str] | str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         ids = [c.id for c in self.classes]
@@ -131,9 +140,7 @@ class Taxonomy:
         KaryoscopeError
             If no class at all has a counterpart.
         """
-        names = self.merges.get(other.name)
-        if names is None and set(self.names) <= set(other.names):
-            names = {n: n for n in self.names}
+        names = self._counterparts(other)
         if not names:
             raise KaryoscopeError(f"no mapping from taxonomy {self.name!r} to {other.name!r}")
         table = np.zeros(256, np.uint8)
@@ -141,13 +148,70 @@ class Taxonomy:
             table[self.id_of(here)] = other.id_of(there)
         return table
 
+    def sets_in(self, other: Taxonomy) -> np.ndarray:
+        """Table that tells which classes of another taxonomy each class of this one may be.
+
+        ``may_be`` counts first, then ``merges``, then equal names as in :meth:`lookup_to`. Where
+        nothing is said of the other taxonomy at all, a class that is a kind of nucleus may be any
+        class there.
+
+        Parameters
+        ----------
+        other : Taxonomy
+            The target, with ids up to 62.
+
+        Returns
+        -------
+        ndarray of int64, shape (256,)
+            By class id here: bit c is set where the nucleus may be of class id c there; 0 where
+            that is unknown. Bit 0 is never set.
+
+        Raises
+        ------
+        KaryoscopeError
+            If nothing is known of any class, or a class is named that is not there.
+        """
+        if other.ids[-1] > _LAST_BIT:
+            raise KaryoscopeError(
+                f"taxonomy {other.name!r}: class ids above {_LAST_BIT} do not fit into sets"
+            )
+        sets: dict[str, Sequence[str] | str] = {
+            here: (there,) for here, there in self._counterparts(other).items()
+        }
+        sets |= self.may_be.get(other.name, {})
+        if not sets:
+            sets = dict.fromkeys(self._counterparts(_NUCLEUS), ANY)
+        if not sets:
+            raise KaryoscopeError(
+                f"nothing says what classes of taxonomy {self.name!r} may be in {other.name!r}:"
+                " give may_be"
+            )
+        table = np.zeros(256, np.int64)
+        for here, names in sets.items():
+            there = other.names if names == ANY else names
+            table[self.id_of(here)] = sum({1 << other.id_of(name) for name in there})
+        return table
+
+    def _counterparts(self, other: Taxonomy) -> Mapping[str, str]:
+        """Classes here by name, each with its one class in another taxonomy."""
+        names = self.merges.get(other.name)
+        if names is None and set(self.names) <= set(other.names):
+            names = {n: n for n in self.names}
+        return names or {}
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in the YAML files and in model bundles."""
-        return {
+        data = {
             "name": self.name,
             "classes": [{"id": c.id, "name": c.name, "color": list(c.color)} for c in self.classes],
             "merges": {k: dict(v) for k, v in self.merges.items()},
         }
+        if self.may_be:
+            data["may_be"] = {
+                other: {here: ANY if v == ANY else list(v) for here, v in sets.items()}
+                for other, sets in self.may_be.items()
+            }
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Taxonomy:
@@ -157,8 +221,9 @@ class Taxonomy:
                 NucleusClass(int(c["id"]), str(c["name"]), _color(c["color"]))
                 for c in data["classes"]
             )
-            return cls(str(data["name"]), classes, data.get("merges") or {})
-        except (KeyError, TypeError, ValueError) as error:
+            may_be = {str(k): sets_of(v) for k, v in (data.get("may_be") or {}).items()}
+            return cls(str(data["name"]), classes, data.get("merges") or {}, may_be)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise KaryoscopeError(
                 "a taxonomy needs a name and classes with id, name and color (three numbers 0-255);"
                 f" problem with {error}"
@@ -189,6 +254,14 @@ class Taxonomy:
         return tuple(sorted(p.name[:-5] for p in _SHIPPED.iterdir() if p.name.endswith(".yaml")))
 
 
+def sets_of(data: Mapping[str, Any]) -> dict[str, list[str] | str]:
+    """Sets of classes as they are written: lists, one name alone, or ``"any"``."""
+    return {
+        str(here): [there] if isinstance(there, str) and there != ANY else there
+        for here, there in data.items()
+    }
+
+
 def _color(value: Any) -> tuple[int, int, int]:
     red, green, blue = (int(v) for v in value)
     if not all(0 <= v <= 255 for v in (red, green, blue)):
@@ -197,3 +270,4 @@ def _color(value: Any) -> tuple[int, int, int]:
 
 
 UNCLASSIFIED = NucleusClass(0, "unclassified", (64, 64, 64))
+_NUCLEUS = Taxonomy("nucleus", (NucleusClass(1, "nucleus", (0, 0, 0)),))

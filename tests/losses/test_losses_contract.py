@@ -79,6 +79,7 @@ class TestContract:
             if f"soft_{key}" in strip:
                 strip[f"soft_{key}"][..., -6:] = 0
         strip["same_tissue"][..., -6:] = -1
+        strip["class_sets"][..., -6:] = 0
         outputs = outputs_at(targets, 0.5)
         other = {k: v.clone() for k, v in outputs.items()}
         for values in other.values():
@@ -146,7 +147,9 @@ class TestContract:
 
 
 def test_an_unknown_loss_is_named():
-    with pytest.raises(KaryoscopeError, match="no loss 'hinge'; there are centre, consistent_three_label"):
+    with pytest.raises(
+        KaryoscopeError, match="no loss 'hinge'; there are centre, consistent_three_label"
+    ):
         build_loss("hinge", 3)
 
 

@@ -47,7 +47,9 @@ class TestContract:
 
     def test_unlabelled_pixels_are_ignored_or_background(self, name, labels):
         target = TARGETS[name](*labels)[..., -4:]
-        if target.dtype == torch.int64:
+        if name == "class_sets":
+            assert not target.any()
+        elif target.dtype == torch.int64:
             assert (target == 255).all()
         elif name != "weight_map":
             assert not target.any()
@@ -55,11 +57,26 @@ class TestContract:
     def test_a_tile_without_nuclei(self, name, labels):
         empty = torch.zeros(1, 16, 16, dtype=torch.int32)
         target = TARGETS[name](empty, empty.to(torch.uint8))
-        assert (target == (1 if name == "weight_map" else 0)).all()
+        assert (target == (name in ("weight_map", "class_sets"))).all()
+
+    def test_a_bound_on_the_ids_changes_nothing(self, name, labels):
+        for highest in (7, 100):
+            assert torch.equal(TARGETS[name](*labels, None, highest), TARGETS[name](*labels))
 
 
 def test_only_the_named_targets_are_made(labels):
     assert set(make_targets(["np", "hv"], *labels)) == {"np", "hv"}
+
+
+def test_codes_of_several_classes(labels):
+    ids, classes = labels
+    sets = torch.tensor([0, 2, 4, 8, 0b1100])
+    classes[ids == 2] = 4
+    made = make_targets(["types", "class_sets"], ids, classes, sets)
+    for label, types, bits in ((0, 0, 1), (1, 1, 2), (2, 255, 12), (3, 3, 8), (7, 255, 0)):
+        at = ids == label
+        assert (made["types"][at] == types).all()
+        assert (made["class_sets"][at] == bits).all()
 
 
 def test_targets_are_cropped_to_the_outputs(labels):

@@ -15,6 +15,7 @@ from karyoscope.datasets._write import write_png
 from karyoscope.datasets.base import Dataset, Sample
 from karyoscope.datasets.convert import LAYOUTS, convert
 from karyoscope.datasets.inspect import Inspection, inspect_dataset
+from karyoscope.datasets.resample import AtScale, resampled
 from karyoscope.datasets.sheet import ContactSheet
 from karyoscope.datasets.split import (
     Split,
@@ -87,16 +88,25 @@ def convert_command(
     merge: Annotated[
         str | None, typer.Option(help="Write the classes of this taxonomy (name or file).")
     ] = None,
+    to_mpp: Annotated[
+        float | None,
+        typer.Option(help="Resample images and labels to this many micrometres per pixel.", min=0),
+    ] = None,
     split: Annotated[Path | None, typer.Option(help="Record the parts of this split.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset written before.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the same images and labels in another layout, without losing a pixel."""
-    dataset = _open(source, layout, mpp, classes).whole()
+    """Write the same images and labels in another layout, losing no pixel unless resampled."""
+    if to_mpp == 0:
+        raise typer.BadParameter("--to-mpp takes more than 0")
+    dataset = _open(source, layout, None, classes)
+    dataset = (dataset if mpp is None else AtScale(dataset, mpp)).whole()
     if split is not None:
         apply_split(dataset, read_split(split))
     if merge is not None:
         dataset = merge_classes(dataset, Taxonomy.load(merge))
+    if to_mpp is not None:
+        dataset = resampled(dataset, to_mpp)
     with counting_bar(len(dataset), "converting") as advance:
         result = convert(dataset, to, out, overwrite=overwrite, seen=lambda sample: advance())
     if as_json:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from karyoscope.datasets import merge_classes, open_dataset
+from karyoscope.datasets.resample import resampled
 from karyoscope.datasets.split import read_split
 from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.objectives import SCORES, Objective, Predicted
@@ -24,8 +25,6 @@ from karyoscope.pipeline.maps import image_maps
 
 app = typer.Typer()
 
-#: Relative difference of pixel sizes that still counts as the same.
-_SAME_SCALE = 0.02
 _CONSOLE = Console(stderr=True)
 
 
@@ -143,8 +142,8 @@ def _specs(model: Model) -> dict[str, PostprocessingSpec]:
 def _predicted(
     model: Model, truth: Path, split: Path | None, part: str, stain: Stain | None
 ) -> list[Predicted]:
-    """Run the network on the images."""
-    dataset = merge_classes(open_dataset(truth), model.taxonomy)
+    """Run the network on the images, at its scale, to which their labels are brought too."""
+    dataset = resampled(merge_classes(open_dataset(truth), model.taxonomy), model.mpp)
     records = dataset.records
     if split is not None:
         parts = read_split(split).parts
@@ -157,11 +156,6 @@ def _predicted(
     card = model.bundle.card
     for record in track(records, "running the network", console=_CONSOLE, transient=True):
         sample = dataset.load(record)
-        if not abs(sample.mpp / model.mpp - 1) <= _SAME_SCALE:
-            raise KaryoscopeError(
-                f"{record.name} has {sample.mpp:g} µm/px, the model {model.mpp:g}: tuning needs"
-                " images at the model's scale"
-            )
         rgb = image_as_seen(sample.image, model, stain)
         maps = image_maps(model.predict, rgb, card.maps, model.context)
         images.append(Predicted(sample, maps))

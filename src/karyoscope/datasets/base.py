@@ -58,6 +58,10 @@ class Sample:
         top left pixel) and class; ``inst_map`` is then all zero.
     ignore : ndarray of bool, shape (h, w), or None
         Pixels that the annotators marked as ambiguous; neither trained on nor scored.
+    sets : ndarray of int64, shape (largest id + 1,), or None
+        For training on labels that are coarser than ``taxonomy``: the classes that each nucleus
+        may be, bit c for class id c, 0 where that is unknown. ``classes`` then holds those of
+        one class alone. None where ``classes`` says all.
     """
 
     record: Record
@@ -68,6 +72,7 @@ class Sample:
     mpp: float
     points: np.ndarray | None = None
     ignore: np.ndarray | None = None
+    sets: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:

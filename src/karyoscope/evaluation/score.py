@@ -9,6 +9,7 @@ from itertools import repeat
 import numpy as np
 
 from karyoscope.datasets import Dataset, Record, Sample, common_taxonomy, merge_classes
+from karyoscope.datasets.resample import same_scale
 from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.outcome import Outcome
 from karyoscope.evaluation.patches import SIZE, cut
@@ -22,8 +23,6 @@ from karyoscope.taxonomy import Taxonomy
 Watch = Callable[[Sample, Prediction], None]
 #: The protocol whose figures are defined on patches of 256 pixels.
 _PATCHED = "conic"
-#: Relative difference of pixel sizes that still counts as the same.
-_SAME_SCALE = 0.02
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ def _checked(prediction: Prediction, sample: Sample, mpp: float | None) -> Predi
         raise KaryoscopeError(
             f"{name}: the prediction has {columns} x {rows} pixels, the image {width} x {height}"
         )
-    if mpp is not None and abs(sample.mpp / mpp - 1) > _SAME_SCALE:
+    if mpp is not None and not same_scale(sample.mpp, mpp):
         raise KaryoscopeError(
             f"{name}: has {sample.mpp:g} µm/px, the set is scored at {mpp:g}; score it by itself"
         )

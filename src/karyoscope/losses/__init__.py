@@ -24,6 +24,7 @@ from karyoscope.losses.distance import EdgeDistanceError
 from karyoscope.losses.focal import PriorWeightedFocal
 from karyoscope.losses.hover import DistanceError, GradientError
 from karyoscope.losses.inner_contour import InnerContourCrossEntropy
+from karyoscope.losses.partial_types import PartialCrossEntropy
 from karyoscope.losses.perceptual import PerceptualLoss
 from karyoscope.losses.soft import SoftCrossEntropy
 from karyoscope.losses.three_label import CentreVectorLoss, ThreeLabelCrossEntropy
@@ -34,6 +35,7 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
     "centre": CentreVectorLoss,
     "prior_weighted_types": PriorWeightedCrossEntropy,
     "prior_weighted_focal": PriorWeightedFocal,
+    "partial_types": PartialCrossEntropy,
     "hv": DistanceError,
     "hv_gradient": GradientError,
     "np_cross_entropy": partial(CrossEntropy, "np"),

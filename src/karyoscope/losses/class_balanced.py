@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from karyoscope.losses._labels import IGNORE, at_outputs, weighted_cross_entropy
+from karyoscope.losses._labels import at_outputs, weighted_cross_entropy
 
 
 class PriorWeightedCrossEntropy(nn.Module):
@@ -63,14 +63,20 @@ class PriorWeightedCrossEntropy(nn.Module):
         classes = at_outputs(targets["types"], logits)
         if self.training:
             with torch.no_grad():
-                self._move_prior(classes[classes != IGNORE])
+                self._move_prior(classes)
         return logits, classes
 
     def _move_prior(self, classes: Tensor) -> None:
-        """Take one batch into the running prior; one without labels says nothing."""
-        if len(classes):
-            share = torch.bincount(classes, minlength=len(self.prior)) / len(classes)
-            self.prior.mul_(self.gamma).add_(share.to(self.prior), alpha=1 - self.gamma)
+        """Take one batch into the running prior; one without labels says nothing.
+
+        Nothing here asks a GPU for a number, so that it is not waited for.
+        """
+        every = torch.arange(len(self.prior), device=classes.device)
+        count = (classes.flatten() == every[:, None]).sum(1)
+        labelled = count.sum()
+        share = (count / labelled.clamp(min=1)).to(self.prior)
+        moved = torch.add(self.prior * self.gamma, share, alpha=1 - self.gamma)
+        self.prior.copy_(torch.where(labelled > 0, moved, self.prior))
 
     def forward(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
         """Scalar loss of ``types`` logits (b, k + 1, h', w') and classes (b, h, w).

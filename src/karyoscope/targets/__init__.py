@@ -1,8 +1,10 @@
 """Label maps -> training maps, as batched torch operations. One file a family, one line here.
 
-Every target is a function of ``(ids, classes)``: ids (b, h, w) int32 with 0 as background and
--1 where there is no label (outside the image, or ambiguous); classes (b, h, w) uint8, 255 where
-there is no label. Losses name the targets they need.
+Every target is a function of ``(ids, classes, sets, highest)``: ids (b, h, w) int32 with 0 as
+background and -1 where there is no label (outside the image, or ambiguous); classes (b, h, w)
+uint8; the last two as :func:`make_targets` has them, or absent. Labels are 255 where there is none;
+``class_sets`` has bit c set where a pixel may be of class c, 1 on background, and is 0 where
+that is unknown. Losses name the targets they need.
 """
 
 from __future__ import annotations
@@ -21,44 +23,61 @@ from karyoscope.targets.weight_map import weight_map
 IGNORE = 255
 
 
-def _three_label(ids: Tensor, classes: Tensor) -> Tensor:
+#: What a code of ``classes`` stands for, and the largest id; None where they are not known.
+Sets = Tensor | None
+Highest = int | None
+
+
+def _three_label(
+    ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None
+) -> Tensor:
     return three_label(ids.clamp(min=0)).masked_fill(ids < 0, IGNORE)
 
 
-def _centre(ids: Tensor, classes: Tensor) -> Tensor:
-    return centre_vectors(ids.clamp(min=0))
+def _centre(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
+    return centre_vectors(ids.clamp(min=0), highest)
 
 
-def _types(ids: Tensor, classes: Tensor) -> Tensor:
-    # A nucleus whose class is not labelled teaches nothing about classes.
+def _types(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
+    # A nucleus whose class is not labelled, or is one of several, has no one class to teach.
     unlabelled = (ids > 0) & (classes == 0)
+    if sets is not None:
+        unlabelled |= ((sets & (sets - 1)) != 0)[classes.long()]
     return classes.long().masked_fill(unlabelled | (ids < 0), IGNORE)
 
 
-def _np(ids: Tensor, classes: Tensor) -> Tensor:
+def _class_sets(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
+    codes = classes.long()
+    bits = torch.ones_like(codes) << codes if sets is None else sets[codes]
+    bits = bits.masked_fill((classes == 0) | (ids < 0), 0)
+    return bits.masked_fill(ids == 0, 1)
+
+
+def _np(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
     return (ids > 0).long().masked_fill(ids < 0, IGNORE)
 
 
-def _hv(ids: Tensor, classes: Tensor) -> Tensor:
-    return hover_maps(ids)
+def _hv(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
+    return hover_maps(ids, highest=highest)
 
 
-def _contour(ids: Tensor, classes: Tensor) -> Tensor:
+def _contour(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
     return contour(ids.clamp(min=0)).long().masked_fill(ids < 0, IGNORE)
 
 
-def _weight_map(ids: Tensor, classes: Tensor) -> Tensor:
+def _weight_map(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
     return weight_map(ids)
 
 
-def _distance(ids: Tensor, classes: Tensor) -> Tensor:
+def _distance(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
     return distance_map(ids.clamp(min=0))
 
 
-TARGETS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+TARGETS: dict[str, Callable[..., Tensor]] = {
     "three_label": _three_label,
     "centre": _centre,
     "types": _types,
+    "class_sets": _class_sets,
     "np": _np,
     "hv": _hv,
     "contour": _contour,
@@ -72,10 +91,30 @@ TARGETS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 OF_THE_BATCH = ("same_tissue", "soft_three_label", "soft_types")
 
 
-def make_targets(names: Iterable[str], ids: Tensor, classes: Tensor) -> dict[str, Tensor]:
-    """Compute the named targets of a batch of label maps."""
+def make_targets(
+    names: Iterable[str],
+    ids: Tensor,
+    classes: Tensor,
+    sets: Tensor | None = None,
+    highest: int | None = None,
+) -> dict[str, Tensor]:
+    """Compute the named targets of a batch of label maps.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of ``TARGETS``.
+    ids : Tensor of int32, shape (b, h, w)
+        0 on background, -1 where there is no label.
+    classes : Tensor of uint8, shape (b, h, w)
+        Code of what the nucleus may be, 0 where that is unknown.
+    sets : Tensor of int64, shape (number of codes,), optional
+        Classes of each code, bit c for class c. Without it a code is a class.
+    highest : int, optional
+        An id that none exceeds; where it is given, a GPU is not waited for.
+    """
     with torch.no_grad():
-        return {name: TARGETS[name](ids, classes) for name in names}
+        return {name: TARGETS[name](ids, classes, sets, highest) for name in names}
 
 
 def crop_targets(targets: dict[str, Tensor], margin: int) -> dict[str, Tensor]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from karyoscope.targets._slots import slots
 
-def hover_maps(ids: Tensor, min_pixels: int = 1, offset: int = 0) -> Tensor:
+
+def hover_maps(
+    ids: Tensor, min_pixels: int = 1, offset: int = 0, highest: int | None = None
+) -> Tensor:
     r"""Distances of a nucleus's pixels to its centre, from -1 to 1 within each nucleus.
 
     .. math::
@@ -30,6 +34,8 @@ def hover_maps(ids: Tensor, min_pixels: int = 1, offset: int = 0) -> Tensor:
     offset : int
         Pixels by which the centre is moved up and left. The authors count pixels from 1 and
         centres from 0, and so have 1.
+    highest : int, optional
+        An id that none exceeds; where it is given, a GPU is not waited for.
 
     Returns
     -------
@@ -37,21 +43,20 @@ def hover_maps(ids: Tensor, min_pixels: int = 1, offset: int = 0) -> Tensor:
         Horizontal, vertical.
     """
     b, h, w = ids.shape
-    maps = torch.zeros(2, b * h * w, device=ids.device)
-    pixel = (ids.flatten() > 0).nonzero()[:, 0]
-    if not len(pixel):
-        return maps.view(2, b, h, w).transpose(0, 1)
-    stride = int(ids.max()) + 1
-    key = pixel // (h * w) * stride + ids.flatten()[pixel]
-    count = torch.bincount(key, minlength=b * stride)
-    kept = count[key] >= min_pixels
-    for k, position in enumerate((pixel % w, pixel // w % h)):
+    key, size = slots(ids, highest)
+    nothing = torch.zeros(size, dtype=torch.int64, device=ids.device)
+    count = nothing.scatter_add(0, key, torch.ones_like(key))
+    kept = (ids.flatten() > 0) & (count[key] >= min_pixels)
+    maps = []
+    rows, columns = (torch.arange(n, device=ids.device) for n in (h, w))
+    for position in (columns.expand(b, h, w), rows[:, None].expand(b, h, w)):
+        position = position.flatten()
         # Whole numbers throughout, so that sums are exact and do not depend on their order.
-        total = torch.zeros_like(count).index_add_(0, key, position)
+        total = nothing.scatter_add(0, key, position)
         centre = (2 * total + count) // (2 * count).clamp(min=1) - offset
         distance = position - centre[key]
-        before = torch.zeros_like(count).scatter_reduce_(0, key, -distance, "amax")
-        beyond = torch.zeros_like(count).scatter_reduce_(0, key, distance, "amax")
+        before = nothing.scatter_reduce(0, key, -distance, "amax")
+        beyond = nothing.scatter_reduce(0, key, distance, "amax")
         reach = torch.where(distance < 0, before[key], beyond[key]).clamp(min=1)
-        maps[k, pixel] = distance / reach * kept
-    return maps.view(2, b, h, w).transpose(0, 1)
+        maps.append((distance / reach * kept).view(b, h, w))
+    return torch.stack(maps, 1)

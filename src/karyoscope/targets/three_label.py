@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from karyoscope.targets._slots import slots
+
 #: Centre vectors are expressed in this many pixels, which brings them to the order of one.
 CENTRE_UNIT = 8.0
 
@@ -32,13 +34,15 @@ def three_label(ids: Tensor) -> Tensor:
     return nucleus.long() + (nucleus & (highest != lowest)).long()
 
 
-def centre_vectors(ids: Tensor) -> Tensor:
+def centre_vectors(ids: Tensor, highest: int | None = None) -> Tensor:
     """Vector from each pixel of a nucleus to the nucleus's centroid, in units of 8 px.
 
     Parameters
     ----------
     ids : Tensor of int, shape (b, h, w)
         Id of the nucleus, 0 for background. Ids need to be distinct within an image only.
+    highest : int, optional
+        An id that none exceeds; where it is given, a GPU is not waited for.
 
     Returns
     -------
@@ -46,11 +50,10 @@ def centre_vectors(ids: Tensor) -> Tensor:
         dx, dy; 0 on background.
     """
     b, h, w = ids.shape
-    stride = int(ids.max()) + 1
-    key = (ids + torch.arange(b, device=ids.device)[:, None, None] * stride).flatten()
+    key, size = slots(ids, highest)
     rows = torch.arange(h, device=ids.device, dtype=torch.float32)[None, :, None].expand(b, h, w)
     columns = torch.arange(w, device=ids.device, dtype=torch.float32).expand(b, h, w)
-    count = torch.zeros(b * stride, device=ids.device).index_add_(
+    count = torch.zeros(size, device=ids.device).index_add_(
         0, key, torch.ones(key.numel(), device=ids.device)
     )
     vectors = []

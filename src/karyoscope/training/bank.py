@@ -27,13 +27,18 @@ class PixelBank:
     ids : Tensor of int32, shape (p,)
         Nucleus ids, distinct within an image; 0 background, -1 not labelled.
     classes : Tensor of uint8, shape (p,)
-        Class of the nucleus at the pixel, 0 for background or an unlabelled class.
+        What the nucleus at the pixel may be, as a code: 0 for background or an unknown class, 1
+        to ``n_classes`` for that class, more for a set of several.
     starts, heights, widths : Tensor of int64, shape (n,)
         First pixel and size of each image.
     weights : Tensor of float32, shape (n,)
         How much an image's tiles count when tiles are drawn.
     names : list of str
     n_classes : int
+    sets : Tensor of int64, shape (number of codes,)
+        Classes of each code: bit c is set where it may be class c; 0 for code 0.
+    highest : int
+        The largest id, here so that no device is asked for it at every step.
     soft : Tensor of uint8, shape (p, 2 + n_classes), or None
         Probabilities of a teacher, 255 for 1: inside, boundary, then each class.
     """
@@ -47,21 +52,26 @@ class PixelBank:
     weights: Tensor
     names: list[str]
     n_classes: int
+    sets: Tensor
+    highest: int
     soft: Tensor | None = None
 
     @classmethod
     def from_samples(
         cls, samples: Iterable[Sample], weights: Sequence[float], n_classes: int
     ) -> PixelBank:
-        """Concatenate samples; their classes are already those of the model."""
+        """Concatenate samples; their classes, or sets of classes, are already the model's."""
         rgb, ids, classes, sizes, names = [], [], [], [], []
+        codes = {bits: code for code, bits in enumerate(single_sets(n_classes).tolist())}
+        highest = 0
         for sample in samples:
-            instance = sample.inst_map.astype(np.int32)
+            instance = _numbered(sample)
+            highest = max(highest, int(instance.max(initial=0)))
             if sample.ignore is not None:
                 instance = np.where(sample.ignore, -1, instance)
             rgb.append(torch.from_numpy(sample.image.reshape(-1, 3)))
             ids.append(torch.from_numpy(instance.reshape(-1)))
-            classes.append(torch.from_numpy(sample.class_map.reshape(-1)))
+            classes.append(torch.from_numpy(_coded(sample, codes)[sample.inst_map].reshape(-1)))
             sizes.append(sample.inst_map.shape)
             names.append(sample.record.name)
         if not names:
@@ -78,6 +88,8 @@ class PixelBank:
             torch.tensor(weights, dtype=torch.float32),
             names,
             n_classes,
+            torch.tensor(list(codes), dtype=torch.int64),
+            highest,
         )
 
     def to(self, device: torch.device | str) -> PixelBank:
@@ -162,6 +174,33 @@ class PixelBank:
         column, row = x.round().long(), y.round().long()
         outside = (column < 0) | (row < 0) | (column >= width) | (row >= height)
         return start + _mirror(row, height) * width + _mirror(column, width), outside
+
+
+def single_sets(n_classes: int) -> Tensor:
+    """The set of each code where every label is one class: int64, shape (n_classes + 1,)."""
+    sets = torch.ones(n_classes + 1, dtype=torch.int64) << torch.arange(n_classes + 1)
+    sets[0] = 0
+    return sets
+
+
+def _numbered(sample: Sample) -> np.ndarray:
+    """The label map with ids from 1 without gaps, in the same order: int32, shape (h, w)."""
+    # Targets have a place for every number up to the largest.
+    there = np.zeros(len(sample.classes), bool)
+    there[sample.inst_map] = True
+    there[0] = False
+    return (np.cumsum(there) * there).astype(np.int32)[sample.inst_map]
+
+
+def _coded(sample: Sample, codes: dict[int, int]) -> np.ndarray:
+    """Code of each id of a sample, uint8; sets that are new are given the next codes, in place."""
+    if sample.sets is None:
+        return sample.classes
+    sets, place = np.unique(sample.sets, return_inverse=True)
+    of_set = [codes.setdefault(bits, len(codes)) for bits in sets.tolist()]
+    if len(codes) > 256:
+        raise KaryoscopeError("the datasets have more than 255 different sets of classes")
+    return np.array(of_set, np.uint8)[place]
 
 
 def _mirror(index: Tensor, size: Tensor) -> Tensor:

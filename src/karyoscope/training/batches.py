@@ -98,7 +98,8 @@ class TileBatches(IterableDataset):
         rgb, ids, classes = self.bank.gather(images, x, y)
         if self.soft:
             given |= self.bank.soft_labels(images, x, y)
-        targets = make_targets(self.targets, ids, classes)
+        about = (classes, self.bank.sets, self.bank.highest)
+        targets = make_targets(self.targets, ids, *about)
         return self.colour(rgb, rng), targets | given
 
     def _pairs(

@@ -2,58 +2,92 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from operator import attrgetter
+from dataclasses import dataclass, replace
 
+import numpy as np
 from torch.utils.data import Dataset as TorchDataset
 
-from karyoscope.datasets import Dataset, Record, Sample, merge_classes, open_dataset
-from karyoscope.datasets.split import apply_split, read_split
+from karyoscope.datasets import Dataset, Record, Sample, open_dataset
+from karyoscope.datasets.partial import partly_labelled
+from karyoscope.datasets.resample import Resampled, resampled
 from karyoscope.errors import KaryoscopeError
 from karyoscope.pipeline.seen import change_image, own_stain
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
+from karyoscope.training.hold_out import HeldOut
 from karyoscope.training.schema import DataSource, Recipe
 
 Weighted = tuple[Dataset, Record, float]
 
 
-def open_source(source: DataSource, mpp: float) -> Dataset:
-    """Open one dataset of a recipe and check its scale."""
+def open_source(source: DataSource, recipe: Recipe) -> Resampled:
+    """Open one dataset of a recipe, at the recipe's scale and with what its classes may be."""
     taxonomy = Taxonomy.load(source.taxonomy) if source.taxonomy else None
     dataset = open_dataset(
         source.path, source.dataset, taxonomy=taxonomy, mpp=source.mpp, **source.options
     )
-    if abs(dataset.mpp / mpp - 1) > 0.03:
-        raise KaryoscopeError(
-            f"{source.path} is at {dataset.mpp} µm/px, the recipe at {mpp}: convert it first"
-        )
-    return dataset
+    if source.may_be:
+        own, other = dataset.taxonomy, Taxonomy.load(recipe.taxonomy)
+        both = {**own.may_be.get(other.name, {}), **source.may_be}
+        dataset.taxonomy = replace(own, may_be={**own.may_be, other.name: both})
+        # What it names is found out before any image is read.
+        dataset.taxonomy.sets_in(other)
+    return resampled(dataset, recipe.mpp)
+
+
+@dataclass(frozen=True)
+class SourceImages:
+    """What a recipe does with one of its datasets.
+
+    Attributes
+    ----------
+    source : DataSource
+        The recipe's words.
+    dataset : Resampled
+        At the recipe's scale.
+    train : list of Record
+    held_out : list of Record
+        Those that are not trained on.
+    """
+
+    source: DataSource
+    dataset: Resampled
+    train: list[Record]
+    held_out: list[Record]
+
+
+def images_of(recipe: Recipe) -> tuple[list[SourceImages], list[Record]]:
+    """Every dataset of a recipe, and the validation images, which are of the first.
+
+    Where a split has a part ``train``, that part alone is trained on; otherwise all but the
+    validation part and parts called ``test...``. What is held out of one dataset is so in all: no
+    source has images on both sides.
+    """
+    datasets = [open_source(source, recipe) for source in recipe.data]
+    held = HeldOut()
+    validation = held.by_validation(datasets[0], recipe.validation)
+    for source, dataset in zip(recipe.data, datasets, strict=True):
+        held.by_source(dataset, source)
+    found = []
+    for source, dataset in zip(recipe.data, datasets, strict=True):
+        train = [record for record in dataset.records if not held.holds(dataset, record)]
+        names = {record.name for record in train}
+        rest = [record for record in dataset.records if record.name not in names]
+        found.append(SourceImages(source, dataset, train, rest))
+    return found, validation
 
 
 def split_records(recipe: Recipe) -> tuple[list[Weighted], list[tuple[Dataset, Record]]]:
     """Training images with their weights, and validation images (of the first dataset)."""
-    datasets = [open_source(source, recipe.mpp) for source in recipe.data]
-    part = recipe.validation.part
-    split = read_split(recipe.validation.split)
-    parts = apply_split(datasets[0], split)
-    if part not in parts:
-        raise KaryoscopeError(f"{recipe.validation.split} has no part {part!r}")
-    # A split by tile has tiles of one source on both sides, as its papers do; where a cohort is
-    # left out, that of the other datasets is too.
-    unit = attrgetter({"tile": "name", "source": "source", "cohort": "cohort"}[split.by])
-    kept = {unit(record) for record in parts[part]}
-    train = [
-        (dataset, record, source.weight)
-        for dataset, source in zip(datasets, recipe.data, strict=True)
-        for record in dataset.records
-        if unit(record) not in kept
+    sources, validation = images_of(recipe)
+    train: list[Weighted] = [
+        (s.dataset, record, s.source.weight) for s in sources for record in s.train
     ]
-    return train, [(datasets[0], record) for record in parts[part]]
+    return train, [(sources[0].dataset, record) for record in validation]
 
 
 class RecipeImages:
-    """Images as the network of a recipe is shown them: its classes, and its stain.
+    """Images as the network of a recipe is shown them: its classes, its scale and its stain.
 
     Parameters
     ----------
@@ -66,8 +100,22 @@ class RecipeImages:
         self._stain = None if recipe.stain is None else own_stain(recipe.stain)
 
     def load(self, dataset: Dataset, record: Record) -> Sample:
-        """Read one image of a dataset."""
-        sample = merge_classes(dataset, self.taxonomy).load(record)
+        """Read one image of a dataset.
+
+        Nuclei that may be several of the model's classes have class 0 and their ``sets``.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the image cannot be read, or has points alone: without outlines all of it would
+            be background.
+        """
+        sample = partly_labelled(dataset, self.taxonomy).load(record)
+        if sample.points is not None and not sample.inst_map.any():
+            raise KaryoscopeError(
+                f"{dataset.name}, image {record.name}: its labels are points without outlines,"
+                " which cannot be trained on; leave the dataset out of the recipe"
+            )
         if self._stain is None:
             return sample
         return replace(sample, image=change_image(sample.image, self._stain, self._mpp))
@@ -76,9 +124,39 @@ class RecipeImages:
 def load_training_bank(recipe: Recipe) -> PixelBank:
     """Read all training images of a recipe into one bank, on the CPU."""
     images = RecipeImages(recipe)
-    train, _ = split_records(recipe)
-    samples = (images.load(dataset, record) for dataset, record, _ in train)
-    return PixelBank.from_samples(samples, [weight for *_, weight in train], len(images.taxonomy))
+    sources, _ = images_of(recipe)
+    samples = (
+        without_classes(images.load(s.dataset, record), s.dataset.load(record), s.source.ignore)
+        if s.source.ignore
+        else images.load(s.dataset, record)
+        for s in sources
+        for record in s.train
+    )
+    weights = [s.source.weight for s in sources for _ in s.train]
+    return PixelBank.from_samples(samples, weights, len(images.taxonomy))
+
+
+def without_classes(sample: Sample, annotated: Sample, names: list[str]) -> Sample:
+    """A sample that does not say what lies where nuclei of some classes were annotated.
+
+    Parameters
+    ----------
+    sample : Sample
+        With the classes of a model.
+    annotated : Sample
+        The same image with the classes of its dataset.
+    names : list of str
+        Classes of the dataset.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the dataset has no such class.
+    """
+    left_out = np.isin(annotated.class_map, [annotated.taxonomy.id_of(name) for name in names])
+    if sample.ignore is not None:
+        left_out |= sample.ignore
+    return replace(sample, ignore=left_out)
 
 
 class _Shared(TorchDataset):

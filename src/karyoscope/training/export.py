@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from safetensors.torch import save
 from karyoscope.inference.bundle import CARD, FORMAT, ONNX, README, WEIGHTS
 from karyoscope.inference.rewrite import write_files
 from karyoscope.taxonomy import Taxonomy
-from karyoscope.training.data import split_records
+from karyoscope.training.data import SourceImages, images_of
 from karyoscope.training.graph import check_graph, with_half_weights, write_onnx
 from karyoscope.training.recipe import Recipe, load_recipe
 from karyoscope.training.weights import deployed, half_weights, load_network
@@ -69,6 +70,7 @@ def export_bundle(
 def _card(recipe: Recipe, strides: dict[str, int]) -> dict[str, Any]:
     """What the recipe says of the bundle, as plain data."""
     post = recipe.postprocessing
+    sources, validation = images_of(recipe)
     return {
         "format": FORMAT,
         "name": recipe.name,
@@ -88,9 +90,22 @@ def _card(recipe: Recipe, strides: dict[str, int]) -> dict[str, Any]:
         "network": {"name": recipe.network.name, "options": recipe.network.untrained},
         "postprocessing": {"name": post.name, "params": post.options},
         "training": {
-            "data": [f"{d.dataset}, weight {d.weight:g}" for d in recipe.data],
-            "validation": [record.name for _, record in split_records(recipe)[1]],
+            "data": [_trained_on(source) for source in sources],
+            "validation": [record.name for record in validation],
             "steps": recipe.training.steps,
             "batch_size": recipe.training.batch_size,
         },
+    }
+
+
+def _trained_on(source: SourceImages) -> dict[str, Any]:
+    """What the card says of one dataset; its folder by name alone, since paths are private."""
+    mpp = source.dataset.own_mpp
+    return {
+        "name": source.source.path.resolve().name,
+        "layout": source.dataset.name,
+        "weight": source.source.weight,
+        "mpp": None if math.isnan(mpp) else mpp,
+        "images": len(source.train),
+        "held_out": [record.name for record in source.held_out],
     }

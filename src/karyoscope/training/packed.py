@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
-from karyoscope.training.bank import PixelBank
+from karyoscope.training.bank import PixelBank, single_sets
 from karyoscope.training.pack_reading import open_pack
 from karyoscope.training.pack_rows import bank_of, samples_in
 from karyoscope.training.schema import Recipe
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from karyoscope.datasets.base import Sample
 
 FORMAT = "karyoscope training set 1"
-_TENSORS = ("rgb", "ids", "classes", "starts", "heights", "widths", "weights")
+_TENSORS = ("rgb", "ids", "classes", "starts", "heights", "widths", "weights", "sets")
 _ZIP = b"PK\x03\x04"
 
 
@@ -36,7 +36,11 @@ def write_packed(bank: PixelBank, recipe: Recipe, path: Path) -> None:
     path : path
         A ``.safetensors`` file; replaced when complete.
     """
-    about = about_recipe(recipe) | {"format": FORMAT, "names": json.dumps(bank.names)}
+    about = about_recipe(recipe) | {
+        "format": FORMAT,
+        "names": json.dumps(bank.names),
+        "highest": str(bank.highest),
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     tensors = {name: getattr(bank, name).contiguous() for name in _TENSORS}
@@ -72,11 +76,17 @@ def read_packed(path: Path, recipe: Recipe) -> PixelBank:
             about = file.metadata() or {}
             if about.get("format") != FORMAT:
                 raise KaryoscopeError(f"{path} is no training set of `karyoscope data pack`")
-            tensors = {name: file.get_tensor(name) for name in _TENSORS}
+            # Packs that were written when every label was one class have no sets.
+            held = set(file.keys())
+            tensors = {name: file.get_tensor(name) for name in _TENSORS if name in held}
     except SafetensorError as error:
         raise KaryoscopeError(f"{path} is not a whole .safetensors file") from error
     n_classes = _check(about, path, recipe)
-    return PixelBank(**tensors, names=json.loads(about["names"]), n_classes=n_classes)
+    tensors.setdefault("sets", single_sets(n_classes))
+    highest = int(about.get("highest") or tensors["ids"].max())
+    return PixelBank(
+        **tensors, names=json.loads(about["names"]), n_classes=n_classes, highest=highest
+    )
 
 
 def read_packed_validation(path: Path, recipe: Recipe) -> list[Sample]:

@@ -50,7 +50,7 @@ def load_recipe(path: str | Path, changes: list[str] | None = None) -> Recipe:
     places = _Places(path, text)
     for change in changes or []:
         places.changed.append((apply_change(data, change), change))
-    _find_split(data, path.parent)
+    _find_splits(data, path.parent)
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
@@ -128,12 +128,17 @@ def _keys_of(model: type[BaseModel], place: Place) -> list[str]:
     return list(dict.fromkeys(key for m in models for key in m.model_fields))
 
 
-def _find_split(data: dict[str, Any], folder: Path) -> None:
-    """Look for a bare name of a split file beside the recipe, in place."""
-    validation = data.get("validation")
-    split = validation.get("split") if isinstance(validation, dict) else None
-    if split and not Path(split).exists() and (folder / split).is_file():
-        data["validation"]["split"] = str(folder / split)
+def _find_splits(data: dict[str, Any], folder: Path) -> None:
+    """Look for bare names of split files beside the recipe and the shipped ones, in place."""
+    sources = data.get("data")
+    for part in (data.get("validation"), *(sources if isinstance(sources, list) else [])):
+        split = part.get("split") if isinstance(part, dict) else None
+        if not isinstance(split, str) or Path(split).exists():
+            continue
+        for place in (folder, Path(str(_SHIPPED))):
+            if (place / split).is_file():
+                part["split"] = str(place / split)
+                break
 
 
 def apply_change(data: dict[str, Any], change: str) -> Place:

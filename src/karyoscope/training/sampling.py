@@ -13,6 +13,9 @@ from karyoscope.training.bank import PixelBank
 def importance(shares: Tensor) -> Tensor:
     r"""Probability of drawing each tile, which favours tiles that hold rare classes.
 
+    A set of classes that a label may be, such as "any nucleus" of a dataset without classes, counts
+    as a class of its own: datasets with other classes are drawn about as often as any class is.
+
     .. math::
 
         p_n = \frac{1}{|c|} \sum_c \frac{X_{c,n}}{\sum_n X_{c,n}} \qquad\text{(bern, eq. 2)}
@@ -42,8 +45,9 @@ class TileIndex:
     image : Tensor of int64, shape (n,)
     x, y : Tensor of float32, shape (n,)
         Centre of the tile in pixels of its image.
-    shares : Tensor of float32, shape (n, k + 1)
-        Share of each class, background first, among the tile's pixels.
+    shares : Tensor of float32, shape (n, number of codes)
+        Share of each label among the tile's pixels: background, each class, and each set of
+        classes that a nucleus may be.
     """
 
     image: Tensor
@@ -55,13 +59,14 @@ class TileIndex:
     def over(cls, bank: PixelBank, size: int, step: int) -> TileIndex:
         """Lay tiles of ``size`` px every ``step`` px over the images of a bank."""
         image, xs, ys, shares = [], [], [], []
+        codes = len(bank.sets)
         for k in range(len(bank)):
             start, h, w = int(bank.starts[k]), int(bank.heights[k]), int(bank.widths[k])
             classes = bank.classes[start : start + h * w].view(h, w).long()
             for y in _positions(h, size, step):
                 for x in _positions(w, size, step):
                     tile = classes[y : y + size, x : x + size]
-                    count = torch.bincount(tile.flatten(), minlength=bank.n_classes + 1)
+                    count = torch.bincount(tile.flatten(), minlength=codes)
                     image.append(k)
                     xs.append(x + tile.shape[1] / 2)
                     ys.append(y + tile.shape[0] / 2)

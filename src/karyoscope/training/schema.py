@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from karyoscope.taxonomy import sets_of
 from karyoscope.training.colour import Colour
 from karyoscope.training.geometry import Geometry
 from karyoscope.training.phases import Phase, rate_in_phases
@@ -32,15 +33,33 @@ class DataSource(_Strict):
     """µm per pixel, where it is not the published one."""
     weight: float = Field(1.0, gt=0)
     """How often its tiles are drawn, relative to the others."""
+    may_be: dict[str, list[str] | Literal["any"]] = {}
+    """What its classes may be among the model's, by name, where the shipped class sets do not say:
+    a list, one name, or any; a class that is not named is unknown."""
+    split: Path | None = None
+    """Split file of this dataset; a bare name is looked for as the validation's."""
+    part: str = "train"
+    """Part of ``split`` that is trained on; the others are not."""
+    exclude: list[str] = []
+    """Names of images that are not trained on."""
+    ignore: list[str] = []
+    """Classes, by name, whose nuclei are neither nuclei nor background in training, such as those
+    whose whole cells are outlined."""
     options: dict[str, Any] = {}
     """Further arguments of the layout's reader."""
+
+    @field_validator("may_be", mode="before")
+    @classmethod
+    def _one_name(cls, may_be: Any) -> Any:
+        return sets_of(may_be) if isinstance(may_be, dict) else may_be
 
 
 class Validation(_Strict):
     """Which images of the first dataset are kept for validation.
 
     The sources of these images are kept out of training in every dataset of the recipe, so that
-    no slide is on both sides.
+    no slide is on both sides. Where the split has a part ``train``, that part alone is trained on;
+    otherwise all but this part and parts called ``test...``.
     """
 
     split: Path

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -61,14 +63,26 @@ class ModelPredictions(Predictions):
 
     def remarks(self, scored: set[str]) -> list[str]:
         """Tell how many images the model may have been trained on, where its card lets one."""
-        kept = self.model.bundle.card.training.get("validation")
-        others = scored - {str(name) for name in kept} if isinstance(kept, list) else set()
+        kept = _kept_out(self.model.bundle.card.training)
+        others = scored - kept
         if not kept or not others:
             return []
         return [
             f"{len(others)} of {len(scored)} images are not among the {len(kept)} that the model's"
             " card names as kept from training: if it was trained on them, the scores flatter"
         ]
+
+
+def _kept_out(training: Mapping[str, Any]) -> set[str]:
+    """Names of the images that a card says were not trained on."""
+    kept = training.get("validation")
+    names = {str(name) for name in kept} if isinstance(kept, list) else set()
+    data = training.get("data")
+    for source in data if isinstance(data, list) else []:
+        # Cards of older bundles have a line of text for each dataset.
+        if isinstance(source, Mapping):
+            names |= {str(name) for name in source.get("held_out") or []}
+    return names
 
 
 class _Remembering(Model):

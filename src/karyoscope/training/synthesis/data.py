@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from karyoscope.datasets import Dataset, Record, Sample, merge_classes, open_dataset
+from karyoscope.datasets.resample import resampled
 from karyoscope.datasets.split import apply_split, read_split
 from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
@@ -65,7 +66,7 @@ def load_part(
     split : (path, str), optional
         Split file and part.
     taxonomy, mpp
-        Classes to name the nuclei by, and the scale that the images must have.
+        Classes to name the nuclei by, and the scale that images of another are brought to.
     tile : int
         Smaller images are left out.
     """
@@ -107,13 +108,8 @@ def _gathered(
     of_image: list[float] = []
     skipped: list[str] = []
     for dataset, weight in zip(datasets, weights, strict=True):
-        if not abs(dataset.mpp / mpp - 1) <= 0.03:
-            raise KaryoscopeError(
-                f"{dataset.name} is at {dataset.mpp:g} µm/px, the tiles at {mpp:g}: convert it"
-                " first, or give its mpp"
-            )
         dataset.records = [r for r in dataset.records if r.source not in kept_out]
-        merged = merge_classes(dataset, taxonomy)
+        merged = resampled(merge_classes(dataset, taxonomy), mpp)
         for sample in merged:
             if min(sample.inst_map.shape) < tile:
                 skipped.append(f"{sample.record.name}: smaller than a tile of {tile} px")

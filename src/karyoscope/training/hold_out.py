@@ -1,0 +1,70 @@
+"""Which images a recipe does not train on."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from pathlib import Path
+
+from karyoscope.datasets import Dataset, Record
+from karyoscope.datasets.split import Split, apply_split, read_split
+from karyoscope.errors import KaryoscopeError
+from karyoscope.training.schema import DataSource, Validation
+
+#: The part of a split that is trained on, where it has one of that name.
+TRAIN = "train"
+
+
+class HeldOut:
+    """What the splits of a recipe keep out of training, collected dataset by dataset."""
+
+    def __init__(self) -> None:
+        self._names: set[tuple[int, str]] = set()
+        self._units: dict[str, set[str]] = {"name": set(), "source": set(), "cohort": set()}
+
+    def by_validation(self, dataset: Dataset, validation: Validation) -> list[Record]:
+        """Hold out what the validation split does not train on; return the validation images."""
+        split, parts = _parts(dataset, validation.split, validation.part)
+        if TRAIN in parts:
+            held = set(parts) - {TRAIN} | {validation.part}
+        else:
+            held = {p for p in parts if p == validation.part or p.lower().startswith("test")}
+        self._hold(dataset, split, [record for part in held for record in parts[part]])
+        return parts[validation.part]
+
+    def by_source(self, dataset: Dataset, source: DataSource) -> None:
+        """Hold out what a dataset's own keys say.
+
+        Raises
+        ------
+        KaryoscopeError
+            If they name an image or a part that is not there.
+        """
+        if source.split is not None:
+            split, parts = _parts(dataset, source.split, source.part)
+            rest = [r for part in parts if part != source.part for r in parts[part]]
+            self._hold(dataset, split, rest)
+        missing = set(source.exclude) - {record.name for record in dataset.records}
+        if missing:
+            raise KaryoscopeError(f"{source.path}: no image {min(missing)} to exclude")
+        self._names |= {(id(dataset), name) for name in source.exclude}
+
+    def _hold(self, dataset: Dataset, split: Split, records: list[Record]) -> None:
+        # A split by tile has tiles of one source on both sides, as its papers do; where a cohort
+        # is left out, that of the other datasets is too.
+        unit = {"tile": "name", "source": "source", "cohort": "cohort"}[split.by]
+        self._units[unit] |= {attrgetter(unit)(record) for record in records} - {""}
+        self._names |= {(id(dataset), record.name) for record in records}
+
+    def holds(self, dataset: Dataset, record: Record) -> bool:
+        """Whether an image is kept out of training."""
+        return (id(dataset), record.name) in self._names or any(
+            attrgetter(unit)(record) in held for unit, held in self._units.items()
+        )
+
+
+def _parts(dataset: Dataset, path: Path, part: str) -> tuple[Split, dict[str, list[Record]]]:
+    split = read_split(path)
+    parts = apply_split(dataset, split)
+    if part not in parts:
+        raise KaryoscopeError(f"{path} has no part {part!r}")
+    return split, parts
