@@ -95,13 +95,16 @@ def test_masks_of_another_folder(write, tmp_path):
     data = ("--data", DATA, "--mpp", 0.5, "--classes", "nucleus")
     assert write(*data, "--to", "conic", "--size", 256, "--n", 2).code == 0
     assert np.load(tmp_path / "tiles" / "images.npy").shape == (2, 256, 256, 3)
+    # At twice the scale they are resampled, and then too small for such tiles.
+    smaller = ("--data", DATA, "--mpp", 0.25, "--classes", "nucleus", "--overwrite")
+    one_line(write(*smaller, "--size", 256), "no image holds a tile of 256 px")
+    assert write(*smaller, "--size", 64).code == 0
 
 
 def test_bad_input_is_one_line_and_writes_nothing(run, write, trained, tmp_path):
     one_line(write("--size", 62), "multiple of 4 px, not 62")
     one_line(write("--size", 1024), "no image holds a tile of 1024 px")
     one_line(write("--data", tmp_path / "none"), "no such folder")
-    one_line(write("--data", DATA, "--mpp", 0.25, "--classes", "nucleus"), "0.25 µm/px")
     one_line(write("--to", "papyrus"), "cannot write layout 'papyrus'")
     one_line(
         run("synthesize", "write", tmp_path, "--out", tmp_path / "tiles"), "holds no generator"

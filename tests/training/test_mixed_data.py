@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from karyoscope.datasets import Record, Sample  # noqa: E402
+from karyoscope.datasets.consep import write_consep  # noqa: E402
 from karyoscope.datasets.folder import write_folder  # noqa: E402
 from karyoscope.datasets.split import Split, write_split  # noqa: E402
 from karyoscope.errors import KaryoscopeError  # noqa: E402
@@ -196,6 +197,15 @@ def test_what_one_dataset_holds_out_no_other_trains_on(own, tmp_path):
     write_folder([sample("c", source="s"), sample("d")], tmp_path / "second", THEIRS)
     first = {"path": tmp_path / "first", "split": tmp_path / "first.json"}
     assert trained(with_data(own, first, {"path": tmp_path / "second"})) == ["kept", "b", "d"]
+
+
+def test_a_name_in_another_layout_is_another_image(own, tmp_path):
+    write_consep([sample("a"), sample("b")], tmp_path / "first", THEIRS)
+    write_split(Split({"train": ["b"], "test": ["a"]}, {}, 0, {}), tmp_path / "first.json")
+    write_folder([sample("a"), sample("held")], tmp_path / "second", THEIRS)
+    first = {"path": tmp_path / "first", "split": tmp_path / "first.json"}
+    path = with_data(own, first, {"path": tmp_path / "second"})
+    assert trained(path) == ["kept", "b", "a"], "but what validates is nowhere trained on"
 
 
 def test_the_card_names_what_was_held_out(own, tmp_path):

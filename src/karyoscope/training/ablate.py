@@ -142,7 +142,7 @@ def _jobs(row: Row, grid: Grid, bench: Bench, seeds: int) -> Iterator[Job]:
     cohorts = [trained_as.leave_out or ""]
     if cohorts == ["each"]:
         recipe = load_recipe(*recipe_of(trained_as, grid, bench))
-        cohorts = cohorts_of(open_source(recipe.data[0], recipe).records)
+        cohorts = cohorts_of(open_source(recipe.data[0], recipe.mpp).records)
     for cohort in cohorts:
         for seed in range(seeds):
             yield Job(row, seed, cohort)
@@ -218,7 +218,7 @@ def _trained(job: Job, grid: Grid, bench: Bench, folder: Path) -> Recipe:
 
 def _without(cohort: str, recipe: Recipe, path: Path) -> Path:
     """Write the split that leaves a cohort out; nuclei are not counted for it."""
-    dataset = open_source(recipe.data[0], recipe)
+    dataset = open_source(recipe.data[0], recipe.mpp)
     counts = [np.zeros(256, np.int64)] * len(dataset.records)
     write_split(leave_out(dataset.records, counts, dataset.taxonomy, cohort), path)
     return path

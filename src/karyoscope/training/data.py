@@ -20,19 +20,20 @@ from karyoscope.training.schema import DataSource, Recipe
 Weighted = tuple[Dataset, Record, float]
 
 
-def open_source(source: DataSource, recipe: Recipe) -> Resampled:
-    """Open one dataset of a recipe, at the recipe's scale and with what its classes may be."""
+def open_source(source: DataSource, mpp: float, model: Taxonomy | None = None) -> Resampled:
+    """Open one dataset of a recipe, at a scale, and with what its classes may be in a model's."""
     taxonomy = Taxonomy.load(source.taxonomy) if source.taxonomy else None
     dataset = open_dataset(
         source.path, source.dataset, taxonomy=taxonomy, mpp=source.mpp, **source.options
     )
-    if source.may_be:
-        own, other = dataset.taxonomy, Taxonomy.load(recipe.taxonomy)
-        both = {**own.may_be.get(other.name, {}), **source.may_be}
-        dataset.taxonomy = replace(own, may_be={**own.may_be, other.name: both})
-        # What it names is found out before any image is read.
-        dataset.taxonomy.sets_in(other)
-    return resampled(dataset, recipe.mpp)
+    if source.may_be and model is not None:
+        own = dataset.taxonomy
+        both = {**own.may_be.get(model.name, {}), **source.may_be}
+        dataset.taxonomy = replace(own, may_be={**own.may_be, model.name: both})
+    if model is not None and dataset.taxonomy != model:
+        # What cannot be is found out before any image is read.
+        dataset.taxonomy.sets_in(model)
+    return resampled(dataset, mpp)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def images_of(recipe: Recipe) -> tuple[list[SourceImages], list[Record]]:
     validation part and parts called ``test...``. What is held out of one dataset is so in all: no
     source has images on both sides.
     """
-    datasets = [open_source(source, recipe) for source in recipe.data]
+    model = Taxonomy.load(recipe.taxonomy)
+    datasets = [open_source(source, recipe.mpp, model) for source in recipe.data]
     held = HeldOut()
     validation = held.by_validation(datasets[0], recipe.validation)
     for source, dataset in zip(recipe.data, datasets, strict=True):

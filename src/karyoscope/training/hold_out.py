@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
+from collections import defaultdict
 from pathlib import Path
 
 from karyoscope.datasets import Dataset, Record
@@ -19,7 +19,8 @@ class HeldOut:
 
     def __init__(self) -> None:
         self._names: set[tuple[int, str]] = set()
-        self._units: dict[str, set[str]] = {"name": set(), "source": set(), "cohort": set()}
+        # By what is never parted: its value, and the one layout that it counts for, or "" for all.
+        self._units: dict[str, set[tuple[str, str]]] = defaultdict(set)
 
     def by_validation(self, dataset: Dataset, validation: Validation) -> list[Record]:
         """Hold out what the validation split does not train on; return the validation images."""
@@ -28,7 +29,7 @@ class HeldOut:
             held = set(parts) - {TRAIN} | {validation.part}
         else:
             held = {p for p in parts if p == validation.part or p.lower().startswith("test")}
-        self._hold(dataset, split, [record for part in held for record in parts[part]])
+        self._hold(dataset, split, [record for part in held for record in parts[part]], True)
         return parts[validation.part]
 
     def by_source(self, dataset: Dataset, source: DataSource) -> None:
@@ -42,23 +43,32 @@ class HeldOut:
         if source.split is not None:
             split, parts = _parts(dataset, source.split, source.part)
             rest = [r for part in parts if part != source.part for r in parts[part]]
-            self._hold(dataset, split, rest)
+            self._hold(dataset, split, rest, False)
         missing = set(source.exclude) - {record.name for record in dataset.records}
         if missing:
             raise KaryoscopeError(f"{source.path}: no image {min(missing)} to exclude")
         self._names |= {(id(dataset), name) for name in source.exclude}
 
-    def _hold(self, dataset: Dataset, split: Split, records: list[Record]) -> None:
+    def _hold(
+        self, dataset: Dataset, split: Split, records: list[Record], everywhere: bool
+    ) -> None:
         # A split by tile has tiles of one source on both sides, as its papers do; where a cohort
         # is left out, that of the other datasets is too.
         unit = {"tile": "name", "source": "source", "cohort": "cohort"}[split.by]
-        self._units[unit] |= {attrgetter(unit)(record) for record in records} - {""}
-        self._names |= {(id(dataset), record.name) for record in records}
+        for record in records:
+            self._names.add((id(dataset), record.name))
+            value = getattr(record, unit)
+            # An image that is its own source may have its name by chance in another layout. What
+            # validates stays out even so.
+            here_alone = value == record.name and not everywhere
+            if value:
+                self._units[unit].add((dataset.name if here_alone else "", value))
 
     def holds(self, dataset: Dataset, record: Record) -> bool:
         """Whether an image is kept out of training."""
         return (id(dataset), record.name) in self._names or any(
-            attrgetter(unit)(record) in held for unit, held in self._units.items()
+            not held.isdisjoint([(place, getattr(record, unit)) for place in ("", dataset.name)])
+            for unit, held in self._units.items()
         )
 
 
