@@ -1,18 +1,20 @@
-"""One prepared command for a lent GPU: check it, train, score, report, within a set time.
+r"""One prepared command for a lent GPU: check it, train, score, report, within a set time.
 
+    karyoscope data pack lizard-large --compress --out training.zip
     python scripts/gpu_job.py --packed training.zip --out OUT --check
-    python scripts/gpu_job.py --packed training.zip --out OUT --train lizard-large=240 --train lizard=240
+    python scripts/gpu_job.py --packed training.zip --out OUT --train lizard-large=240 \
+        --train lizard=240
 
-The training set is a file of ``karyoscope data pack RECIPE --compress``, so that no dataset and none
-of the analyst's packages need to be there. ``--check`` compares the device with the CPU, measures
+The training set is in one file, so that no dataset and none of the analyst's packages need to be
+there. ``--check`` compares the device with the CPU, measures
 its fastest convolution and the tiles a second of every recipe beside it. Each ``--train
 RECIPE=SECONDS`` trains one recipe for so long, in the order given; a recipe that names
 ``runs/RECIPE`` as its teacher finds the one trained before. ``--set RECIPE:KEY=VALUE`` changes a
 key of a recipe, ``--set KEY=VALUE`` of all.
 
-``OUT`` then holds, for each recipe, ``RECIPE.safetensors`` (the averaged weights, large tensors in half
-precision), ``RECIPE.yaml`` (the recipe as it was run) and ``RECIPE.csv`` (losses and scores); and
-``report.md``.
+``OUT`` then holds, for each recipe, ``RECIPE.safetensors`` (the averaged weights, large tensors in
+half precision), ``RECIPE.yaml`` (the recipe as it was run) and ``RECIPE.csv`` (losses and
+scores); and ``report.md``.
 """
 
 from __future__ import annotations
@@ -205,7 +207,7 @@ def difference(recipe: Recipe, bank: PixelBank) -> dict[str, float]:
 
 
 def pace(recipe: Recipe, bank: PixelBank, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Tiles a second of whole steps, of augmentation and targets alone, and the share of the peak."""
+    """Tiles a second of whole steps, the share of batches in it, and the share of the peak."""
     device = arguments.device
     bank = bank.to(device)
     module = NucleusModule(recipe, bank.n_classes).to(device).train()
@@ -285,7 +287,7 @@ def write_report(report: dict[str, Any], out: Path) -> None:
     ]
     if "pace" in report:
         lines += [
-            "| recipe | batch | tiles/s | GFLOP a tile, forwards | TFLOP/s | share of the convolution |",
+            "| recipe | batch | tiles/s | GFLOP a tile, forwards | TFLOP/s | share of the peak |",
             "| --- | --- | --- | --- | --- | --- |",
         ]
         keys = ("batch", "tiles_per_s", "gflop_forward", "tflops", "share_of_peak")

@@ -151,6 +151,20 @@ class NucleusModule(L.LightningModule):
             self.validator = Validator(self.recipe, Taxonomy.load(self.recipe.taxonomy))
         return self.validator
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Limit the norm of the gradient.
+
+        Lightning refuses to where one kernel updates all weights, since such an optimiser may
+        scale gradients itself; in bf16 nothing is scaled.
+        """
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The recipe's optimiser in two groups (encoder, rest) with the recipe's schedule."""
         encoder = list(self.network.encoder.parameters())

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from karyoscope.training.bank import PixelBank
-from karyoscope.training.module import NucleusModule
 from karyoscope.training.recipe import load_recipe
 from karyoscope.training.schema import Teacher
 from karyoscope.training.weights import load_network
@@ -36,13 +35,15 @@ def taught(bank: PixelBank, teacher: Teacher) -> PixelBank:
     """
     recipe = load_recipe(teacher.recipe)
     device = bank.rgb.device
-    module = NucleusModule(recipe, bank.n_classes)
-    module.network.load_state_dict(load_network(recipe, teacher.weights).state_dict())
-    module = module.to(device).eval()
+    network = load_network(recipe, teacher.weights).to(device, memory_format=torch.channels_last)
+    mean, std = (
+        255 * torch.tensor(v, device=device)[:, None, None] for v in (recipe.mean, recipe.std)
+    )
 
     def teach(rgb: Tensor) -> Tensor:
+        image = ((rgb - mean) / std).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = module(rgb)
+            outputs = network(image)
         outlines = outputs["three_label"].float().softmax(1)[:, 1:]
         types = outputs["types"].float().softmax(1)[:, 1:]
         return torch.cat([outlines, F.interpolate(types, outlines.shape[2:], mode="bilinear")], 1)
