@@ -268,6 +268,10 @@ class TestPrior:
         assert torch.equal(loss.prior, before)
 
 
+#: What the loss of sets has by default.
+PLAIN = {"weighting": "inverse_root", "label_smoothing": 0.0}
+
+
 class TestPartial:
     def sets(self, labels):
         return torch.where(labels == 255, 0, torch.ones_like(labels) << labels.clamp(max=60))
@@ -275,7 +279,7 @@ class TestPartial:
     @pytest.mark.parametrize("options", [{}, {"weighting": "power", "label_smoothing": 0.2}])
     def test_sets_of_one_class_are_the_plain_loss(self, options):
         partial = build_loss("partial_types", K - 1, **options)
-        plain = build_loss("prior_weighted_types", K - 1, **{"weighting": "inverse_root"} | options)
+        plain = build_loss("prior_weighted_types", K - 1, **PLAIN | options)
         labels = tensor(LABELS)
         for _ in range(3):
             x, y = (tensor(LOGITS).float().requires_grad_() for _ in range(2))

@@ -90,7 +90,8 @@ def test_a_newcomer_adds_a_dataset_by_one_entry(own, tmp_path):
     assert [int(theirs[15, 15 + 20 * k]) for k in range(3)] == [LIZARD.id_of("epithelial"), 7, 0]
     batches = batches_of(recipe, bank, ["types", "class_sets"])
     assert not batches.tiles.shares.isnan().any()
-    assert batches.tiles.shares.shape[1] == 7
+    # Background, six classes, and the set as a label of its own.
+    assert batches.tiles.shares.shape[1] == 8
     for step in range(8):
         _, targets = batches.batch(step)
         unsure = targets["class_sets"] == immune
@@ -226,9 +227,18 @@ def test_the_card_names_what_was_held_out(own, tmp_path):
 
 
 def test_the_shipped_splits_hold_out_what_they_say(shared):
-    kumar, lizard = (shared / "data" / name for name in ("kumar", "lizard"))
-    changes = ["data.1.options={}", "data.1.dataset=kumar", "data.1.split=kumar.split.json"]
-    changes += [f"data.0.path={lizard}", f"data.1.path={kumar}"]
-    own, kumar = images_of(load_recipe("lizard", changes))[0]
-    assert (len(own.train), len(kumar.train)) == (83, 12)
+    names = [
+        "lizard",
+        "lizard_from_overlays",
+        "consep",
+        "kumar",
+        "pannuke_breast25",
+        "monusac_mini",
+    ]
+    changes = [f"data.{k}.path={shared / 'data' / name}" for k, name in enumerate(names)]
+    changes.append(f"data.1.options.info={shared}/data/lizard/Lizard_Labels/info.csv")
+    sources = dict(zip(names, images_of(load_recipe("lizard", changes))[0], strict=True))
+    counts = [len(source.train) for source in sources.values()]
+    assert counts == [83, 36, 21, 12, 25, 4]
+    kumar = sources["kumar"]
     assert {record.cohort for record in kumar.held_out} == {"breast", "kidney", "prostate", "liver"}

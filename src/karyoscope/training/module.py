@@ -58,7 +58,6 @@ class NucleusModule(L.LightningModule):
             keep_depthwise_in_float32(self.network)
         self.to(memory_format=torch.channels_last)
         self._again = False
-        self._tuned = False
 
     @property
     def needs(self) -> list[str]:
@@ -115,14 +114,6 @@ class NucleusModule(L.LightningModule):
     def transfer_batch_to_device(self, batch: Any, device: torch.device, index: int) -> Any:
         """Leave batches where they are: they were made on the device."""
         return batch
-
-    def on_validation_start(self) -> None:
-        """Stop looking for the fastest convolutions: every image has a size of its own."""
-        self._tuned, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, False
-
-    def on_validation_end(self) -> None:
-        """Go on as before."""
-        torch.backends.cudnn.benchmark = self._tuned
 
     def validation_step(self, sample: Sample | None, index: int) -> None:
         """Segment and score one image; None where this process has fewer than the others."""

@@ -11,15 +11,15 @@ from typing import Literal
 import lightning as L
 import torch
 import yaml
-from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.taxonomy import Taxonomy
+from karyoscope.training.averaging import MovingAverage
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.batches import TileBatches
 from karyoscope.training.check import ANALYST, can_validate
@@ -135,8 +135,8 @@ def _trainer(
         precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
         gradient_clip_val=recipe.optimiser.clip,
         callbacks=_callbacks(recipe, out, clock, on_gpu),
-        # Every tile has the same size: the fastest convolutions are found once.
-        benchmark=on_gpu,
+        # cuDNN's search for the fastest convolutions takes 20 s on an H100, and finds none there.
+        benchmark=False,
         logger=loggers,
         log_every_n_steps=50,
         # A bar reads the loss at every step, for which a GPU would have to be waited for.
@@ -216,11 +216,5 @@ def _callbacks(recipe: Recipe, out: Path, clock: TimeLimit | None, on_gpu: bool)
     if recipe.phases:
         callbacks.append(Phases(recipe.phases, clock))
     if settings.ema:
-        callbacks.append(
-            WeightAveraging(
-                # Where it is not said, the average would lie where the weights lay at first.
-                device="cuda" if on_gpu else "cpu",
-                multi_avg_fn=get_ema_multi_avg_fn(settings.ema),
-            )
-        )
+        callbacks.append(MovingAverage(settings.ema, "cuda" if on_gpu else "cpu"))
     return [*callbacks, Pace(settings.batch_size * settings.devices), Checkpoints(out)]
