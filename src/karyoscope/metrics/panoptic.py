@@ -30,6 +30,7 @@ from karyoscope.metrics.accumulate import (
 )
 from karyoscope.metrics.contingency import Contingency
 from karyoscope.metrics.pair import MIXED, Mixed, Pair
+from karyoscope.metrics.scores import Score, count_score
 from karyoscope.taxonomy import Taxonomy
 
 Epsilon = Literal["conic", "hover_net", "none"]
@@ -184,6 +185,27 @@ class PanopticAccumulator(Accumulator):
     >>> round(result["pq"], 3), result["classes"]["epithelial"]["pq"], result["mpq_plus"]
     (0.667, 1.0, 0.5)
     """
+
+    set_scores = (
+        Score("pq", "PQ", "images"),
+        Score("dq", "DQ", "images"),
+        Score("sq", "SQ", "images"),
+        Score("pq_pooled", "PQ, pooled"),
+        Score("dq_pooled", "DQ, pooled"),
+        Score("sq_pooled", "SQ, pooled"),
+        Score("bpq_tissues", "bPQ", "tissues"),
+        Score("mpq", "mPQ, image mean", "images"),
+        Score("mpq_plus", "mPQ+", "classes"),
+        Score("mpq_plus_present", "mPQ+, classes present", "classes that the truth has"),
+        Score("mpq_tissues", "mPQ", "tissues"),
+    )
+    class_scores = (
+        Score("pq", "PQ"),
+        Score("dq", "DQ"),
+        Score("sq", "SQ"),
+        Score("pq_images", "PQ", "images that have the class"),
+        *(count_score(name) for name in ("tp", "fp", "fn", "sum_iou")),
+    )
 
     def __init__(
         self,
