@@ -20,6 +20,7 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.export import (
     WRITERS,
     ExportContext,
+    RunReport,
     iterate_parquet,
     open_writers,
     read_context,
@@ -35,6 +36,7 @@ from karyoscope.features import (
 )
 from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.reading import LenientReader
+from karyoscope.report import slide_page
 from karyoscope.slides import Slide, open_slide
 
 FEATURES = ("shape",)
@@ -223,13 +225,14 @@ def add_features(
             for nuclei in iterate_parquet(table):
                 measure.around.add(nuclei)
         empty = measure.among(measure.alone(next(iterate_parquet(table)).take([])))
-        context = replace(context, measurements=tuple(empty.measurements))
+        columns = tuple(empty.measurements)
+        context = replace(context, measurements=columns, page=slide_page)
         stem = table.name.removesuffix(WRITERS["parquet"].suffix)
         earlier = _earlier_summary(table.with_name(stem + WRITERS["summary"].suffix))
         with open_writers(out, stem, formats, context, overwrite) as writers:
-            writers.summary.recall(earlier)
             for nuclei in iterate_parquet(table):
                 writers.write(measure.among(measure.alone(nuclei)))
+            writers.report(RunReport.from_summary(earlier))
     return writers.paths
 
 
