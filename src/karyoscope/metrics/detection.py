@@ -116,7 +116,7 @@ class DetectionAccumulator(ConfusionAccumulator):
     takes_points = True
 
     set_scores = (
-        Score("f_d", "F_d"),
+        Score("f_d", "F_d", definition="paired without regard to class"),
         *(count_score(name) for name in ("tp_d", "fp_d", "fn_d")),
         Score("acc", "accuracy of class"),
         Score("f_c", "F_c", "classes that occur"),

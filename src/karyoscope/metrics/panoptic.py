@@ -42,6 +42,8 @@ _ABSENT = {
     "skip_empty": "is left out where neither truth nor prediction has any",
 }
 
+_WITHOUT_CLASS = "paired without regard to class"
+
 
 def panoptic_counts(table: Contingency) -> np.ndarray:
     """Count the pairs whose IoU is strictly above 0.5; only then is every pairing unique.
@@ -187,13 +189,13 @@ class PanopticAccumulator(Accumulator):
     """
 
     set_scores = (
-        Score("pq", "PQ", "images"),
-        Score("dq", "DQ", "images"),
-        Score("sq", "SQ", "images"),
+        Score("pq", "PQ", "images", _WITHOUT_CLASS),
+        Score("dq", "DQ", "images", _WITHOUT_CLASS),
+        Score("sq", "SQ", "images", _WITHOUT_CLASS),
         Score("pq_pooled", "PQ, pooled"),
         Score("dq_pooled", "DQ, pooled"),
         Score("sq_pooled", "SQ, pooled"),
-        Score("bpq_tissues", "bPQ", "tissues"),
+        Score("bpq_tissues", "bPQ", "tissues", _WITHOUT_CLASS),
         Score("mpq", "mPQ, image mean", "images"),
         Score("mpq_plus", "mPQ+", "classes"),
         Score("mpq_plus_present", "mPQ+, classes present", "classes that the truth has"),

@@ -19,6 +19,8 @@ class Score:
     mean_over : str
         What the score is a mean over, such as ``"images"`` or ``"classes"``. Empty for a score
         that is computed once, from the counts of the whole set.
+    definition : str
+        What else a reader must know, in a few words; empty where the title says it.
     digits : int
         Decimals that are shown.
     higher_is_better : bool or None
@@ -34,6 +36,7 @@ class Score:
     name: str
     title: str
     mean_over: str = ""
+    definition: str = ""
     digits: int = 3
     higher_is_better: bool | None = True
     range: tuple[float, float] = (0.0, 1.0)

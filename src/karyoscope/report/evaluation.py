@@ -13,11 +13,11 @@ from karyoscope.report.figures import Bar, interval_figure, scatter_figure
 from karyoscope.report.page import render
 from karyoscope.report.tiles import Tile, draw_tile
 from karyoscope.report.wording import (
+    computed,
     convention_lines,
     direction,
     how_many,
     interval,
-    mean_over,
     number,
     of_groups,
     unit,
@@ -83,7 +83,7 @@ def evaluation_page(data: Mapping[str, Any], figures: EvaluationFigures) -> str:
         warnings=_warnings(data["scored"]),
         cards=[_named(score, data, score.narrow) for score in protocol.main(data)],
         scores=[
-            (*_named(score, data, score.title), direction(score), mean_over(score, data))
+            (*_named(score, data, score.title), direction(score), computed(score, data))
             for score in protocol.listed(data)
         ],
         by_class=_by_class(data, protocol, taxonomy, figures),
@@ -141,8 +141,8 @@ def _by_class(
     return {
         "title": score.title,
         "figure": interval_figure(bars, title, score.range, score.digits),
-        "all_nuclei": mean_over(whole, data) if whole else "",
-        "of_class": mean_over(score, data) if of_class else "",
+        "all_nuclei": computed(whole, data) if whole else "",
+        "of_class": computed(score, data) if of_class else "",
     }
 
 

@@ -35,19 +35,20 @@ def unit(data: Mapping[str, Any]) -> str:
     return "patches" if data["scored"]["patches"] else "images"
 
 
-def mean_over(score: Score, data: Mapping[str, Any]) -> str:
-    """What a score is a mean over, in words.
+def computed(score: Score, data: Mapping[str, Any]) -> str:
+    """How a score comes about: its definition, and what it is a mean over.
 
     Examples
     --------
-    >>> mean_over(Score("pq", "PQ", "images"), {"scored": {"patches": 256}})
+    >>> computed(Score("pq", "PQ", "images"), {"scored": {"patches": 256}})
     'mean over patches'
-    >>> mean_over(Score("f_d", "F_d"), {"scored": {"patches": 0}})
-    'from the counts of the whole set'
+    >>> computed(Score("f_d", "F_d", "", "paired by distance"), {"scored": {"patches": 0}})
+    'paired by distance, from the counts of the whole set'
     """
-    if not score.mean_over:
-        return "from the counts of the whole set"
-    return "mean over " + score.mean_over.replace("images", unit(data))
+    how = "from the counts of the whole set"
+    if score.mean_over:
+        how = "mean over " + score.mean_over.replace("images", unit(data))
+    return f"{score.definition}, {how}" if score.definition else how
 
 
 def direction(score: Score) -> str:
