@@ -23,6 +23,7 @@ import numpy as np
 
 from karyoscope.export import WRITERS, ExportContext
 from karyoscope.nuclei import Nuclei
+from karyoscope.report import slide_page
 from karyoscope.taxonomy import Taxonomy
 
 EDGE = 60_000
@@ -74,7 +75,9 @@ def clocks() -> np.ndarray:
 def export(name: str, count: int, folder: Path) -> tuple[np.ndarray, int]:
     """Time spent in the writer (not in making up nuclei) and bytes written."""
     context = ExportContext(
-        "slide.svs", (EDGE, EDGE), MPP, TAXONOMY, "lizard", "1.0", read=plain_read
+        *("slide.svs", (EDGE, EDGE), MPP, TAXONOMY, "lizard", "1.0"),
+        read=plain_read,
+        page=slide_page,
     )
     path = folder / f"slide{WRITERS[name].suffix}"
     spent = clocks()

@@ -3,11 +3,12 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from karyoscope.export import read_parquet
-from karyoscope.features import GROUPS, feature_columns
+from karyoscope.features import GROUPS, Feature, FeatureGroup, feature_columns
 
 
 def names(folder) -> set[str]:
@@ -39,6 +40,40 @@ def test_features_with_the_nuclei_and_later(run, segment, picture, tmp_path):
     assert list(read_parquet(tmp_path / "new" / "tissue.parquet").measurements) == expected
     assert run("features", table, "--overwrite").code == 0
     assert "nearest_um" in read_parquet(table).measurements
+
+
+@pytest.mark.parametrize("needs_all", [False, True])
+def test_a_group_that_the_package_does_not_know(
+    run, segment, picture, tmp_path, monkeypatch, needs_all
+):
+    class Rank:
+        """A made-up group: how many nuclei have come so far."""
+
+        def __init__(self, context):
+            self.radius, self.added = context.radius_um, 0
+
+        def add(self, nuclei):
+            self.added += len(nuclei)
+
+        def measure(self, nuclei):
+            return {"added_30um": np.full(len(nuclei), self.added + self.radius, np.float32)}
+
+    columns = (Feature("added_50um", "", "nuclei that came before, and the radius"),)
+    group = FeatureGroup("rank", "Rank", columns, Rank, needs_all=needs_all)
+    monkeypatch.setitem(GROUPS, "rank", group)
+    given = ["--mpp", 0.499, "--format", "csv,parquet", "--radius", 30]
+    assert segment(picture, *given, "--features", "neighbours,rank,shape").code == 0
+    table = tmp_path / "out" / "tissue.parquet"
+    at_once = read_parquet(table)
+    assert set(at_once.measurements["added_30um"]) == {30 + len(at_once) * needs_all}
+    header = (tmp_path / "out" / "tissue.csv").read_text().partition("\n")[0].split(",")
+    asked = ["shape", "neighbours", "rank"]
+    expected = [f.name for f in feature_columns(asked, at_once.taxonomy, 30)]
+    assert header[-len(expected) :] == expected == list(at_once.measurements)
+    later = run("features", table, "--features", "rank", "--radius", 30, "--out", tmp_path / "new")
+    assert later.code == 0
+    found = read_parquet(tmp_path / "new" / "tissue.parquet").measurements["added_30um"]
+    assert set(found) == {30 + len(at_once) * needs_all}
 
 
 def test_wrong_usage_is_named(run, segment, picture):

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import io
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -12,19 +13,19 @@ import cv2
 import numpy as np
 import pytest
 from annotated_sets import LIZARD, as_nuclei, make_sample
+from rich.console import Console
 
-from karyoscope import _page
 from karyoscope.datasets import Record
-from karyoscope.evaluation import Outcome, Prediction
-from karyoscope.evaluation.drawing import draw_tile
-from karyoscope.evaluation.figures import Bar, interval_figure, scatter_figure
+from karyoscope.evaluation import Outcome, Prediction, compare
 from karyoscope.evaluation.pictures import LEAST_NUCLEI, Pictures
-from karyoscope.evaluation.report import prepare_folder, write_report
-from karyoscope.evaluation.table import TITLES
-from karyoscope.metrics import PROTOCOLS, Evaluation, Pair
+from karyoscope.evaluation.write import prepare_folder, write_report
+from karyoscope.metrics import PROTOCOLS, Evaluation, Pair, from_json
+from karyoscope.report import comparison_table, evaluation_table
+from karyoscope.report.figures import Bar, interval_figure, scatter_figure
+from karyoscope.report.page import webp
+from karyoscope.report.tiles import draw_tile
 
-#: What a protocol reports besides scores.
-COUNTS = {"tp_d", "fp_d", "fn_d"}
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def scored(protocol: str, with_classes: bool, count: int = 3) -> tuple[dict, Pictures]:
@@ -93,9 +94,30 @@ def test_page_of_every_protocol(protocol, with_classes, tmp_path):
     assert not list((tmp_path / "out").glob(".*"))
 
 
+@pytest.mark.parametrize("with_classes", [True, False])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_every_score_has_a_title(protocol):
-    assert PROTOCOLS[protocol].overall.keys() - COUNTS <= TITLES.keys()
+def test_tables_of_every_protocol(protocol, with_classes):
+    data, _ = scored(protocol, with_classes)
+    printed = io.StringIO()
+    Console(file=printed, width=200).print(evaluation_table(data))
+    evaluation = from_json(data)
+    found = compare(evaluation, evaluation, samples=20).to_dict()
+    Console(file=printed, width=200).print(comparison_table(found))
+    own, difference = printed.getvalue().split("B - A")
+    listed = [r.score.title for r in PROTOCOLS[protocol].overall.values() if r.score.listed]
+    shown = [title for title in listed if f" {title}  " in own]
+    assert shown == listed if with_classes else shown
+    assert [title for title in shown if f" {title}  " in difference] == shown
+    assert ("plasma" in own) is ("plasma" in difference) is with_classes
+
+
+def test_an_axis_without_bounds_ends_at_the_values():
+    bars = [Bar("a", -0.5, -1.25, 0.5, (1, 2, 3)), Bar("b", 1.0, 0.9, 1.0, (1, 2, 3))]
+    figure = ElementTree.fromstring(interval_figure(bars, "R²", (-np.inf, 1.0), 1))
+    texts = [t.text for t in figure.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[0] == "-1.25"
+    assert "-0.5  (-1 to 0)" in texts
+    assert all(0 < float(c.get("cx")) < 860 for c in figure.iter(f"{SVG}circle"))
 
 
 def test_counts_of_each_image():
@@ -172,9 +194,7 @@ def test_drawing_fills_what_has_no_partner_and_dots_another_class():
 def test_pictures_are_compressed_as_webp():
     picture = np.full((40, 60, 3), (200, 100, 50), np.uint8)
     decoded = cv2.imdecode(
-        np.frombuffer(
-            base64.b64decode(_page.picture(picture, "a").partition("base64,")[2][:-2]), np.uint8
-        ),
+        np.frombuffer(base64.b64decode(webp(picture).partition("base64,")[2]), np.uint8),
         cv2.IMREAD_COLOR_RGB,
     )
     assert abs(decoded.astype(int) - picture).max() <= 6

@@ -1,15 +1,24 @@
 """The search of post-processing parameters, and what it is worth on images it has not seen."""
 
+from typing import Annotated
+
 import numpy as np
 import pytest
 
 from karyoscope.datasets import Record, Sample
 from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.objectives import SCORES, Predicted, count_params, evaluate_params
-from karyoscope.evaluation.search_space import BY_CLASS, SHARED, search_space
+from karyoscope.evaluation.search_space import class_parameters, search_space
 from karyoscope.evaluation.tune import cross_check, halves, tune
 from karyoscope.metrics import Evaluation, Pair
-from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
+from karyoscope.postprocessing import (
+    POSTPROCESSINGS,
+    Parameters,
+    PostProcessing,
+    TuningRange,
+    postprocess,
+    tuning_ranges,
+)
 from karyoscope.taxonomy import NucleusClass, Taxonomy
 
 TAXONOMY = Taxonomy("two", (NucleusClass(1, "a", (200, 0, 0)), NucleusClass(2, "b", (0, 0, 200))))
@@ -54,11 +63,10 @@ def test_the_search_stops_when_a_round_brings_nothing():
         calls.append(params)
         return 0.5
 
-    space = search_space("three_label", TAXONOMY, list(BY_CLASS))
+    space = search_space("three_label", TAXONOMY, class_parameters())
     result = tune(flat, {"foreground": 0.5}, space, rounds=5)
     assert result.params == {"foreground": 0.5}
-    tries = sum(map(len, SHARED.values())) + 2 * sum(map(len, BY_CLASS.values()))
-    assert len(calls) <= 1 + tries
+    assert len(calls) <= 1 + sum(len(axis.values) for axis in space)
 
 
 def test_images_without_a_score_are_refused():
@@ -69,10 +77,12 @@ def test_images_without_a_score_are_refused():
 @pytest.mark.parametrize("name", sorted(POSTPROCESSINGS))
 def test_whatever_is_tried_is_valid(name):
     method = POSTPROCESSINGS[name]
-    fields = method.parameters.model_fields
-    by_class = [n for n in BY_CLASS if n in fields]
+    ranges = tuning_ranges(method.parameters)
+    by_class = [n for n, found in ranges.items() if found.by_class]
     space = search_space(name, TAXONOMY, by_class)
-    assert {axis.name for axis in space} == {n for n in (*SHARED, *BY_CLASS) if n in fields}
+    # Every parameter with a range is tuned, and each post-processing has one of its own.
+    assert {axis.name for axis in space} == set(ranges)
+    assert set(ranges) - set(Parameters.model_fields)
     for axis in space:
         tried = [axis.apply({}, value) for value in axis.values]
         assert sum(params is not None for params in tried) >= len(tried) - 1
@@ -80,6 +90,27 @@ def test_whatever_is_tried_is_valid(name):
             assert method.validate(params)
             if axis.class_name is not None:
                 assert set(params[axis.name]) == {"a", "b"}
+
+
+def test_the_range_of_a_parameter_that_the_package_does_not_know(monkeypatch):
+    """Another one of the same name, in another post-processing, keeps its own."""
+
+    class Mine(Parameters):
+        sharpness: Annotated[float | dict[str, float], TuningRange((1.0, 2.0), (3.0,), 0.5)] = 1.0
+        seed: Annotated[float, TuningRange((7.0, 8.0))] = 7.0
+        colour: str = "red"
+
+    monkeypatch.setitem(POSTPROCESSINGS, "mine", PostProcessing("mine", (), Mine, None))
+    assert "sharpness" in class_parameters()
+    space = search_space("mine", TAXONOMY, ["sharpness"])
+    tried = {(axis.name, axis.class_name): axis.values for axis in space}
+    assert tried["sharpness", None] == (1.0, 2.0)
+    assert tried["seed", None] == (7.0, 8.0)
+    assert tried["sharpness", "a"] == tried["sharpness", "b"] == (3.0,)
+    assert not any(axis.name == "colour" for axis in space)
+    assert space[-1].apply({"sharpness": {}}, 3.0) == {"sharpness": {"a": 0.5, "b": 3.0}}
+    other = {axis.name: axis.values for axis in search_space("three_label", TAXONOMY)}
+    assert other["seed"] == (0.3, 0.4, 0.5, 0.6, 0.7)
 
 
 def test_one_class_alone_changes():
@@ -94,7 +125,7 @@ def test_one_class_alone_changes():
 
 
 def test_what_a_post_processing_does_not_have_by_class():
-    with pytest.raises(KaryoscopeError, match="'hover' has no 'seed' by class; there are class_w"):
+    with pytest.raises(KaryoscopeError, match="'hover' has no 'seed' by class; there are min_area"):
         search_space("hover", TAXONOMY, ["seed"])
     with pytest.raises(KaryoscopeError, match="no 'seeds' by class"):
         search_space("three_label", TAXONOMY, ["seeds"])

@@ -3,6 +3,7 @@ from some_nuclei import HEIGHT, MPP, WIDTH, make_nuclei, read_plain
 
 from karyoscope.export import ExportContext
 from karyoscope.nuclei import Nuclei
+from karyoscope.report import slide_page
 
 
 @pytest.fixture
@@ -21,4 +22,5 @@ def context(nuclei: Nuclei) -> ExportContext:
         model_version="1.0",
         model_licence="CC-BY-NC-SA-4.0",
         read=read_plain,
+        page=slide_page,
     )

@@ -11,18 +11,19 @@ from rich.console import Console
 from some_nuclei import make_nuclei
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export import open_writers
-from karyoscope.export.cohort import CLASS_COLUMNS, COLUMNS, cohort_rows, cohort_table, write_cohort
+from karyoscope.export import RunReport, open_writers
+from karyoscope.export.cohort import CLASS_COLUMNS, COLUMNS, cohort_rows, cohort_table
+from karyoscope.report import write_cohort
 from karyoscope.taxonomy import Taxonomy
 
 
-def slide(folder, context, stem, count, tell=lambda summary: None, formats=()):
+def slide(folder, context, stem, count, run=None, formats=()):
     nuclei = make_nuclei(count, seed=count)
     nuclei = replace(nuclei, class_id=np.maximum(nuclei.class_id, 1))
     context = replace(context, slide=f"{stem}.svs")
     with open_writers(folder, stem, formats, context, overwrite=True) as writers:
         writers.write(nuclei)
-        tell(writers.summary)
+        writers.report(run or RunReport())
     return nuclei
 
 
@@ -31,14 +32,12 @@ def table(folder):
         return list(csv.DictReader(file))
 
 
-def incomplete(summary):
-    summary.unread_regions = [[0, 0, 9, 9]]
-    summary.warnings = ["a gap", "another, with a comma"]
+INCOMPLETE = RunReport(unread_regions=[[0, 0, 9, 9]], warnings=["a gap", "another, with a comma"])
 
 
 def test_a_row_a_slide(tmp_path, context):
     nuclei = slide(tmp_path, context, "b", 30)
-    slide(tmp_path, context, "a", 50, incomplete)
+    slide(tmp_path, context, "a", 50, INCOMPLETE)
     made = write_cohort(tmp_path, {"c": ("c.svs", 'c.svs: "broken",\nreally')})
     assert [p.name for p in made] == ["cohort.csv", "cohort.html"]
     first, second, third = table(tmp_path)
@@ -94,7 +93,7 @@ def test_slides_of_models_with_other_classes(tmp_path, context):
 
 def test_the_page_links_the_reports_that_are_there(tmp_path, context):
     slide(tmp_path, context, "a b", 20, formats=["report"])
-    slide(tmp_path, context, "c", 20, incomplete)
+    slide(tmp_path, context, "c", 20, INCOMPLETE)
     write_cohort(tmp_path, {"d": ("<d>.svs", "<no>")})
     page = (tmp_path / "cohort.html").read_text(encoding="utf-8")
     assert '<a href="a%20b.report.html">a b.svs</a>' in page

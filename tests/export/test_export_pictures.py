@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from some_nuclei import make_nuclei, read_plain
 
+from karyoscope.drawing import fit_text, legend_panel, round_length, text_width
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export import ExportContext
 from karyoscope.export._insets import Insets
-from karyoscope.export._legend import fit_text, legend, round_length, text_width
 from karyoscope.export.labels import LabelsWriter
 from karyoscope.export.overlay import OverlayWriter
 
@@ -164,7 +164,7 @@ def test_overlay_without_pixels_is_refused(tmp_path, context):
 
 def test_legend_grows_with_its_classes(context):
     counts = [(c, 12_345) for c in context.taxonomy.classes]
-    panel = legend("a" * 200, "model", counts, 20)
+    panel = legend_panel("a" * 200, "model", counts, 20)
     assert panel.shape[0] > 20 * len(counts)
     assert (panel[:, 0] == 255).all()
     assert (panel[:, -1] == 255).all()

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from some_nuclei import make_nuclei
 
-from karyoscope.export import ExportContext, open_writers
-from karyoscope.export._heatmap import DensityGrid
+from karyoscope.errors import KaryoscopeError
+from karyoscope.export import ExportContext, RunReport, open_writers
+from karyoscope.export._density import DensityGrid
 from karyoscope.export.report import ReportWriter
+from karyoscope.report.density import paint_density
 
 VOID = {"meta", "img", "br"}
 
@@ -40,11 +42,11 @@ class Checker(HTMLParser):
         assert self.open.pop() == tag
 
 
-def report(folder, context, *blocks, tell=lambda summary: None):
+def report(folder, context, *blocks, run=None):
     with open_writers(folder, "slide", ["report"], context, overwrite=True) as writers:
         for block in blocks:
             writers.write(block)
-        tell(writers.summary)
+        writers.report(run or RunReport())
     return (folder / "slide.report.html").read_text(encoding="utf-8")
 
 
@@ -69,14 +71,14 @@ def test_the_page_is_whole_and_needs_nothing_else(tmp_path, context, count):
 
 
 def test_it_says_what_the_summary_says(tmp_path, nuclei, context):
-    def tell(summary):
-        summary.analysed_mm2 = 0.05
-        summary.warnings = ["a <strange> thing"]
-        summary.run = {"tta": 4, "model": {"name": "lizard", "sha256": "abc"}, "roi": [0, 0, 9, 9]}
-        summary.seconds = {"inference": 1.234}
-        summary.unread_regions = [[10, 10, 50, 50]]
-
-    page = report(tmp_path, context, nuclei, tell=tell)
+    run = RunReport(
+        analysed_mm2=0.05,
+        warnings=["a <strange> thing"],
+        settings={"tta": 4, "model": {"name": "lizard", "sha256": "abc"}, "roi": [0, 0, 9, 9]},
+        seconds={"inference": 1.234},
+        unread_regions=[[10, 10, 50, 50]],
+    )
+    page = report(tmp_path, context, nuclei, run=run)
     assert "<h1>slide é.svs</h1>" in page
     assert "a &lt;strange&gt; thing" in page
     assert f"{300 / 0.05:,.0f}" in page
@@ -121,6 +123,12 @@ def test_without_pixels_the_nuclei_are_drawn_on_white(tmp_path, nuclei, context)
     assert (whole > 250).all(2).mean() > 0.3
 
 
+def test_it_needs_the_layout_of_its_page(tmp_path, context):
+    with pytest.raises(KaryoscopeError, match=r"page=karyoscope\.report\.slide_page"):
+        ReportWriter(tmp_path / "a.report.html", replace(context, page=None))
+    assert not list(tmp_path.iterdir())
+
+
 def test_alone_it_needs_no_summary(tmp_path, nuclei, context):
     with ReportWriter(tmp_path / "a.report.html", context) as writer:
         writer.write(nuclei)
@@ -148,5 +156,6 @@ def test_densities_are_of_the_nuclei_whatever_the_size(width, height, seed, mpp)
     assert (density >= 0).all()
     assert (density.max() > 0) == (len(nuclei) > 0)
     assert density.max() * (width * height * mpp**2 * 1e-6) >= len(nuclei) * 0.99
-    painted = grid.paint(density, float(density.max()), np.zeros((37, 53, 3), np.uint8))
+    ground = np.zeros((37, 53, 3), np.uint8)
+    painted = paint_density(density, ground, grid.bin_um, grid.extent_um)
     assert painted.shape == (37, 53, 3)

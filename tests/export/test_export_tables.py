@@ -13,7 +13,13 @@ from rich.console import Console
 from some_nuclei import make_nuclei, polygons_of
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export import iterate_parquet, read_context, read_parquet, summary_table
+from karyoscope.export import (
+    RunReport,
+    iterate_parquet,
+    read_context,
+    read_parquet,
+    summary_table,
+)
 from karyoscope.export import parquet as parquet_module
 from karyoscope.export.csv import CSVWriter
 from karyoscope.export.parquet import ParquetWriter
@@ -104,10 +110,8 @@ def summarise(folder, context, *blocks, analysed=None):
     with SummaryWriter(folder / "a.summary.json", context) as writer:
         for block in blocks:
             writer.write(block)
-        if analysed is not None:
-            writer.analysed_mm2 = analysed
-        writer.seconds = {"inference": 1.23456}
-        writer.warnings = ["one nucleus is larger than the context"]
+        warnings = ["one nucleus is larger than the context"]
+        writer.finish(RunReport(analysed, {"inference": 1.23456}, warnings=warnings))
     return json.loads((folder / "a.summary.json").read_text(encoding="utf-8"))
 
 
@@ -166,5 +170,5 @@ def test_a_table_without_rows_has_the_further_columns(tmp_path, context):
 def test_the_context_comes_back(tmp_path, nuclei, context):
     context = replace(context, mpp_axes=(0.5, 0.25))
     found = read_context(write(tmp_path / "a.parquet", context, nuclei))
-    assert found == replace(context, read=None)
+    assert found == replace(context, read=None, page=None)
     assert found.uuid(7) == context.uuid(7)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export import WRITERS, open_writers
+from karyoscope.export import WRITERS, RunReport, open_writers
 from karyoscope.export.parquet import ParquetWriter
 
 FORMATS = ["geojson", "parquet", "csv", "labels", "overlay"]
@@ -15,7 +15,7 @@ FORMATS = ["geojson", "parquet", "csv", "labels", "overlay"]
 def test_all_outputs_of_a_slide(tmp_path, nuclei, context):
     with open_writers(tmp_path / "new" / "out", "slide", FORMATS, context) as writers:
         writers.write(nuclei)
-        writers.summary.seconds = {"reading": 1.0}
+        writers.report(RunReport(seconds={"reading": 1.0}))
     assert {p.name for p in (tmp_path / "new" / "out").iterdir()} == {
         "slide.geojson",
         "slide.parquet",
@@ -28,6 +28,7 @@ def test_all_outputs_of_a_slide(tmp_path, nuclei, context):
     assert {p.name for p in writers.paths} == {p.name for p in writers.paths if p.exists()}
     summary = json.loads((tmp_path / "new" / "out" / "slide.summary.json").read_text())
     assert summary["nuclei"] == len(nuclei)
+    assert summary["seconds"] == {"reading": 1.0}
 
 
 def test_an_unknown_format_names_the_known(tmp_path, context):

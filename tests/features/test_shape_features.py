@@ -99,7 +99,7 @@ def test_an_outline_without_area():
 
 def test_no_nuclei():
     found = shape_features(Nuclei.empty(LIZARD, 0.5))
-    assert list(found) == [f.name for f in GROUPS["shape"]]
+    assert list(found) == [f.name for f in GROUPS["shape"].columns]
     assert {v.shape for v in found.values()} == {(0,)}
     assert {v.dtype for v in found.values()} == {np.dtype(np.float32)}
 

@@ -120,7 +120,7 @@ def test_shape_is_there_unless_nothing_is_asked_for(threshold_model, saved, tmp_
     segment_file(saved, tmp_path / "out", threshold_model, MPP, SegmentOptions(("csv",)))
     with (tmp_path / "out" / "tissue.csv").open() as file:
         row = next(csv.DictReader(file))
-    assert [f.name for f in GROUPS["shape"]] == list(row)[-7:]
+    assert [f.name for f in GROUPS["shape"].columns] == list(row)[-7:]
 
 
 def test_a_slide_without_nuclei_has_the_columns(threshold_model, tmp_path):

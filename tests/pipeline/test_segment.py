@@ -198,6 +198,13 @@ def test_nothing_is_left_to_compile_after_the_warm_up(tiny_bundle):
     assert before == after > 10
 
 
+def test_the_warm_up_lays_a_report_out(tiny_bundle, monkeypatch):
+    pages = []
+    monkeypatch.setattr("karyoscope.pipeline.prepare.slide_page", lambda f: pages.append(f) or "")
+    warm_up(Bundle(tiny_bundle), ("geojson", "report")).join()
+    assert [figures.summary["slide"] for figures in pages] == ["noise"]
+
+
 def test_a_warm_up_that_fails_says_nothing(tmp_path, capfd):
 
     bad = {"name": "nothing", "params": {}}

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from karyoscope.export.cohort import cohort_rows, cohort_table, write_cohort
+from karyoscope.export.cohort import cohort_rows, cohort_table
+from karyoscope.report import write_cohort
 
 app = typer.Typer()
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from karyoscope.evaluation import compare as compare_evaluations
 from karyoscope.evaluation import read_evaluation
-from karyoscope.evaluation.table import comparison_table
+from karyoscope.report import comparison_table
 
 app = typer.Typer()
 

@@ -28,12 +28,12 @@ from karyoscope.evaluation import (
     open_predictions,
 )
 from karyoscope.evaluation.pictures import Pictures
-from karyoscope.evaluation.report import prepare_folder, write_report
 from karyoscope.evaluation.score import Watch
-from karyoscope.evaluation.table import evaluation_table
+from karyoscope.evaluation.write import prepare_folder, write_report
 from karyoscope.inference import Model, load_model
 from karyoscope.metrics import PROTOCOLS
 from karyoscope.pipeline import load_stain, stains_before
+from karyoscope.report import evaluation_table
 from karyoscope.taxonomy import Taxonomy
 
 app = typer.Typer()

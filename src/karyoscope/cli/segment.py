@@ -23,7 +23,6 @@ from karyoscope.cluster import Cluster, segment_slides
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export import WRITERS, summary_table
 from karyoscope.export.cohort import NAME as COHORT
-from karyoscope.export.cohort import write_cohort
 from karyoscope.features import GROUPS, RADIUS_UM
 from karyoscope.inference import DEVICES, VIEWS, Model
 from karyoscope.pipeline import (
@@ -43,6 +42,7 @@ from karyoscope.pipeline import (
     segment_file,
     stains_before,
 )
+from karyoscope.report import write_cohort
 from karyoscope.slides import find_slides
 from karyoscope.slides.base import slide_name
 

@@ -15,7 +15,7 @@ from karyoscope.datasets.resample import resampled
 from karyoscope.datasets.split import read_split
 from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.objectives import SCORES, Objective, Predicted
-from karyoscope.evaluation.search_space import BY_CLASS, Params, search_space
+from karyoscope.evaluation.search_space import Params, class_parameters, search_space
 from karyoscope.evaluation.tune import CrossCheck, cross_check, tune
 from karyoscope.inference import Model, load_model
 from karyoscope.inference.bundle import PostprocessingSpec
@@ -48,7 +48,9 @@ def tune_command(
     ] = "mean",
     by_class: Annotated[
         str,
-        typer.Option(help=f"What may differ between classes: {', '.join(BY_CLASS)}; or nothing."),
+        typer.Option(
+            help=f"What may differ between classes: {', '.join(class_parameters())}; or nothing."
+        ),
     ] = "class_weights",
     rounds: Annotated[int, typer.Option(help="Most passes over all parameters.", min=1)] = 2,
     check: Annotated[

@@ -1,4 +1,4 @@
-"""What the figure page shows of the images: counts, and the best, typical and worst tiles."""
+"""What an evaluation shows of the images: counts, and the best, typical and worst tiles."""
 
 from __future__ import annotations
 
@@ -12,34 +12,12 @@ from karyoscope.datasets._labels import majority_class, one_class
 from karyoscope.evaluation.patches import SIZE, patch_corners
 from karyoscope.evaluation.predictions import Prediction
 from karyoscope.metrics import contingency, count_nuclei, panoptic_counts, panoptic_quality
+from karyoscope.report.evaluation import EvaluationFigures
+from karyoscope.report.tiles import Tile
 
 #: True nuclei that a tile must have to be shown: on a few nuclei PQ is a matter of luck.
 LEAST_NUCLEI = 5
 _TYPICAL_KEPT = 40
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A part of an image with its true and predicted nuclei.
-
-    Attributes
-    ----------
-    title : str
-        Name of the image and place of the tile in it.
-    pq : float
-        Panoptic quality of all its nuclei, without class.
-    image : ndarray of uint8, shape (h, w, 3)
-    true, pred : ndarray of int32, shape (h, w)
-    true_classes, pred_classes : ndarray of uint8, by id
-    """
-
-    title: str
-    pq: float
-    image: np.ndarray
-    true: np.ndarray
-    pred: np.ndarray
-    true_classes: np.ndarray
-    pred_classes: np.ndarray
 
 
 @dataclass
@@ -91,6 +69,10 @@ class Pictures:
         # Of many images every so many-th is a candidate, which needs no random numbers.
         if number % (1 + number // _TYPICAL_KEPT) == 0:
             self._median = [*self._median, typical][-_TYPICAL_KEPT:]
+
+    def figures(self) -> EvaluationFigures:
+        """Return what was collected, for :func:`karyoscope.report.evaluation_page`."""
+        return EvaluationFigures(self.counts, self.chosen(), self.median, LEAST_NUCLEI)
 
     @property
     def median(self) -> float:

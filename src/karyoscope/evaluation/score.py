@@ -16,13 +16,10 @@ from karyoscope.evaluation.patches import SIZE, cut
 from karyoscope.evaluation.predictions import Prediction, Predictions
 from karyoscope.evaluation.predictions.model import ModelPredictions
 from karyoscope.inference import Model
-from karyoscope.metrics import Evaluation, Pair
-from karyoscope.metrics.protocols import find_protocol
+from karyoscope.metrics import PROTOCOLS, Evaluation, Pair, find_protocol
 from karyoscope.taxonomy import Taxonomy
 
 Watch = Callable[[Sample, Prediction], None]
-#: The protocol whose figures are defined on patches of 256 pixels.
-_PATCHED = "conic"
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Rules:
         Names of the images to score; None for all.
     patches : {256, 0} or None
         Score patches of 256 x 256 pixels, cut as CoNIC's are, or whole images. None means
-        patches for the protocol ``"conic"``, whose figures are defined on them.
+        what the protocol is defined on: patches for ``"conic"``, whole images for the others.
     """
 
     protocol: str = "conic"
@@ -52,7 +49,7 @@ class Rules:
     @property
     def side(self) -> int:
         """Side of the patches that are scored, in pixels; 0 for whole images."""
-        return (SIZE if self.protocol == _PATCHED else 0) if self.patches is None else self.patches
+        return find_protocol(self.protocol).patches if self.patches is None else self.patches
 
 
 def evaluate_predictions(
@@ -244,6 +241,7 @@ def _class_convention(truth: Taxonomy, found: Taxonomy | None, scored: Taxonomy 
 def _nothing_scored(outcome: Outcome) -> str:
     if outcome.images:
         name = outcome.evaluation.protocol.name
-        return f"the truth is points, and protocol {name!r} scores outlines; use hovernet"
+        others = ", ".join(p.name for p in PROTOCOLS.values() if p.takes_points)
+        return f"the truth is points, and protocol {name!r} scores outlines; use {others}"
     more = f"; {outcome.problems[0]}" if outcome.problems else ""
     return f"no image could be scored{more}"

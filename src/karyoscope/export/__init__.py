@@ -18,6 +18,8 @@ from karyoscope.export.omezarr import OMEZarrWriter
 from karyoscope.export.overlay import OverlayWriter
 from karyoscope.export.parquet import ParquetWriter, iterate_parquet, read_context, read_parquet
 from karyoscope.export.report import ReportWriter
+from karyoscope.export.run_report import RunReport
+from karyoscope.export.slide_figures import SlideFigures
 from karyoscope.export.spatialdata import SpatialDataWriter
 from karyoscope.export.summary import SummaryWriter, summary_table
 from karyoscope.nuclei import Nuclei
@@ -25,6 +27,8 @@ from karyoscope.nuclei import Nuclei
 __all__ = [
     "WRITERS",
     "ExportContext",
+    "RunReport",
+    "SlideFigures",
     "Writer",
     "Writers",
     "iterate_parquet",
@@ -61,12 +65,12 @@ class Writers(AllOrNothing):
     Attributes
     ----------
     summary : SummaryWriter
-        Always among them; takes the analysed area and the time per stage before the end.
+        Always among them.
     """
 
     def __init__(self, writers: Sequence[Writer]) -> None:
         self._writers = list(writers)
-        self.summary = next(w for w in self._writers if type(w) is SummaryWriter)
+        self.summary = next(w for w in self._writers if isinstance(w, SummaryWriter))
 
     @property
     def paths(self) -> list[Path]:
@@ -83,23 +87,32 @@ class Writers(AllOrNothing):
             raise
 
     def finish(self) -> None:
-        """Complete every output but the summary and the report, which tell how long that took."""
+        """Complete every output but those that report the run, such as how long that took."""
         try:
             for writer in self._writers:
-                if not isinstance(writer, SummaryWriter):
+                if not writer.reports_run:
                     writer.finish()
         except BaseException:
             self.abort()
             raise
 
-    def close(self) -> None:
-        """Complete every output, and only then give each its final name."""
+    def report(self, run: RunReport) -> None:
+        """Complete every output, those that report the run with what it reports."""
         self.finish()
         try:
             for writer in self._writers:
-                if isinstance(writer, SummaryWriter):
-                    writer.repeat(self.summary)
-                    writer.finish()
+                writer.finish(run)
+        except BaseException:
+            self.abort()
+            raise
+
+    def close(self) -> None:
+        """Complete every output, and only then give each its final name.
+
+        Without :meth:`report` before, the outputs say nothing of the run.
+        """
+        self.report(RunReport())
+        try:
             for writer in self._writers:
                 writer.commit()
         except BaseException:

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from karyoscope.export._drawing import draw_nuclei
+from karyoscope.drawing import draw_nuclei
 from karyoscope.export._spool import OutlineSpool
 from karyoscope.export.base import ExportContext, Reader
 from karyoscope.nuclei import Nuclei

@@ -15,13 +15,17 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import IO, Any, ClassVar, Self
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from karyoscope.errors import KaryoscopeError
+from karyoscope.export.run_report import RunReport
 from karyoscope.nuclei import Nuclei
 from karyoscope.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from karyoscope.export.slide_figures import SlideFigures
 
 Reader = Callable[[int, int, int, int, float | None], np.ndarray]
 
@@ -51,6 +55,9 @@ class ExportContext:
         ``read(x, y, width, height, mpp)``: a window as (height, width, 3) uint8 RGB, in pixels of
         the grid that has ``mpp`` micrometres per pixel (None: level 0) and the origin of level 0.
         Needed by the formats that show pixels.
+    page : callable
+        Turns the figures of the slide into the text of an HTML page, such as
+        :func:`karyoscope.report.slide.slide_page`. Needed by the format ``report``.
     measurements : tuple of str
         Names of the further columns that the nuclei have, so that a table without rows has them.
     """
@@ -65,6 +72,7 @@ class ExportContext:
     mpp_axes: tuple[float, float] | None = None
     scanned_from: tuple[int, int] = (0, 0)
     read: Reader | None = None
+    page: Callable[[SlideFigures], str] | None = None
     measurements: tuple[str, ...] = ()
 
     @property
@@ -168,17 +176,24 @@ class Writer(AllOrNothing):
         Follows the stem of the input in the name of the file.
     companions : tuple of str
         Suffixes of further files that belong to the output.
+    reports_run : bool
+        Whether the output holds what only the end of the run knows, such as the time of each
+        stage. Such outputs are completed after all others.
+    run : RunReport
+        What the run reports; known from :meth:`finish` on.
     """
 
     name: ClassVar[str]
     suffix: ClassVar[str]
     companions: ClassVar[tuple[str, ...]] = ()
+    reports_run: ClassVar[bool] = False
 
     def __init__(self, path: Path, context: ExportContext) -> None:
         self.path = Path(path)
         self.context = context
         self.partial = partial_name(self.path)
         self.scratch = partial_name(self.path.with_name(self.path.name + ".scratch"))
+        self.run = RunReport()
         self._state = "open"
         self._discard()
         with self._guarded():
@@ -213,9 +228,16 @@ class Writer(AllOrNothing):
             with self._guarded():
                 self._write(nuclei)
 
-    def finish(self) -> None:
-        """Write what comes after the last nucleus; the result has no final name yet."""
+    def finish(self, run: RunReport | None = None) -> None:
+        """Write what comes after the last nucleus; the result has no final name yet.
+
+        Parameters
+        ----------
+        run : RunReport, optional
+            What the run reports. Without it, densities refer to the whole image.
+        """
         if self._state == "open":
+            self.run = self.run if run is None else run
             with self._guarded():
                 self._finish()
             self._state = "finished"

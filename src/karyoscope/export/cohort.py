@@ -1,4 +1,4 @@
-"""Many slides in one table: ``cohort.csv``, a row a slide, and ``cohort.html``.
+"""Many slides in one table: ``cohort.csv``, a row a slide.
 
 The table is made of the summaries in a folder, so it can be made at any time, on any machine. Only
 slides that failed have no summary; they are known from the run, and stay in the table until there
@@ -20,13 +20,10 @@ from rich.table import Table
 from rich.text import Text
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export._cohort_page import cohort_page
 from karyoscope.export.base import cannot_write, partial_name
-from karyoscope.export.report import ReportWriter
 from karyoscope.export.summary import SummaryWriter
 
 NAME = "cohort.csv"
-PAGE = "cohort.html"
 
 _FAILED = "failed"
 #: Columns of every row, with their unit and meaning; those of the classes follow.
@@ -85,35 +82,61 @@ def cohort_rows(
     return [rows[stem] for stem in sorted(rows)]
 
 
-def write_cohort(
-    folder: str | Path, failures: Mapping[str, tuple[str, str]] | None = None
-) -> list[Path]:
-    """Write ``cohort.csv`` and ``cohort.html`` into a folder of results; see :func:`cohort_rows`.
+def write_cohort_csv(folder: str | Path, rows: list[dict[str, Any]]) -> Path:
+    """Write ``cohort.csv`` into a folder of results.
+
+    Parameters
+    ----------
+    folder : path
+    rows : list of dict
+        From :func:`cohort_rows`.
 
     Returns
     -------
-    list of Path
-        The two files. Each appears whole, in the place of an earlier one.
+    Path
+        The file. It appears whole, in the place of an earlier one.
 
     Raises
     ------
     KaryoscopeError
-        If there is nothing to tell of, or the files cannot be written.
+        If the file cannot be written.
     """
-    folder = Path(folder)
-    rows = cohort_rows(folder, failures)
-    if not rows:
-        raise KaryoscopeError(f"{folder} holds no results: no *{SummaryWriter.suffix}")
+    text = io.StringIO()
     names = list(dict.fromkeys(name for row in rows for name in row))
-    reports = {
-        row["result"]: row["result"] + ReportWriter.suffix
-        for row in rows
-        if (folder / (row["result"] + ReportWriter.suffix)).exists()
-    }
-    title = folder.resolve().name or "cohort"
-    _write_text(folder / PAGE, cohort_page(title, rows, reports, _colors(folder)))
-    _write_csv(folder / NAME, names, rows)
-    return [folder / NAME, folder / PAGE]
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return write_shared(Path(folder) / NAME, text.getvalue())
+
+
+def class_colors(folder: str | Path) -> dict[str, tuple[int, int, int]]:
+    """Colour of every class that a summary in the folder has, by name."""
+    colors: dict[str, tuple[int, int, int]] = {}
+    for path in sorted(Path(folder).glob("[!.]*" + SummaryWriter.suffix)):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            for c in json.loads(path.read_text(encoding="utf-8"))["classes"]:
+                red, green, blue = c["color"]
+                colors.setdefault(c["name"], (red, green, blue))
+    return colors
+
+
+def write_shared(path: Path, text: str) -> Path:
+    """Write a file of a folder that several runs may share; it appears whole.
+
+    Raises
+    ------
+    KaryoscopeError
+        If it cannot be written.
+    """
+    # The number of the process keeps the files of several runs apart.
+    partial = partial_name(path.with_name(f"{path.name}.{os.getpid()}"))
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise KaryoscopeError(cannot_write(path, error)) from error
+    return path
 
 
 def cohort_table(rows: list[dict[str, Any]]) -> Table:
@@ -158,17 +181,6 @@ def _row(path: Path, stem: str) -> dict[str, Any]:
         return _failure(path.name, stem, f"{path.name} is no summary of karyoscope: {error!r}")
 
 
-def _colors(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Colour of every class that a summary in the folder has."""
-    colors: dict[str, tuple[int, int, int]] = {}
-    for path in sorted(folder.glob("[!.]*" + SummaryWriter.suffix)):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            for c in json.loads(path.read_text(encoding="utf-8"))["classes"]:
-                red, green, blue = c["color"]
-                colors.setdefault(c["name"], (red, green, blue))
-    return colors
-
-
 def _failure(slide: str, stem: str, why: str) -> dict[str, Any]:
     empty: dict[str, Any] = dict.fromkeys(COLUMNS)
     return empty | {"slide": slide, "result": stem, "status": _FAILED, "error": why, "warnings": ""}
@@ -189,26 +201,6 @@ def _earlier_failures(path: Path) -> list[tuple[str, str, str]]:
         raise KaryoscopeError(
             f"{path} is no table of karyoscope; move it away and run again"
         ) from error
-
-
-def _write_csv(path: Path, names: list[str], rows: list[dict[str, Any]]) -> None:
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    _write_text(path, text.getvalue())
-
-
-def _write_text(path: Path, text: str) -> None:
-    # Several runs may share a folder: the number of the process keeps their files apart.
-    partial = partial_name(path.with_name(f"{path.name}.{os.getpid()}"))
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise KaryoscopeError(cannot_write(path, error)) from error
 
 
 def _cell(value: Any, spec: str) -> str:

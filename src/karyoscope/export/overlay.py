@@ -5,10 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from karyoscope.drawing import draw_box, draw_nuclei, draw_scale_bar, legend_panel
 from karyoscope.errors import KaryoscopeError
-from karyoscope.export._drawing import draw_nuclei
 from karyoscope.export._insets import Insets
-from karyoscope.export._legend import draw_box, draw_scale_bar, legend
 from karyoscope.export._whole import enlarged, read_whole
 from karyoscope.export.base import ExportContext, Reader, Writer
 from karyoscope.nuclei import Nuclei
@@ -69,7 +68,7 @@ class OverlayWriter(Writer):
         if self._counts[UNCLASSIFIED.id]:
             classes.append(UNCLASSIFIED)
         counts = [(c, int(self._counts[c.id])) for c in classes]
-        head = legend(context.slide, f"{context.model} {context.model_version}", counts, size)
+        head = legend_panel(context.slide, f"{context.model} {context.model_version}", counts, size)
         margin = round(1.5 * size)
         number, pixels = _fit(len(self._canvas) - len(head), head.shape[1] - 2 * margin, margin)
         if self._insets is None:

@@ -1,16 +1,21 @@
-"""A page about one slide, to read, to show and to keep: ``<stem>.report.html``."""
+"""A page about one slide, to read, to show and to keep: ``<stem>.report.html``.
+
+The writer collects what the page shows; how the page is laid out is handed in as
+``context.page``, since pages stand above the formats.
+"""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from karyoscope.export._drawing import draw_nuclei
-from karyoscope.export._heatmap import DensityGrid, faded
-from karyoscope.export._legend import draw_scale_bar
-from karyoscope.export._report_page import HeatMap, Pictures, report_page
+from karyoscope.drawing import draw_nuclei, draw_scale_bar
+from karyoscope.errors import KaryoscopeError
+from karyoscope.export._density import DensityGrid
 from karyoscope.export._whole import enlarged, read_whole
-from karyoscope.export.summary import SummaryWriter
+from karyoscope.export.base import Writer
+from karyoscope.export.slide_figures import SlideFigures
+from karyoscope.export.tally import Tally
 from karyoscope.nuclei import Nuclei
 
 _LONGEST = 1600
@@ -23,8 +28,8 @@ _GAP = (214, 40, 40)
 _REGION = (33, 37, 41)
 
 
-class ReportWriter(SummaryWriter):
-    """One HTML file that needs nothing else: picture, counts, heat maps, areas, provenance.
+class ReportWriter(Writer):
+    """One HTML file that needs nothing else: picture, counts, density maps, areas, methods.
 
     It grows with the number of classes, not of nuclei: blocks are drawn on the thumbnail and
     counted in bins.
@@ -32,17 +37,25 @@ class ReportWriter(SummaryWriter):
 
     name = "report"
     suffix = ".report.html"
+    reports_run = True
 
     def _open(self) -> None:
-        super()._open()
-        self._canvas, self._scale = self._ground()
+        if self.context.page is None:
+            raise KaryoscopeError(
+                "a report needs the layout of its page: give the context"
+                " page=karyoscope.report.slide_page"
+            )
+        self._page = self.context.page
+        self.partial.touch()
+        self._tally = Tally(self.context)
+        self._canvas, self._scale = self._thumbnail()
         small = _SMALL / max(self._canvas.shape[:2])
         shape = [max(1, round(n * small)) for n in self._canvas.shape[1::-1]]
-        self._faded = faded(cv2.resize(self._canvas, shape, interpolation=cv2.INTER_AREA))
+        self._ground = cv2.resize(self._canvas, shape, interpolation=cv2.INTER_AREA)
         self._grid = DensityGrid(self.context)
-        self._sizes = np.zeros((256, _LARGEST_UM2 + 1), np.int64)
+        self._areas = np.zeros((256, _LARGEST_UM2 + 1), np.int64)
 
-    def _ground(self) -> tuple[np.ndarray, float]:
+    def _thumbnail(self) -> tuple[np.ndarray, float]:
         """Picture of the slide, white where no pixels are at hand, and its scale."""
         context = self.context
         if context.read is None:
@@ -54,30 +67,31 @@ class ReportWriter(SummaryWriter):
         return enlarged(picture, factor), scale * factor
 
     def _write(self, nuclei: Nuclei) -> None:
-        super()._write(nuclei)
+        self._tally.add(nuclei)
         draw_nuclei(self._canvas, nuclei, self._scale)
         self._grid.add(nuclei)
         step = np.clip(nuclei.area_um2, 0, _LARGEST_UM2).astype(int)
-        np.add.at(self._sizes, (nuclei.class_id, step), 1)
+        np.add.at(self._areas, (nuclei.class_id, step), 1)
 
     def _finish(self) -> None:
-        summary = self.summary()
+        summary = self._tally.summary(self.run)
         self._mark(summary["unread_regions"] + summary["failed_regions"], _GAP)
-        self._mark([self.run["roi"]] if self.run.get("roi") else [], _REGION)
+        roi = summary["run"].get("roi")
+        self._mark([roi] if roi else [], _REGION)
         draw_scale_bar(self._canvas, self.context.mpp_x / self._scale, 18)
-        heat_maps = {c["name"]: self._heat_map(c["id"]) for c in summary["classes"]}
-        sizes = {c["name"]: self._sizes[c["id"]] for c in summary["classes"]}
-        page = report_page(summary, Pictures(self._canvas, heat_maps, self._grid.bin_um), sizes)
-        self.partial.write_text(page, encoding="utf-8")
-
-    def _heat_map(self, class_id: int) -> HeatMap:
-        density = self._grid.density(class_id)
-        most = float(density.max())
-        picture = self._grid.paint(density, most, self._faded) if most > 0 else self._faded
-        return HeatMap(picture, most)
+        figures = SlideFigures(
+            summary,
+            self._canvas,
+            self._ground,
+            {c["name"]: self._grid.density(c["id"]) for c in summary["classes"]},
+            self._grid.bin_um,
+            self._grid.extent_um,
+            {c["name"]: self._areas[c["id"]] for c in summary["classes"]},
+        )
+        self.partial.write_text(self._page(figures), encoding="utf-8")
 
     def _mark(self, boxes: list[list[int]], color: tuple[int, int, int]) -> None:
-        """Frame places given as x, y, width, height in pixels of level 0."""
+        """Frame regions given as x, y, width, height in pixels of level 0."""
         for x, y, width, height in boxes:
             left, top, right, bottom = (
                 round(n * self._scale) for n in (x, y, x + width, y + height)

@@ -1,17 +1,21 @@
 """Nuclei -> what is measured on each: shape, stain, neighbours.
 
-A group of features is a function from nuclei to columns; :data:`GROUPS` names and defines the
-columns. The columns travel as ``Nuclei.measurements`` and appear in every table format.
+A :class:`FeatureGroup` declares its columns, what it needs and how it measures; one file a group,
+one line in :data:`GROUPS`. The columns travel as ``Nuclei.measurements`` and appear in every table
+format.
 """
 
-from karyoscope.features.columns import (
+from karyoscope.features.base import (
     CLASS,
-    GROUPS,
     RADIUS_UM,
     Feature,
-    check_groups,
-    feature_columns,
+    FeatureContext,
+    FeatureGroup,
+    Measurement,
+    PerNucleus,
+    PixelGrid,
 )
+from karyoscope.features.columns import GROUPS, check_groups, feature_columns, find_groups
 from karyoscope.features.neighbours import Neighbourhood
 from karyoscope.features.shape import shape_features
 from karyoscope.features.stain import STAIN_MPP, stain_features
@@ -22,9 +26,15 @@ __all__ = [
     "RADIUS_UM",
     "STAIN_MPP",
     "Feature",
+    "FeatureContext",
+    "FeatureGroup",
+    "Measurement",
     "Neighbourhood",
+    "PerNucleus",
+    "PixelGrid",
     "check_groups",
     "feature_columns",
+    "find_groups",
     "shape_features",
     "stain_features",
 ]

@@ -8,12 +8,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from karyoscope.features.columns import RADIUS_UM, feature_columns
+from karyoscope.features.base import (
+    CLASS,
+    RADIUS_UM,
+    Feature,
+    FeatureContext,
+    FeatureGroup,
+    expand,
+)
 from karyoscope.nuclei import Nuclei
 from karyoscope.taxonomy import UNCLASSIFIED, Taxonomy
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
+
+COLUMNS = (
+    Feature("nearest_um", "µm", "from the centroid to the nearest other centroid"),
+    Feature(f"nearest_{CLASS}_um", "µm", "from the centroid to the nearest other one of the class"),
+    Feature(
+        "density_50um_per_mm2",
+        "1/mm²",
+        "other centroids within 50 µm of this one, by the area of that circle",
+    ),
+    Feature(f"density_50um_{CLASS}_per_mm2", "1/mm²", "the same, of one class"),
+)
 
 
 class Neighbourhood:
@@ -28,7 +46,7 @@ class Neighbourhood:
     mpp_xy : (float, float)
         Micrometres per pixel along x and y.
     radius_um : float
-        Of the circle that densities are of.
+        Radius of the circle that densities refer to, in µm.
     """
 
     def __init__(
@@ -64,9 +82,11 @@ class Neighbourhood:
         per_mm2 = 1e6 / (math.pi * self._radius**2)
         distances = [nearest.min(0), *nearest[1:]]
         densities = [counts.sum(0) * per_mm2, *(counts[1:] * per_mm2)]
-        names = [f.name for f in feature_columns(["neighbours"], self._taxonomy, self._radius)]
+        names = [f.name for f in expand(COLUMNS, self._taxonomy, self._radius)]
         columns = [np.where(np.isfinite(d), d, np.nan) for d in distances] + densities
         return {n: c.astype(np.float32) for n, c in zip(names, columns, strict=True)}
+
+    measure = features
 
     def _of_class(
         self, tree: cKDTree, points: np.ndarray, own: np.ndarray
@@ -93,3 +113,10 @@ class Neighbourhood:
 
     def _points(self, nuclei: Nuclei) -> np.ndarray:
         return np.stack([nuclei.x, nuclei.y], 1) * self._mpp
+
+
+def _start(context: FeatureContext) -> Neighbourhood:
+    return Neighbourhood(context.taxonomy, context.mpp_xy, context.radius_um)
+
+
+NEIGHBOURS = FeatureGroup("neighbours", "Neighbours", COLUMNS, _start, needs_all=True)

@@ -12,8 +12,27 @@ import math
 import numba
 import numpy as np
 
-from karyoscope.features.columns import GROUPS
+from karyoscope.features.base import Feature, FeatureContext, FeatureGroup, PerNucleus
 from karyoscope.nuclei import Nuclei
+
+COLUMNS = (
+    Feature("perimeter_um", "µm", "length of the outline"),
+    Feature("circularity", "", "4π × area of the outline / perimeter²; 1 for a circle"),
+    Feature(
+        "eccentricity",
+        "",
+        "of the ellipse with the second moments of the outline; 0 for a circle, near 1 for a"
+        " spindle",
+    ),
+    Feature("solidity", "", "area of the outline / area of its convex hull; 1 if it has no dent"),
+    Feature(
+        "orientation_deg",
+        "°",
+        "angle from the x axis to the major axis, counter-clockwise on the screen, 0 to 180",
+    ),
+    Feature("major_axis_um", "µm", "longer axis of the ellipse with the same second moments"),
+    Feature("minor_axis_um", "µm", "shorter axis of the ellipse with the same second moments"),
+)
 
 
 def shape_features(
@@ -35,7 +54,7 @@ def shape_features(
     """
     scale_x, scale_y = mpp_xy or (nuclei.mpp, nuclei.mpp)
     values = _measure(nuclei.vertices, nuclei.offsets, float(scale_x), float(scale_y))
-    return {feature.name: values[k] for k, feature in enumerate(GROUPS["shape"])}
+    return {feature.name: values[k] for k, feature in enumerate(COLUMNS)}
 
 
 @numba.njit(cache=True)
@@ -126,3 +145,10 @@ def _hull_area(vertices, start, stop):
         if vertices[at, 0] == vertices[first, 0] and vertices[at, 1] == vertices[first, 1]:
             break
     return abs(twice) / 2
+
+
+def _start(context: FeatureContext) -> PerNucleus:
+    return PerNucleus(lambda nuclei: shape_features(nuclei, context.mpp_xy))
+
+
+SHAPE = FeatureGroup("shape", "Shape", COLUMNS, _start)

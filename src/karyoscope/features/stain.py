@@ -11,7 +11,18 @@ from collections.abc import Callable
 
 import numpy as np
 
+from karyoscope.errors import KaryoscopeError
+from karyoscope.features.base import Feature, FeatureContext, FeatureGroup, PerNucleus
 from karyoscope.nuclei import Nuclei
+
+COLUMNS = (
+    Feature(
+        "hematoxylin_od",
+        "OD",
+        "mean optical density of haematoxylin inside the outline",
+    ),
+    Feature("eosin_od", "OD", "mean optical density of eosin inside the outline"),
+)
 
 ReadGrid = Callable[[int, int, int, int], np.ndarray]
 """x, y, width and height in pixels of a grid -> (height, width, 3) uint8 RGB."""
@@ -88,3 +99,15 @@ def _means(nuclei: Nuclei, read: ReadGrid) -> np.ndarray:
         [np.bincount(rows, _DENSITY[rgb[:, k]], len(nuclei) + 1)[1:] for k in range(3)], 1
     )
     return np.where(count[:, None] > 0, sums / np.maximum(count, 1)[:, None], np.nan)
+
+
+def _start(context: FeatureContext) -> PerNucleus:
+    if context.pixels is None:
+        raise KaryoscopeError(
+            "stains are measured on the pixels of the slide, which are not at hand"
+        )
+    grid = context.pixels(STAIN_MPP)
+    return PerNucleus(lambda nuclei: stain_features(nuclei, *grid))
+
+
+STAIN = FeatureGroup("stain", "Stain", COLUMNS, _start, needs_pixels=True)

@@ -14,7 +14,9 @@ from karyoscope.metrics.overlap import OverlapAccumulator, overlap_counts
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.pairing import pair_points
 from karyoscope.metrics.panoptic import PanopticAccumulator, panoptic_counts, panoptic_quality
-from karyoscope.metrics.protocols import PROTOCOLS, Protocol
+from karyoscope.metrics.protocol import Protocol, Reported, report_classes, report_set
+from karyoscope.metrics.protocols import PROTOCOLS, find_protocol
+from karyoscope.metrics.scores import Score, count_score
 from karyoscope.metrics.stored import from_json, to_json
 
 __all__ = [
@@ -32,15 +34,19 @@ __all__ = [
     "Pair",
     "PanopticAccumulator",
     "Protocol",
+    "Reported",
+    "Score",
     "aji",
     "aji_plus",
     "bootstrap",
     "bootstrap_difference",
     "contingency",
     "count_nuclei",
+    "count_score",
     "dice",
     "ensemble_dice",
     "evaluate",
+    "find_protocol",
     "fit_gaussian",
     "frechet_distance",
     "from_json",
@@ -49,5 +55,7 @@ __all__ = [
     "pair_points",
     "panoptic_counts",
     "panoptic_quality",
+    "report_classes",
+    "report_set",
     "to_json",
 ]

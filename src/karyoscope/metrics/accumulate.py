@@ -14,13 +14,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.pair import Pair
+from karyoscope.metrics.scores import Score
 from karyoscope.taxonomy import Taxonomy
 
 Terms = dict[str, np.ndarray]
@@ -71,10 +72,19 @@ class Accumulator(ABC):
         Of the images, in the order they came.
     takes_points : bool
         Whether a truth of points, without outlines, can be scored.
+    takes_counting : bool
+        Whether the nuclei to score are those that a model found for counting, where it has
+        parameters of its own for that.
+    set_scores, class_scores : tuple of Score
+        What the metric gives of all nuclei and of each class: title, decimals, direction, range
+        and what each is a mean over. Protocols, tables and pages read it from here.
     """
 
     conventions: dict[str, str]
-    takes_points = False
+    takes_points: ClassVar[bool] = False
+    takes_counting: ClassVar[bool] = False
+    set_scores: ClassVar[tuple[Score, ...]] = ()
+    class_scores: ClassVar[tuple[Score, ...]] = ()
 
     def __init__(self, taxonomy: Taxonomy | None = None) -> None:
         self.taxonomy = taxonomy
@@ -189,6 +199,10 @@ class Accumulator(ABC):
         """Scores as plain numbers, ``classes`` by name, ``images`` and ``conventions``."""
         result = self.scores().as_dict(self.class_names)
         return result | {"images": len(self), "conventions": dict(self.conventions)}
+
+    def confusion(self) -> dict[str, Any] | None:
+        """Confusion matrix of classes with the names of its rows and columns, if there is one."""
+        return None
 
     @abstractmethod
     def count(self, pair: Pair) -> np.ndarray:

@@ -9,6 +9,8 @@ In short::
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -17,6 +19,7 @@ from karyoscope.metrics._kernels import present_ids
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_over, ratio
 from karyoscope.metrics.labels import as_label_map, parts_by_class
 from karyoscope.metrics.pair import Pair
+from karyoscope.metrics.scores import Score, count_score
 from karyoscope.taxonomy import Taxonomy
 
 CONIC_PATCH = 256
@@ -123,6 +126,22 @@ class CompositionAccumulator(Accumulator):
     >>> scores.compute()["classes"]["epithelial"]
     {'true': 12.0, 'pred': 13.0, 'r2': 0.875}
     """
+
+    takes_counting = True
+    set_scores = (
+        Score("r2", "R²", "classes", range=(-math.inf, 1.0)),
+        Score(
+            "r2_present",
+            "R², classes present",
+            "classes that the truth has",
+            range=(-math.inf, 1.0),
+        ),
+    )
+    class_scores = (
+        Score("r2", "R²", range=(-math.inf, 1.0)),
+        count_score("true", "true", listed=True),
+        count_score("pred", "found", listed=True),
+    )
 
     def __init__(
         self, taxonomy: Taxonomy, *, crop: int | None = CONIC_CROP, patch: int = CONIC_PATCH

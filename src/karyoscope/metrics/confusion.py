@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_over, ratio
 from karyoscope.metrics.pair import Pair
+from karyoscope.metrics.scores import Score
 from karyoscope.taxonomy import Taxonomy
 
 Unlabelled = Literal["ignore", "count"]
@@ -105,6 +106,12 @@ class ConfusionAccumulator(Accumulator):
     >>> scores.compute()["acc"]
     0.5
     """
+
+    set_scores: ClassVar[tuple[Score, ...]] = (
+        Score("acc", "accuracy of class"),
+        Score("acc_balanced", "accuracy of class, balanced", "classes"),
+    )
+    class_scores: ClassVar[tuple[Score, ...]] = (Score("acc", "accuracy of class", short="acc"),)
 
     def __init__(
         self, taxonomy: Taxonomy | None = None, *, unlabelled: Unlabelled = "ignore"

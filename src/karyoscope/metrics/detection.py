@@ -17,6 +17,7 @@ from karyoscope.metrics.confusion import (
 )
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.pairing import ORDERS, PairingOrder, pair_points
+from karyoscope.metrics.scores import Score, count_score
 from karyoscope.taxonomy import Taxonomy
 
 Weights = tuple[float, float, float, float]
@@ -113,6 +114,18 @@ class DetectionAccumulator(ConfusionAccumulator):
     """
 
     takes_points = True
+
+    set_scores = (
+        Score("f_d", "F_d", definition="paired without regard to class"),
+        *(count_score(name) for name in ("tp_d", "fp_d", "fn_d")),
+        Score("acc", "accuracy of class"),
+        Score("f_c", "F_c", "classes that occur"),
+        Score("f_c_all", "F_c, all classes"),
+    )
+    class_scores = (
+        Score("f_c", "F_c"),
+        *(count_score(name) for name in ("tp_c", "fp_c", "fn_c", "fp_d", "fn_d")),
+    )
 
     def __init__(
         self,

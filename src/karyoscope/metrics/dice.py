@@ -7,6 +7,7 @@ import numpy as np
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
 from karyoscope.metrics.contingency import Contingency
 from karyoscope.metrics.pair import Pair
+from karyoscope.metrics.scores import Score
 
 
 def dice_counts(table: Contingency) -> np.ndarray:
@@ -64,6 +65,13 @@ class DiceAccumulator(Accumulator):
     """
 
     conventions = {"mean": "over images with a nucleus in either map"}  # noqa: RUF012
+
+    set_scores = (
+        Score("dice", "Dice", "images"),
+        Score("dice2", "Dice2", "images"),
+        Score("dice_pooled", "Dice, pooled"),
+        Score("dice2_pooled", "Dice2, pooled"),
+    )
 
     def count(self, pair: Pair) -> np.ndarray:
         """Numerators and denominators of DICE and DICE2, shape (2, 2)."""

@@ -10,10 +10,9 @@ import numpy as np
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.accumulate import Accumulator, Scores
 from karyoscope.metrics.bootstrap import bootstrap, bootstrap_difference
-from karyoscope.metrics.composition import CompositionAccumulator
-from karyoscope.metrics.confusion import ConfusionAccumulator
 from karyoscope.metrics.pair import Pair
-from karyoscope.metrics.protocols import Names, Protocol, find_protocol
+from karyoscope.metrics.protocol import Names, Protocol
+from karyoscope.metrics.protocols import find_protocol
 from karyoscope.taxonomy import Taxonomy
 
 
@@ -61,8 +60,7 @@ class Evaluation:
         """
         for part in self.parts.values():
             if pair.points is None or part.takes_points:
-                counts = counting is not None and isinstance(part, CompositionAccumulator)
-                part.add(counting if counts else pair)  # type: ignore[arg-type]
+                part.add(pair if counting is None or not part.takes_counting else counting)
 
     def merge(self, other: Self) -> Self:
         """Append the images of another evaluation of the same kind; return this one."""
@@ -96,8 +94,9 @@ class Evaluation:
     def confusion(self) -> dict[str, Any] | None:
         """Confusion matrix with the names of its rows and columns; None without classes."""
         for part in self.parts.values():
-            if isinstance(part, ConfusionAccumulator) and self.taxonomy:
-                return part.confusion()
+            matrix = part.confusion() if self.taxonomy else None
+            if matrix is not None:
+                return matrix | {"pairing": part.conventions.get("pairing", "")}
         return None
 
     def image_scores(self) -> list[dict[str, Any]]:
@@ -162,9 +161,9 @@ class Evaluation:
     def _pick(self, found: dict[str, Scores]) -> Scores:
         def pick(names: Names, of: str) -> dict[str, np.ndarray]:
             return {
-                name: getattr(found[part], of)[score]
-                for name, (part, score) in names.items()
-                if part in found and score in getattr(found[part], of)
+                name: getattr(found[r.part], of)[r.key]
+                for name, r in names.items()
+                if r.part in found and r.key in getattr(found[r.part], of)
             }
 
         return Scores(
@@ -174,9 +173,9 @@ class Evaluation:
     def _pick_plain(self, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
         def pick(names: Names, of: dict[str, dict[str, Any]]) -> dict[str, Any]:
             return {
-                name: of[part][score]
-                for name, (part, score) in names.items()
-                if part in of and score in of[part]
+                name: of[r.part][r.key]
+                for name, r in names.items()
+                if r.part in of and r.key in of[r.part]
             }
 
         result = pick(self.protocol.overall, found)

@@ -9,6 +9,7 @@ from karyoscope.metrics._kernels import best_pairs
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
 from karyoscope.metrics.contingency import Contingency
 from karyoscope.metrics.pair import Pair
+from karyoscope.metrics.scores import Score
 
 # Part of the published rule: it decides which of two nearly equal partners is the best one.
 _EPSILON = 1e-6
@@ -107,6 +108,13 @@ class JaccardAccumulator(Accumulator):
     """
 
     conventions = {"mean": "over images with a nucleus in either map"}  # noqa: RUF012
+
+    set_scores = (
+        Score("aji", "AJI", "images"),
+        Score("aji_plus", "AJI+", "images"),
+        Score("aji_pooled", "AJI, pooled"),
+        Score("aji_plus_pooled", "AJI+, pooled"),
+    )
 
     def count(self, pair: Pair) -> np.ndarray:
         """Numerators and denominators of AJI and AJI+, shape (2, 2)."""

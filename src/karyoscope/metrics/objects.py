@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +16,7 @@ from karyoscope.metrics.contingency import Contingency, label_maps, tabulate
 from karyoscope.metrics.labels import compact
 from karyoscope.metrics.overlap import best_overlap
 from karyoscope.metrics.pair import Pair
+from karyoscope.metrics.scores import Score
 from karyoscope.taxonomy import Taxonomy
 
 ObjectBy = Literal["id", "component"]
@@ -87,6 +90,11 @@ def _side(
     return measures @ (areas / areas.sum())
 
 
+def _distance(name: str, title: str) -> Score:
+    """Declare a distance in pixels, a mean over images."""
+    return Score(name, title, "images", higher_is_better=False, range=(0.0, math.inf))
+
+
 class ObjectAccumulator(Accumulator):
     """Object Dice, IoU and Hausdorff distance of a set of images, of all nuclei and per class.
 
@@ -111,6 +119,17 @@ class ObjectAccumulator(Accumulator):
     >>> scores.compute()["object_hausdorff"]
     1.0
     """
+
+    set_scores = (
+        Score("object_dice", "object Dice", "images", short="Dice_obj"),
+        Score("object_iou", "object IoU", "images"),
+        _distance("object_hausdorff", "object Hausdorff, px"),
+        _distance("object_hausdorff_finite", "object Hausdorff, finite, px"),
+    )
+    class_scores = (
+        Score("object_dice", "object Dice", "images", short="Dice_obj"),
+        *(replace(score, listed=False) for score in set_scores[1:]),
+    )
 
     def __init__(self, taxonomy: Taxonomy | None = None, *, by: ObjectBy = "id") -> None:
         super().__init__(taxonomy)

@@ -11,6 +11,7 @@ from karyoscope.metrics._kernels import best_pairs
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
 from karyoscope.metrics.contingency import Contingency
 from karyoscope.metrics.pair import Pair
+from karyoscope.metrics.scores import Score
 from karyoscope.taxonomy import Taxonomy
 
 OverlapRule = Literal["literal", "one_to_one", "one_to_one_at_least_half"]
@@ -122,6 +123,17 @@ class OverlapAccumulator(Accumulator):
     >>> round(scores.compute()["f1"], 3)
     0.667
     """
+
+    set_scores = (
+        Score("f1", "F1", "images"),
+        Score("f1_pooled", "F1, pooled"),
+        Score("acc", "accuracy of class"),
+    )
+    class_scores = (
+        Score("f1", "F1", "images"),
+        Score("f1_pooled", "F1, pooled"),
+        Score("acc", "accuracy of class", short="acc"),
+    )
 
     def __init__(
         self, taxonomy: Taxonomy | None = None, *, rule: OverlapRule = "one_to_one_at_least_half"

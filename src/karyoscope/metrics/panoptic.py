@@ -30,6 +30,7 @@ from karyoscope.metrics.accumulate import (
 )
 from karyoscope.metrics.contingency import Contingency
 from karyoscope.metrics.pair import MIXED, Mixed, Pair
+from karyoscope.metrics.scores import Score, count_score
 from karyoscope.taxonomy import Taxonomy
 
 Epsilon = Literal["conic", "hover_net", "none"]
@@ -40,6 +41,8 @@ _ABSENT = {
     "skip": "is left out where the truth has none",
     "skip_empty": "is left out where neither truth nor prediction has any",
 }
+
+_WITHOUT_CLASS = "paired without regard to class"
 
 
 def panoptic_counts(table: Contingency) -> np.ndarray:
@@ -184,6 +187,27 @@ class PanopticAccumulator(Accumulator):
     >>> round(result["pq"], 3), result["classes"]["epithelial"]["pq"], result["mpq_plus"]
     (0.667, 1.0, 0.5)
     """
+
+    set_scores = (
+        Score("pq", "PQ", "images", _WITHOUT_CLASS),
+        Score("dq", "DQ", "images", _WITHOUT_CLASS),
+        Score("sq", "SQ", "images", _WITHOUT_CLASS),
+        Score("pq_pooled", "PQ, pooled"),
+        Score("dq_pooled", "DQ, pooled"),
+        Score("sq_pooled", "SQ, pooled"),
+        Score("bpq_tissues", "bPQ", "tissues", _WITHOUT_CLASS),
+        Score("mpq", "mPQ, image mean", "images"),
+        Score("mpq_plus", "mPQ+", "classes"),
+        Score("mpq_plus_present", "mPQ+, classes present", "classes that the truth has"),
+        Score("mpq_tissues", "mPQ", "tissues"),
+    )
+    class_scores = (
+        Score("pq", "PQ"),
+        Score("dq", "DQ"),
+        Score("sq", "SQ"),
+        Score("pq_images", "PQ", "images that have the class"),
+        *(count_score(name) for name in ("tp", "fp", "fn", "sum_iou")),
+    )
 
     def __init__(
         self,

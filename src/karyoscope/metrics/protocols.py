@@ -1,13 +1,12 @@
 """The evaluation protocols of the field: which metrics, with which conventions.
 
-A protocol is data: which accumulators it runs and under which names their scores are reported. A
-further protocol is one function and one line in ``PROTOCOLS``.
+A protocol is data: which accumulators it runs and under which names their scores are reported. What
+a score is called, which way is better and what it is a mean over is declared on the metric, and on
+the protocol where it differs there; tables, pages and comparisons read it from here. A further
+protocol is one function and one line in ``PROTOCOLS``.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.accumulate import Accumulator
@@ -19,46 +18,8 @@ from karyoscope.metrics.jaccard import JaccardAccumulator
 from karyoscope.metrics.objects import ObjectAccumulator
 from karyoscope.metrics.overlap import OverlapAccumulator
 from karyoscope.metrics.panoptic import PanopticAccumulator
+from karyoscope.metrics.protocol import Protocol, report_classes, report_set
 from karyoscope.taxonomy import Taxonomy
-
-# Name in the result -> accumulator of the protocol and its name there.
-Names = Mapping[str, tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """One way to score a set of images.
-
-    Attributes
-    ----------
-    name : str
-        In the registry.
-    repeats : str
-        The publication or code whose figures it gives.
-    needs_mpp : bool
-        Whether lengths enter.
-    build : callable
-        ``(taxonomy or None, mpp or None) -> {name: accumulator}``, all empty.
-    overall, classes : mapping
-        What is reported of all nuclei and of each class. Names that an accumulator does not give
-        (scores of classes, where there are none) are left out.
-    set_only : frozenset of str
-        Reported of the set, but meaningless for one image.
-    """
-
-    name: str
-    repeats: str
-    needs_mpp: bool
-    build: Callable[[Taxonomy | None, float | None], dict[str, Accumulator]]
-    overall: Names
-    classes: Names
-    set_only: frozenset[str] = frozenset()
-
-
-def _names(accumulator: str, *scores: str, **renamed: str) -> dict[str, tuple[str, str]]:
-    names = {score: (accumulator, score) for score in scores}
-    return names | {name: (accumulator, score) for name, score in renamed.items()}
-
 
 _PQ_COUNTS = ("tp", "fp", "fn", "sum_iou")
 
@@ -80,15 +41,25 @@ _CONIC = Protocol(
     repeats="CoNIC 2022 (Graham et al.), TissueImageAnalytics/CoNIC compute_stats.py",
     needs_mpp=False,
     build=_build_conic,
-    overall=_names("panoptic", "pq", "dq", "sq", "mpq_plus", "mpq_plus_present")
-    | _names("composition", "r2", "r2_present")
-    | _names("confusion", "acc", "acc_balanced")
-    | _names("dice", "dice")
-    | _names("jaccard", "aji", "aji_plus"),
-    classes=_names("panoptic", "pq", "dq", "sq", *_PQ_COUNTS)
-    | _names("composition", "r2", counted_true="true", counted_pred="pred")
-    | _names("confusion", "acc"),
+    overall=report_set(
+        "panoptic", PanopticAccumulator, "pq", "dq", "sq", "mpq_plus", "mpq_plus_present"
+    )
+    | report_set("composition", CompositionAccumulator, "r2", "r2_present")
+    | report_set("confusion", ConfusionAccumulator, "acc", "acc_balanced")
+    | report_set("dice", DiceAccumulator, "dice")
+    | report_set("jaccard", JaccardAccumulator, "aji", "aji_plus"),
+    classes=report_classes("panoptic", PanopticAccumulator, "pq", "dq", "sq", *_PQ_COUNTS)
+    | report_classes(
+        "composition",
+        CompositionAccumulator,
+        "r2",
+        counted_true="true",
+        counted_pred="pred",
+    )
+    | report_classes("confusion", ConfusionAccumulator, "acc"),
     set_only=frozenset({"r2", "r2_present"}),
+    headlines=("pq", "dq", "sq", "mpq_plus", "r2", "dice", "aji"),
+    patches=256,
 )
 
 
@@ -101,17 +72,20 @@ def _build_hovernet(taxonomy: Taxonomy | None, mpp: float | None) -> dict[str, A
     }
 
 
+_DETECTION_COUNTS = ("tp_c", "fp_c", "fn_c", "fp_d", "fn_d")
 _HOVERNET = Protocol(
     name="hovernet",
     repeats="HoVer-Net (Graham et al., 2019), vqdang/hover_net compute_stats.py",
     needs_mpp=True,
     build=_build_hovernet,
-    overall=_names("dice", "dice", "dice2")
-    | _names("jaccard", "aji", "aji_plus")
-    | _names("panoptic", "dq", "sq", "pq")
-    | _names("detection", "f_d", "acc", "f_c", "f_c_all", "tp_d", "fp_d", "fn_d"),
-    classes=_names("detection", "f_c", "tp_c", "fp_c", "fn_c", "fp_d", "fn_d")
-    | _names("panoptic", "pq"),
+    overall=report_set("dice", DiceAccumulator, "dice", "dice2")
+    | report_set("jaccard", JaccardAccumulator, "aji", "aji_plus")
+    | report_set("panoptic", PanopticAccumulator, "dq", "sq", "pq")
+    | report_set("detection", DetectionAccumulator, "f_d", "acc", "f_c", "f_c_all")
+    | report_set("detection", DetectionAccumulator, "tp_d", "fp_d", "fn_d"),
+    classes=report_classes("detection", DetectionAccumulator, "f_c", *_DETECTION_COUNTS)
+    | report_classes("panoptic", PanopticAccumulator, "pq"),
+    headlines=("dice", "aji", "dq", "sq", "pq", "f_d", "f_c"),
 )
 
 
@@ -127,13 +101,25 @@ _PANNUKE = Protocol(
     repeats="PanNuke (Gamper et al., 2020), TissueImageAnalytics/PanNuke-metrics",
     needs_mpp=False,
     build=_build_pannuke,
-    overall=_names(
-        "panoptic", "pq", "dq", "sq", bpq="bpq_tissues", mpq="mpq_tissues", mpq_images="mpq"
+    overall=report_set(
+        "panoptic",
+        PanopticAccumulator,
+        *("pq", "dq", "sq"),
+        bpq="bpq_tissues",
+        bpq_images=("pq", "bPQ, image mean"),
+        mpq="mpq_tissues",
+        mpq_images="mpq",
     )
-    | _names("panoptic", bpq_images="pq")
-    | _names("confusion", "acc", "acc_balanced"),
-    classes=_names("panoptic", *_PQ_COUNTS, pq="pq_images", pq_pooled="pq")
-    | _names("confusion", "acc"),
+    | report_set("confusion", ConfusionAccumulator, "acc", "acc_balanced"),
+    classes=report_classes(
+        "panoptic",
+        PanopticAccumulator,
+        *_PQ_COUNTS,
+        pq="pq_images",
+        pq_pooled=("pq", "PQ, pooled"),
+    )
+    | report_classes("confusion", ConfusionAccumulator, "acc"),
+    headlines=("pq", "dq", "sq", "bpq", "mpq"),
 )
 
 
@@ -153,11 +139,13 @@ _QU = Protocol(
     repeats="Qu et al., ISBI 2019, huiqu18/NucleiSegClas",
     needs_mpp=False,
     build=_build_qu,
-    overall=_names("overlap", "f1", "acc")
-    | _names("strict", f1_one_to_one="f1")
-    | _names("literal", f1_literal="f1")
-    | _names("objects", *_OBJECTS),
-    classes=_names("overlap", "f1", "acc") | _names("objects", *_OBJECTS),
+    overall=report_set("overlap", OverlapAccumulator, "f1", "acc")
+    | report_set("strict", OverlapAccumulator, f1_one_to_one=("f1", "F1, one to one"))
+    | report_set("literal", OverlapAccumulator, f1_literal=("f1", "F1, literal"))
+    | report_set("objects", ObjectAccumulator, *_OBJECTS),
+    classes=report_classes("overlap", OverlapAccumulator, "f1", "acc")
+    | report_classes("objects", ObjectAccumulator, *_OBJECTS),
+    headlines=("f1", "object_dice"),
 )
 
 PROTOCOLS: dict[str, Protocol] = {p.name: p for p in (_CONIC, _HOVERNET, _PANNUKE, _QU)}

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -20,6 +21,7 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.export import (
     WRITERS,
     ExportContext,
+    RunReport,
     iterate_parquet,
     open_writers,
     read_context,
@@ -27,14 +29,13 @@ from karyoscope.export import (
 from karyoscope.export.parquet import ParquetWriter
 from karyoscope.features import (
     RADIUS_UM,
-    STAIN_MPP,
-    Neighbourhood,
-    check_groups,
-    shape_features,
-    stain_features,
+    FeatureContext,
+    PixelGrid,
+    find_groups,
 )
 from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.reading import LenientReader
+from karyoscope.report import slide_page
 from karyoscope.slides import Slide, open_slide
 
 FEATURES = ("shape",)
@@ -51,9 +52,14 @@ class Measure:
     context : ExportContext
         Gives scale and classes.
     slide : Slide, optional
-        Its pixels; needed for ``stain``.
+        Its pixels, for groups that need them.
     radius_um : float
-        That local densities are of.
+        Radius of the neighbourhood, in µm.
+
+    Attributes
+    ----------
+    needs_all : bool
+        Whether a group needs all nuclei of the slide before it measures the first.
 
     Raises
     ------
@@ -68,41 +74,47 @@ class Measure:
         slide: Slide | None = None,
         radius_um: float = RADIUS_UM,
     ) -> None:
-        check_groups(groups)
-        if "stain" in groups and slide is None:
-            raise KaryoscopeError("the features 'stain' need the pixels of the slide: --slide FILE")
+        found = find_groups(groups)
         if not (np.isfinite(radius_um) and radius_um > 0):
             raise KaryoscopeError(f"densities are of a circle; {radius_um:g} µm is no radius")
-        self._shape = "shape" in groups
-        self._stained = slide if "stain" in groups else None
-        self._mpp_xy = context.mpp_x, context.mpp_y
-        self.around: Neighbourhood | None = None
-        if "neighbours" in groups:
-            self.around = Neighbourhood(context.taxonomy, self._mpp_xy, radius_um)
+        for group in found:
+            if group.needs_pixels and slide is None:
+                raise KaryoscopeError(
+                    f"the features {group.name!r} need the pixels of the slide: --slide FILE"
+                )
+        pixels = None if slide is None else partial(_pixels, slide)
+        about = FeatureContext(context.taxonomy, (context.mpp_x, context.mpp_y), radius_um, pixels)
+        self._alone = [group.start(about) for group in found if not group.needs_all]
+        self._among = [group.start(about) for group in found if group.needs_all]
+        self.needs_all = bool(self._among)
+
+    def add(self, nuclei: Nuclei) -> None:
+        """Take note of a block, for the groups that need all nuclei."""
+        for measurement in self._among:
+            measurement.add(nuclei)
 
     def alone(self, nuclei: Nuclei) -> Nuclei:
         """Measure what depends on no other nucleus."""
-        if self._shape:
-            nuclei = nuclei.with_measurements(shape_features(nuclei, self._mpp_xy))
-        if self._stained is not None:
-            nuclei = nuclei.with_measurements(_stains(nuclei, self._stained))
+        for measurement in self._alone:
+            nuclei = nuclei.with_measurements(measurement.measure(nuclei))
         return nuclei
 
     def among(self, nuclei: Nuclei) -> Nuclei:
         """Measure what depends on the others, which are all known by now."""
-        if self.around is None:
-            return nuclei
-        return nuclei.with_measurements(self.around.features(nuclei))
+        for measurement in self._among:
+            nuclei = nuclei.with_measurements(measurement.measure(nuclei))
+        return nuclei
 
 
-def _stains(nuclei: Nuclei, slide: Slide) -> dict[str, np.ndarray]:
-    mpp = max(STAIN_MPP, slide.mpp)
+def _pixels(slide: Slide, mpp: float) -> PixelGrid:
+    """Pixels of a slide at a scale, or at its own where that is coarser."""
+    mpp = max(mpp, slide.mpp)
     grid, reader = slide.grid(mpp), LenientReader(slide)
 
     def read(x: int, y: int, width: int, height: int) -> np.ndarray:
         return reader.read(x, y, width, height, mpp)
 
-    return stain_features(nuclei, read, grid.scale_x, grid.scale_y)
+    return PixelGrid(read, grid.scale_x, grid.scale_y)
 
 
 class Sink(Protocol):
@@ -131,7 +143,7 @@ class Measuring:
 
     def __init__(self, sink: Sink, measure: Measure, spool: Path, context: ExportContext) -> None:
         self._sink, self._measure = sink, measure
-        self._spool = ParquetWriter(spool, context) if measure.around is not None else None
+        self._spool = ParquetWriter(spool, context) if measure.needs_all else None
 
     def write(self, nuclei: Nuclei) -> None:
         """Measure a block."""
@@ -139,8 +151,7 @@ class Measuring:
         if self._spool is None:
             self._sink.write(nuclei)
         else:
-            assert self._measure.around is not None
-            self._measure.around.add(nuclei)
+            self._measure.add(nuclei)
             self._spool.write(nuclei)
 
     def finish(self) -> None:
@@ -219,17 +230,18 @@ def add_features(
                 )
             context = replace(context, read=LenientReader(opened).read)
         measure = Measure(groups, context, opened, radius_um)
-        if measure.around is not None:
+        if measure.needs_all:
             for nuclei in iterate_parquet(table):
-                measure.around.add(nuclei)
+                measure.add(nuclei)
         empty = measure.among(measure.alone(next(iterate_parquet(table)).take([])))
-        context = replace(context, measurements=tuple(empty.measurements))
+        columns = tuple(empty.measurements)
+        context = replace(context, measurements=columns, page=slide_page)
         stem = table.name.removesuffix(WRITERS["parquet"].suffix)
         earlier = _earlier_summary(table.with_name(stem + WRITERS["summary"].suffix))
         with open_writers(out, stem, formats, context, overwrite) as writers:
-            writers.summary.recall(earlier)
             for nuclei in iterate_parquet(table):
                 writers.write(measure.among(measure.alone(nuclei)))
+            writers.report(RunReport.from_summary(earlier))
     return writers.paths
 
 

@@ -23,6 +23,7 @@ from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.halves import to_half, to_single
 from karyoscope.pipeline.seen import stain_of
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
+from karyoscope.report import slide_page
 
 _EDGE = 64
 
@@ -128,6 +129,7 @@ def _write(nuclei: Nuclei, formats: Sequence[str]) -> None:
         mpp=nuclei.mpp,
         taxonomy=nuclei.taxonomy,
         read=lambda x, y, width, height, mpp: np.zeros((height, width, 3), np.uint8),
+        page=slide_page,
     )
     with (
         tempfile.TemporaryDirectory(prefix="karyoscope-") as folder,

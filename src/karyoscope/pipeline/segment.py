@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.export import ExportContext, open_writers
+from karyoscope.export import ExportContext, RunReport, open_writers
 from karyoscope.export.base import Reader
-from karyoscope.export.summary import SummaryWriter
 from karyoscope.features import RADIUS_UM, feature_columns
 from karyoscope.inference import Model
 from karyoscope.nuclei import Nuclei
@@ -34,6 +33,7 @@ from karyoscope.pipeline.resume import (
 from karyoscope.pipeline.seen import as_seen
 from karyoscope.pipeline.stain import Stain, load_stain
 from karyoscope.pipeline.stream import Progress, RunBlocks, run_blocks, stream_nuclei
+from karyoscope.report import slide_page
 from karyoscope.slides import Slide, open_slide
 
 #: How far a block reads beyond its own area, µm: more than the longest nucleus.
@@ -216,7 +216,7 @@ def segment_file(
                 seen = options.seen(slide, model)
                 blocks = go_on(seen, model, layout, area, wanted, journal, progress, run)
                 _write(blocks, measuring, gaps, progress, watch)
-                _summarise(writers.summary, progress, gaps, settings)
+                writers.report(_run_report(context, progress, gaps, settings))
         except BaseException:
             if journal is not None and (gaps.hopeless or not journal.done()):
                 journal.remove()
@@ -255,22 +255,24 @@ def layout_for(model: Model, area: Area) -> Layout:
     return Layout(grid.width, grid.height, model.context, margin, within=area.on_grid)
 
 
-def _summarise(
-    summary: SummaryWriter, progress: Progress, gaps: Gaps, settings: dict[str, Any]
-) -> None:
-    """Tell the summary what only the run knows."""
-    context = summary.context
-    summary.analysed_mm2 = progress.analysed_px * context.mpp_x * context.mpp_y * 1e-6
-    summary.seconds = progress.seconds
-    summary.run = settings
-    summary.unread_regions = regions(gaps.unread)
-    summary.failed_regions = regions(gaps.failed)
-    summary.warnings += gaps.warnings()
+def _run_report(
+    context: ExportContext, progress: Progress, gaps: Gaps, settings: dict[str, Any]
+) -> RunReport:
+    """Collect what only the end of the run knows."""
+    warnings = list(gaps.warnings())
     if progress.oversized:
-        summary.warnings.append(
+        warnings.append(
             f"{progress.oversized} nuclei are longer than {MARGIN_UM:g} µm: they may be cut or"
             " counted twice at a block's edge"
         )
+    return RunReport(
+        analysed_mm2=progress.analysed_px * context.mpp_x * context.mpp_y * 1e-6,
+        seconds=dict(progress.seconds),
+        unread_regions=regions(gaps.unread),
+        failed_regions=regions(gaps.failed),
+        settings=settings,
+        warnings=warnings,
+    )
 
 
 def _context(slide: Slide, model: Model, read: Reader, options: SegmentOptions) -> ExportContext:
@@ -287,5 +289,6 @@ def _context(slide: Slide, model: Model, read: Reader, options: SegmentOptions) 
         mpp_axes=slide.mpp_xy,
         scanned_from=slide.bounds[:2],
         read=read,
+        page=slide_page,
         measurements=tuple(feature.name for feature in columns),
     )

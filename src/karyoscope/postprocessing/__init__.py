@@ -14,7 +14,7 @@ from karyoscope.postprocessing.contour import CONTOUR
 from karyoscope.postprocessing.distance import DISTANCE
 from karyoscope.postprocessing.hover import HOVER
 from karyoscope.postprocessing.outlines import trace_outlines
-from karyoscope.postprocessing.parameters import Parameters
+from karyoscope.postprocessing.parameters import Parameters, TuningRange, tuning_ranges
 from karyoscope.postprocessing.tabulate import nuclei_from_labels
 from karyoscope.postprocessing.three_label import THREE_LABEL
 from karyoscope.taxonomy import Taxonomy
@@ -30,9 +30,11 @@ __all__ = [
     "POSTPROCESSINGS",
     "Parameters",
     "PostProcessing",
+    "TuningRange",
     "nuclei_from_labels",
     "postprocess",
     "trace_outlines",
+    "tuning_ranges",
 ]
 
 

@@ -14,13 +14,14 @@ is the class with the largest summed probability.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numba
 import numpy as np
 
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.labelling import fill_holes, label_larger, largest_parts
-from karyoscope.postprocessing.parameters import NonNegative, Parameters
+from karyoscope.postprocessing.parameters import NonNegative, Parameters, TuningRange
 from karyoscope.postprocessing.tabulate import class_stride
 from karyoscope.taxonomy import Taxonomy
 
@@ -36,8 +37,8 @@ class ContourParameters(Parameters):
         Radius of the disc in µm; 1 pixel at 0.25 µm/px. Rounded to whole pixels, at least one.
     """
 
-    min_inner_um2: NonNegative = 1.25
-    dilation_um: NonNegative = 0.25
+    min_inner_um2: Annotated[NonNegative, TuningRange((0.5, 1.25, 3.0, 5.0))] = 1.25
+    dilation_um: Annotated[NonNegative, TuningRange((0.25, 0.5, 0.75, 1.0))] = 0.25
 
 
 def segment(

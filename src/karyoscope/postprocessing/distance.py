@@ -13,6 +13,7 @@ value of h nor more than one pass. Nothing depends on the extent of the maps.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numba
 import numpy as np
@@ -20,7 +21,7 @@ import numpy as np
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.flooding import watershed
 from karyoscope.postprocessing.labelling import drop_smaller, fill_holes
-from karyoscope.postprocessing.parameters import NonNegative, Parameters, Share
+from karyoscope.postprocessing.parameters import NonNegative, Parameters, Share, TuningRange
 from karyoscope.taxonomy import Taxonomy
 
 
@@ -42,9 +43,9 @@ class DistanceParameters(Parameters):
         Smaller regions are dropped; µm².
     """
 
-    least_px: NonNegative = 0.5
-    dynamic_px: NonNegative = 0.5
-    dynamic_share: Share = 0.4
+    least_px: Annotated[NonNegative, TuningRange((0.25, 0.5, 0.75, 1.0))] = 0.5
+    dynamic_px: Annotated[NonNegative, TuningRange((0.25, 0.5, 1.0, 1.5))] = 0.5
+    dynamic_share: Annotated[Share, TuningRange((0.0, 0.3, 0.4, 0.5))] = 0.4
     min_part_um2: NonNegative = 1.0
 
 

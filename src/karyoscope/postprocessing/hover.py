@@ -28,7 +28,7 @@ panoptic quality on noisy maps of CoNSeP labels is 0.96.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import cv2
 import numba
@@ -44,7 +44,7 @@ from karyoscope.postprocessing.labelling import (
     label_larger,
     largest_parts,
 )
-from karyoscope.postprocessing.parameters import NonNegative, Parameters, Share
+from karyoscope.postprocessing.parameters import NonNegative, Parameters, Share, TuningRange
 from karyoscope.taxonomy import Taxonomy
 
 LEAST_GRADIENT, GREATEST_GRADIENT = -0.7, 0.5
@@ -78,10 +78,10 @@ class HoverParameters(Parameters):
         2 doubles the maps first, as is usual for maps at 0.5 µm/px.
     """
 
-    nucleus: Share = 0.5
-    edge: Share = 0.4
-    kernel_um: float = Field(default=5.25, gt=0)
-    opening_um: NonNegative = 1.25
+    nucleus: Annotated[Share, TuningRange((0.3, 0.4, 0.5, 0.6))] = 0.5
+    edge: Annotated[Share, TuningRange((0.3, 0.35, 0.4, 0.45, 0.5))] = 0.4
+    kernel_um: Annotated[float, Field(gt=0), TuningRange((2.75, 4.0, 5.25))] = 5.25
+    opening_um: Annotated[NonNegative, TuningRange((0.25, 0.75, 1.25))] = 1.25
     min_part_um2: NonNegative = 0.625
     scale: Literal["fixed", "tile"] = "fixed"
     energy: Literal["gradient", "distance"] = "gradient"

@@ -1,7 +1,9 @@
-"""What every post-processing may be told: limits on nuclei, and weights of classes."""
+"""Parameters that every post-processing has, and what ``karyoscope tune`` tries for each."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -12,6 +14,53 @@ from karyoscope.taxonomy import Taxonomy
 
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class TuningRange:
+    """What ``karyoscope tune`` tries for a parameter; stands in the annotation of its field.
+
+    Attributes
+    ----------
+    shared : sequence of float
+        Values to try for all classes at once, in this order. Empty where the parameter is not
+        tuned so.
+    by_class : sequence of float
+        Values to try for each class on its own, where ``--by-class`` names the parameter. Empty
+        where it is not tuned so.
+    neutral : float
+        Value that has no effect: it stands for the classes that have none where one class is given
+        a value.
+
+    Examples
+    --------
+    >>> class Mine(Parameters):
+    ...     sharpness: Annotated[NonNegative, TuningRange((0.5, 1.0, 2.0))] = 1.0
+    >>> tuning_ranges(Mine)["sharpness"].shared
+    (0.5, 1.0, 2.0)
+    """
+
+    shared: Sequence[float] = ()
+    by_class: Sequence[float] = ()
+    neutral: float = 0.0
+
+
+MinArea = Annotated[
+    NonNegative | dict[str, NonNegative],
+    TuningRange((2.0, 4.0, 6.0, 8.0), by_class=(2.0, 4.0, 6.0, 8.0, 10.0, 14.0)),
+]
+MaxArea = Annotated[
+    NonNegative | dict[str, NonNegative] | None,
+    TuningRange(by_class=(60.0, 100.0, 150.0, 250.0), neutral=1e4),
+]
+MinSolidity = Annotated[
+    Share | dict[str, Share],
+    TuningRange((0.0, 0.7, 0.8), by_class=(0.0, 0.7, 0.8, 0.85, 0.9)),
+]
+ClassWeights = Annotated[
+    dict[str, NonNegative],
+    TuningRange(by_class=(0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 2.0, 2.8), neutral=1.0),
+]
 
 
 class Parameters(BaseModel):
@@ -33,10 +82,33 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    min_area_um2: NonNegative | dict[str, NonNegative] = 0.0
-    max_area_um2: NonNegative | dict[str, NonNegative] | None = None
-    min_solidity: Share | dict[str, Share] = 0.0
-    class_weights: dict[str, NonNegative] = {}
+    min_area_um2: MinArea = 0.0
+    max_area_um2: MaxArea = None
+    min_solidity: MinSolidity = 0.0
+    class_weights: ClassWeights = {}
+
+
+def tuning_ranges(parameters: type[Parameters]) -> dict[str, TuningRange]:
+    """Parameters that can be tuned, with what to try, in the order of the search.
+
+    Parameters
+    ----------
+    parameters : type of Parameters
+        Those of one post-processing. Its own come first, then those that all have.
+
+    Returns
+    -------
+    dict of str to TuningRange
+        By name of the parameter.
+    """
+    ranges = {
+        name: found
+        for name, field in parameters.model_fields.items()
+        for found in field.metadata
+        if isinstance(found, TuningRange)
+    }
+    own = {name: value for name, value in ranges.items() if name not in Parameters.model_fields}
+    return own | ranges
 
 
 def per_class(value: float | dict[str, float], taxonomy: Taxonomy, name: str) -> np.ndarray:

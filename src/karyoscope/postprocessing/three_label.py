@@ -16,6 +16,7 @@ it and the nuclei it touches.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numba
 import numpy as np
@@ -24,7 +25,14 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.flooding import watershed
 from karyoscope.postprocessing.labelling import fill_holes, label_larger
-from karyoscope.postprocessing.parameters import NonNegative, Parameters, Share, per_class
+from karyoscope.postprocessing.parameters import (
+    MinArea,
+    NonNegative,
+    Parameters,
+    Share,
+    TuningRange,
+    per_class,
+)
 from karyoscope.postprocessing.tabulate import class_stride
 from karyoscope.taxonomy import Taxonomy
 
@@ -42,10 +50,16 @@ class ThreeLabelParameters(Parameters):
         Smaller seeds are left out; µm².
     """
 
-    foreground: Share | dict[str, Share] = 0.5
-    seed: Share | dict[str, Share] = 0.5
+    foreground: Annotated[
+        Share | dict[str, Share],
+        TuningRange((0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6), by_class=(0.3, 0.4, 0.5, 0.6, 0.7)),
+    ] = 0.5
+    seed: Annotated[
+        Share | dict[str, Share],
+        TuningRange((0.3, 0.4, 0.5, 0.6, 0.7), by_class=(0.3, 0.4, 0.5, 0.6, 0.7)),
+    ] = 0.5
     min_seed_um2: NonNegative = 1.0
-    min_area_um2: NonNegative | dict[str, NonNegative] = 4.0
+    min_area_um2: MinArea = 4.0
 
 
 def segment(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from karyoscope.evaluation.table import number
+from karyoscope.report.wording import number
 from karyoscope.training.ablate import Ablation, Job
 
 Results = list[tuple[Job, dict[str, Any]]]

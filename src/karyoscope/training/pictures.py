@@ -8,14 +8,11 @@ import cv2
 import numpy as np
 
 from karyoscope.datasets import Sample
-from karyoscope.evaluation.drawing import draw_tile
-from karyoscope.evaluation.pictures import Tile
+from karyoscope.report.tiles import Tile, draw_rows
 from karyoscope.taxonomy import Taxonomy
 
 #: Edge of a tile in pixels of the image; it is drawn at twice that.
 EDGE = 192
-_GAP = 8
-_WHITE = 255
 
 
 class SampleTiles:
@@ -68,21 +65,6 @@ class SampleTiles:
         """Write a PNG: a row a tile, the image, its true nuclei, the predicted ones."""
         if not self._tiles:
             return
-        rows = [self._row(tile) for tile in self._tiles]
-        width = max(row.shape[1] for row in rows)
-        padded = [
-            np.pad(
-                row,
-                ((0, _GAP), (0, width - row.shape[1]), (0, 0)),
-                constant_values=_WHITE,
-            )
-            for row in rows
-        ]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(".png", np.concatenate(padded)[..., ::-1])[1].tobytes())
-
-    def _row(self, tile: Tile) -> np.ndarray:
-        true, pred = draw_tile(tile, self._taxonomy)
-        plain = cv2.resize(tile.image, true.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-        gap = np.full((true.shape[0], _GAP, 3), _WHITE, np.uint8)
-        return np.concatenate([plain, gap, true, gap, pred], axis=1)
+        picture = draw_rows(self._tiles, self._taxonomy)
+        path.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())

@@ -1,14 +1,14 @@
-"""Tiles with the outlines of their nuclei."""
+"""Tiles with the outlines of their true and predicted nuclei."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from scipy import ndimage
 
-from karyoscope.evaluation.pictures import Tile
 from karyoscope.metrics import contingency
 from karyoscope.taxonomy import UNCLASSIFIED, Taxonomy
 
@@ -17,13 +17,40 @@ _LINE = 2
 #: How much of the class colour lies over a nucleus without partner.
 _FILL = 0.45
 _PLAIN = (255, 214, 0)
+_GAP = 8
+_WHITE = 255
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of an image with its true and predicted nuclei.
+
+    Attributes
+    ----------
+    title : str
+        Name of the image and place of the tile in it.
+    pq : float
+        Panoptic quality of all its nuclei, without class.
+    image : ndarray of uint8, shape (h, w, 3)
+    true, pred : ndarray of int32, shape (h, w)
+    true_classes, pred_classes : ndarray of uint8, by id
+    """
+
+    title: str
+    pq: float
+    image: np.ndarray
+    true: np.ndarray
+    pred: np.ndarray
+    true_classes: np.ndarray
+    pred_classes: np.ndarray
 
 
 def draw_tile(tile: Tile, taxonomy: Taxonomy | None) -> tuple[np.ndarray, np.ndarray]:
     """Draw the true and the predicted nuclei of a tile, each on the image.
 
     Outlines have the colour of the class. A nucleus without partner (IoU at most 0.5) is filled:
-    it was missed, or invented. A predicted nucleus with a partner of another class has a dot in
+    it is a false negative or a
+    false positive. A predicted nucleus with a partner of another class has a dot in
     the colour of the true one.
 
     Parameters
@@ -54,6 +81,38 @@ def draw_tile(tile: Tile, taxonomy: Taxonomy | None) -> tuple[np.ndarray, np.nda
         if true_class not in (0, tile.pred_classes[of_pred]):
             _dot(pred, tile.pred == of_pred, colors[true_class])
     return true, pred
+
+
+def draw_rows(tiles: Sequence[Tile], taxonomy: Taxonomy | None) -> np.ndarray:
+    """Draw a row for each tile: the image, its true nuclei, the predicted ones.
+
+    Parameters
+    ----------
+    tiles : sequence of Tile
+        At least one; they may differ in size.
+    taxonomy : Taxonomy or None
+        Colours; None where nuclei have no classes.
+
+    Returns
+    -------
+    ndarray of uint8, shape (h, w, 3)
+        RGB, white between the pictures.
+    """
+    rows = [_row(tile, taxonomy) for tile in tiles]
+    width = max(row.shape[1] for row in rows)
+    return np.concatenate(
+        [
+            np.pad(row, ((0, _GAP), (0, width - row.shape[1]), (0, 0)), constant_values=_WHITE)
+            for row in rows
+        ]
+    )
+
+
+def _row(tile: Tile, taxonomy: Taxonomy | None) -> np.ndarray:
+    true, pred = draw_tile(tile, taxonomy)
+    plain = cv2.resize(tile.image, true.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    gap = np.full((true.shape[0], _GAP, 3), _WHITE, np.uint8)
+    return np.concatenate([plain, gap, true, gap, pred], axis=1)
 
 
 def _draw(

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.evaluation.page import evaluation_page
 from karyoscope.evaluation.pictures import Pictures
+from karyoscope.report import evaluation_page
 
 JSON, CSV, HTML = "evaluation.json", "images.csv", "evaluation.html"
 
@@ -50,7 +50,7 @@ def write_report(data: dict[str, Any], pictures: Pictures, out: Path) -> None:
     """
     with _writing(out):
         _write(out / JSON, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-        _write(out / HTML, evaluation_page(data, pictures))
+        _write(out / HTML, evaluation_page(data, pictures.figures()))
         _write_images(out / CSV, data["per_image"])
 
 
