@@ -368,16 +368,16 @@ def test_a_drive_that_fails(segment, quote, picture, tmp_path, monkeypatch):
 
 def test_a_defect_of_ours_costs_one_slide(segment, picture, tmp_path, monkeypatch):
     shutil.copy(picture, tmp_path / "bad.png")
-    from karyoscope.cli import segment as command
+    from karyoscope.pipeline import batch
 
-    right = command.segment_file
+    right = batch.execute
 
-    def wrong(path, *rest):
-        if path.stem == "bad":
+    def wrong(run, *rest):
+        if run.name == "bad":
             raise IndexError("off by one")
-        return right(path, *rest)
+        return right(run, *rest)
 
-    monkeypatch.setattr(command, "segment_file", wrong)
+    monkeypatch.setattr(batch, "execute", wrong)
     result = segment(tmp_path / "bad.png", picture, "--mpp", 0.5, "--format", "csv")
     assert result.code == 1
     assert "IndexError: off by one" in result.err
@@ -419,14 +419,14 @@ def test_going_on(segment, quote_line, tissue, tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         sync(number)
 
-    monkeypatch.setattr("karyoscope.pipeline.journal.os.fsync", full)
+    monkeypatch.setattr("karyoscope.pipeline.runs.journal.os.fsync", full)
     result = segment(*options)
     assert result.code == 1
     section = "Interruptions"
     quote_line(result.lines[0], section, "the disk is full amid the work")
     quote_line(result.lines[1], section, "after any failure amid the work")
     assert names(tmp_path / "out") == {".large.journal"}
-    monkeypatch.setattr("karyoscope.pipeline.journal.os.fsync", sync)
+    monkeypatch.setattr("karyoscope.pipeline.runs.journal.os.fsync", sync)
     result = segment(*options, "--tta", 2)
     assert result.code == 0
     quote_line(result.lines[0], section, "the next command has other settings")

@@ -65,7 +65,7 @@ def test_a_recipe_learns_eight_tiles_and_its_bundle_segments_a_slide(
         crop = slide.read(900, 1500, 384, 384, slide.mpp)
         mpp = slide.mpp
     write_png(tmp_path / "crop.png", np.ascontiguousarray(crop))
-    options = SegmentOptions(formats=["csv"])
-    summary = segment_file(tmp_path / "crop.png", tmp_path / "out", model, mpp, options)
+    options = SegmentOptions(formats=["csv"], mpp=mpp)
+    summary = segment_file(tmp_path / "crop.png", tmp_path / "out", model, options)
     assert summary["nuclei"] > 5
     assert (tmp_path / "out" / "crop.csv").is_file()

@@ -33,7 +33,7 @@ from karyoscope.evaluation.score import Watch
 from karyoscope.evaluation.table import evaluation_table
 from karyoscope.inference import Model, load_model
 from karyoscope.metrics import PROTOCOLS
-from karyoscope.pipeline import load_stain, stains_before
+from karyoscope.pipeline import input_stains, load_stain
 from karyoscope.taxonomy import Taxonomy
 
 app = typer.Typer()
@@ -133,7 +133,7 @@ def evaluate(
 def _of_model(model: Model, stain: str | None, threads: int) -> Predictions:
     """Predictions that the model makes; what it cannot be shown is found out before they begin."""
     change = None if stain is None else load_stain(stain, model.mpp, threads)
-    stains_before(model, change)
+    input_stains(model, change)
     return ModelPredictions(model, change)
 
 

@@ -91,8 +91,8 @@ def apply_command(
     and then changed window by window. Inputs that fail are named, the others go on, and the exit
     code is then 1.
     """
-    from karyoscope.pipeline.recolour import recolour_file
-    from karyoscope.pipeline.stain import load_stain
+    from karyoscope.pipeline.stains.recolour import recolour_file
+    from karyoscope.pipeline.stains.stain import load_stain
 
     stain = load_stain(model if target is None else f"{model}:{target}", mpp, workers)
     slides, problems = find_slides(inputs)

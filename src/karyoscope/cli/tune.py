@@ -20,7 +20,7 @@ from karyoscope.evaluation.tune import CrossCheck, cross_check, tune
 from karyoscope.inference import Model, load_model
 from karyoscope.inference.bundle import PostprocessingSpec
 from karyoscope.inference.rewrite import rewrite_bundle
-from karyoscope.pipeline import Stain, image_as_seen, load_stain
+from karyoscope.pipeline import Stain, load_stain, model_input_image
 from karyoscope.pipeline.maps import image_maps
 
 app = typer.Typer()
@@ -156,7 +156,7 @@ def _predicted(
     card = model.bundle.card
     for record in track(records, "running the network", console=_CONSOLE, transient=True):
         sample = dataset.load(record)
-        rgb = image_as_seen(sample.image, model, stain)
+        rgb = model_input_image(sample.image, model, stain)
         maps = image_maps(model.predict, rgb, card.maps, model.context)
         images.append(Predicted(sample, maps))
     return images

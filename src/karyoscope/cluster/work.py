@@ -12,7 +12,7 @@ from importlib.metadata import version
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Model
 from karyoscope.nuclei import Nuclei
-from karyoscope.pipeline import Area, Facts, Layout, Progress, prepare_model, run_blocks
+from karyoscope.pipeline import Area, BlockReport, Layout, Progress, prepare_model, run_blocks
 from karyoscope.slides import Slide
 
 _OPEN_SLIDES = 2
@@ -54,7 +54,7 @@ class Region:
 
     Attributes
     ----------
-    blocks : list of (int, Nuclei, Facts)
+    blocks : list of (int, Nuclei, BlockReport)
         As :func:`karyoscope.pipeline.run_blocks` yields them.
     seconds : dict of str to float
         Busy time of each stage.
@@ -64,7 +64,7 @@ class Region:
         Why there are no blocks, where nothing could be done.
     """
 
-    blocks: list[tuple[int, Nuclei, Facts]] = field(default_factory=list)
+    blocks: list[tuple[int, Nuclei, BlockReport]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     device: str = ""
     problem: str = ""

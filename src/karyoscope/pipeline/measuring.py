@@ -80,7 +80,7 @@ class Measure:
         if "neighbours" in groups:
             self.around = Neighbourhood(context.taxonomy, self._mpp_xy, radius_um)
 
-    def alone(self, nuclei: Nuclei) -> Nuclei:
+    def per_nucleus(self, nuclei: Nuclei) -> Nuclei:
         """Measure what depends on no other nucleus."""
         if self._shape:
             nuclei = nuclei.with_measurements(shape_features(nuclei, self._mpp_xy))
@@ -88,7 +88,7 @@ class Measure:
             nuclei = nuclei.with_measurements(_stains(nuclei, self._stained))
         return nuclei
 
-    def among(self, nuclei: Nuclei) -> Nuclei:
+    def with_neighbours(self, nuclei: Nuclei) -> Nuclei:
         """Measure what depends on the others, which are all known by now."""
         if self.around is None:
             return nuclei
@@ -135,7 +135,7 @@ class Measuring:
 
     def write(self, nuclei: Nuclei) -> None:
         """Measure a block."""
-        nuclei = self._measure.alone(nuclei)
+        nuclei = self._measure.per_nucleus(nuclei)
         if self._spool is None:
             self._sink.write(nuclei)
         else:
@@ -148,7 +148,7 @@ class Measuring:
         if self._spool is not None:
             self._spool.finish()
             for nuclei in iterate_parquet(self._spool.partial):
-                self._sink.write(self._measure.among(nuclei))
+                self._sink.write(self._measure.with_neighbours(nuclei))
             self._spool.abort()
         self._sink.finish()
 
@@ -222,14 +222,14 @@ def add_features(
         if measure.around is not None:
             for nuclei in iterate_parquet(table):
                 measure.around.add(nuclei)
-        empty = measure.among(measure.alone(next(iterate_parquet(table)).take([])))
+        empty = measure.with_neighbours(measure.per_nucleus(next(iterate_parquet(table)).take([])))
         context = replace(context, measurements=tuple(empty.measurements))
         stem = table.name.removesuffix(WRITERS["parquet"].suffix)
         earlier = _earlier_summary(table.with_name(stem + WRITERS["summary"].suffix))
         with open_writers(out, stem, formats, context, overwrite) as writers:
             writers.summary.recall(earlier)
             for nuclei in iterate_parquet(table):
-                writers.write(measure.among(measure.alone(nuclei)))
+                writers.write(measure.with_neighbours(measure.per_nucleus(nuclei)))
     return writers.paths
 
 

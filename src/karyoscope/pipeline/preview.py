@@ -16,8 +16,8 @@ import numpy as np
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export._legend import FAINT, INK, draw_scale_bar, fit_text, put_text
 from karyoscope.export.base import cannot_write, partial_name
-from karyoscope.pipeline.area import Area, Outlines
-from karyoscope.pipeline.blocks import Box, Layout
+from karyoscope.pipeline.tiling.area import Area, Outlines
+from karyoscope.pipeline.tiling.blocks import Box, Layout
 from karyoscope.slides import Slide, Tissue
 
 PREVIEW_SUFFIX = ".preview.jpg"

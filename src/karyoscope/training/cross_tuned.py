@@ -13,7 +13,7 @@ from karyoscope.evaluation.tune import halves, tune
 from karyoscope.inference import Model, find_bundle, load_model
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.metrics import Evaluation
-from karyoscope.pipeline import image_as_seen
+from karyoscope.pipeline import model_input_image
 from karyoscope.pipeline.maps import image_maps
 from karyoscope.training.grid import Search
 
@@ -81,7 +81,7 @@ def _predicted(model: Model, truth: Dataset, names: set[str]) -> list[Predicted]
     return [
         Predicted(
             sample,
-            image_maps(model.predict, image_as_seen(sample.image, model), maps, model.context),
+            image_maps(model.predict, model_input_image(sample.image, model), maps, model.context),
         )
         for sample in samples
     ]

@@ -14,7 +14,7 @@ import numpy as np
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.nuclei import Nuclei
-from karyoscope.pipeline.blocks import Box
+from karyoscope.pipeline.tiling.blocks import Box
 from karyoscope.slides import Slide, Tissue
 from karyoscope.slides.grid import Grid
 

@@ -5,8 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from karyoscope.pipeline.area import Area
-from karyoscope.pipeline.blocks import Block, Layout, Window
+from karyoscope.inference import Model
+from karyoscope.pipeline.tiling.area import Area
+from karyoscope.pipeline.tiling.blocks import Block, Layout, Window
+
+#: How far a block reads beyond its own area, µm: more than the longest nucleus.
+MARGIN_UM = 32.0
+
+
+def layout_for(model: Model, area: Area) -> Layout:
+    """Return the windows and blocks of an area at a model's scale."""
+    margin = round(MARGIN_UM / model.mpp)
+    grid = area.grid
+    return Layout(grid.width, grid.height, model.context, margin, within=area.on_grid)
+
+
+def wanted_blocks(layout: Layout, area: Area) -> list[int]:
+    """Return the places, among all blocks of a layout, of those that hold some of the area."""
+    return [i for i, block in enumerate(layout.blocks()) if area.measure(block.own) > 0]
 
 
 @dataclass(frozen=True)
@@ -56,16 +72,16 @@ def plan_blocks(layout: Layout, area: Area, indices: Collection[int] | None = No
     for step, windows in enumerate(needs):
         for window in windows:
             uses.setdefault(window, []).append(step)
-    patience = 2 * layout.band
+    kept_for = 2 * layout.band
     plan = []
     for step, (place, windows) in enumerate(zip(blocks, needs, strict=True)):
         fresh, spent = [], []
         for window in windows:
             at = uses[window].index(step)
             before, after = uses[window][:at][-1:], uses[window][at + 1 : at + 2]
-            if not before or step - before[0] > patience:
+            if not before or step - before[0] > kept_for:
                 fresh.append(window)
-            if not after or after[0] - step > patience:
+            if not after or after[0] - step > kept_for:
                 spent.append(window)
         plan.append(Step(*place, windows, fresh, spent))
     return plan

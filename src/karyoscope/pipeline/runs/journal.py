@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,61 +20,16 @@ import pyarrow as pa
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export.base import cannot_write
 from karyoscope.nuclei import Nuclei
-from karyoscope.pipeline.blocks import Box
+from karyoscope.pipeline.tiling.report import BlockReport
 from karyoscope.taxonomy import Taxonomy
 
 _HEADER, _FINISHED = "header.json", "finished"
 _SUFFIX = ".arrow"
 _PARTIAL = ".partial"
 _END = b"ARROW1"
-_FACTS = b"karyoscope"
+_REPORT = b"karyoscope"
 _PLAIN = ("id", "class_id", "x", "y", "area_um2")
 _MEASUREMENT = "measurement "
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a block tells besides its nuclei.
-
-    Attributes
-    ----------
-    analysed_px : float
-        Pixels of level 0 that were analysed.
-    oversized : int
-        Nuclei that reach beyond what the block read: their outline is cut there.
-    unread : mapping of Box to str
-        Places, in pixels of level 0, that could not be read, and why; the block saw them white.
-    failed : (Box, str) or None
-        The block itself, in pixels of level 0, where the engine failed, and why; such a block has
-        no nuclei.
-    read_any : bool
-        Whether anything of the slide could be read so far.
-    """
-
-    analysed_px: float
-    oversized: int = 0
-    unread: Mapping[Box, str] = field(default_factory=dict)
-    failed: tuple[Box, str] | None = None
-    read_any: bool = True
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of the block could be read and analysed."""
-        return not self.unread and self.failed is None
-
-    def to_json(self) -> str:
-        """As text; :meth:`from_json` gives the same back."""
-        unread = [[*asdict(box).values(), why] for box, why in self.unread.items()]
-        failed = self.failed and [*asdict(self.failed[0]).values(), self.failed[1]]
-        return json.dumps([self.analysed_px, self.oversized, unread, failed, self.read_any])
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Facts:
-        """From what :meth:`to_json` gave."""
-        analysed_px, oversized, unread, failed, read_any = json.loads(text)
-        places = {Box(*row[:4]): row[4] for row in unread}
-        lost = (Box(*failed[:4]), failed[4]) if failed else None
-        return cls(analysed_px, oversized, places, lost, read_any)
 
 
 class Journal:
@@ -108,7 +62,7 @@ class Journal:
     >>> taxonomy = Taxonomy.load("lizard")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     journal = Journal(f"{folder}/journal", {"slide": "a.svs"}, taxonomy, 0.5)
-    ...     journal.put(3, Nuclei.empty(taxonomy, 0.5), Facts(1e6))
+    ...     journal.put(3, Nuclei.empty(taxonomy, 0.5), BlockReport(1e6))
     ...     journal.done()
     {3}
     """
@@ -150,7 +104,7 @@ class Journal:
     def reopen(self) -> None:
         """Note that results are to be written again, with fewer gaps."""
         for index in self.done():
-            if self.facts(index).unread:
+            if self.report(index).unread:
                 self.forget(index)
         (self.folder / _FINISHED).unlink(missing_ok=True)
 
@@ -161,7 +115,7 @@ class Journal:
         """Indices of the blocks that are done."""
         return {int(path.stem) for path in self._files() if _is_whole(path)}
 
-    def put(self, index: int, nuclei: Nuclei, facts: Facts) -> None:
+    def put(self, index: int, nuclei: Nuclei, report: BlockReport) -> None:
         """Keep a block; in the place of the same block, if it is here.
 
         Raises
@@ -170,12 +124,12 @@ class Journal:
             If the disk is full or the folder cannot be written; the other blocks stay.
         """
         try:
-            self._write(f"{index}{_SUFFIX}", _encode(nuclei, facts))
+            self._write(f"{index}{_SUFFIX}", _encode(nuclei, report))
         except OSError as error:
             raise self._cannot_write(error) from error
 
-    def get(self, index: int) -> tuple[Nuclei, Facts]:
-        """Nuclei of a block, to the last bit as they were put, and its facts.
+    def get(self, index: int) -> tuple[Nuclei, BlockReport]:
+        """Nuclei of a block, to the last bit as they were put, and its report.
 
         Raises
         ------
@@ -192,10 +146,10 @@ class Journal:
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise KaryoscopeError(f"{path} is damaged; remove it and run again") from error
 
-    def facts(self, index: int) -> Facts:
-        """Facts of a block without its nuclei."""
+    def report(self, index: int) -> BlockReport:
+        """BlockReport of a block without its nuclei."""
         with pa.OSFile(str(self.folder / f"{index}{_SUFFIX}")) as file:
-            return Facts.from_json(pa.ipc.open_file(file).schema.metadata[_FACTS])
+            return BlockReport.from_json(pa.ipc.open_file(file).schema.metadata[_REPORT])
 
     def forget(self, index: int) -> None:
         """Remove a block, so that it is run again."""
@@ -248,8 +202,8 @@ def _is_whole(path: Path) -> bool:
         return file.read() == _END
 
 
-def _encode(nuclei: Nuclei, facts: Facts) -> bytes:
-    """One Arrow file with a row a nucleus; the facts are in the metadata of its schema."""
+def _encode(nuclei: Nuclei, report: BlockReport) -> bytes:
+    """One Arrow file with a row a nucleus; the report is in the metadata of its schema."""
     columns = {name: pa.array(getattr(nuclei, name)) for name in _PLAIN}
     points = pa.FixedSizeListArray.from_arrays(pa.array(nuclei.vertices.ravel()), 2)
     columns["outline"] = pa.LargeListArray.from_arrays(pa.array(nuclei.offsets), points)
@@ -259,7 +213,7 @@ def _encode(nuclei: Nuclei, facts: Facts) -> bytes:
         columns["probabilities"] = pa.FixedSizeListArray.from_arrays(flat, classes)
     for name, values in nuclei.measurements.items():
         columns[_MEASUREMENT + name] = pa.array(np.ascontiguousarray(values))
-    batch = pa.record_batch(columns).replace_schema_metadata({_FACTS: facts.to_json()})
+    batch = pa.record_batch(columns).replace_schema_metadata({_REPORT: report.to_json()})
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with pa.ipc.new_file(sink, batch.schema, options=options) as file:
@@ -267,7 +221,7 @@ def _encode(nuclei: Nuclei, facts: Facts) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def _decode(data: bytes, taxonomy: Taxonomy, mpp: float) -> tuple[Nuclei, Facts]:
+def _decode(data: bytes, taxonomy: Taxonomy, mpp: float) -> tuple[Nuclei, BlockReport]:
     batch = pa.ipc.open_file(pa.BufferReader(data)).get_batch(0)
     outline = batch["outline"]
     names = batch.schema.names
@@ -289,4 +243,4 @@ def _decode(data: bytes, taxonomy: Taxonomy, mpp: float) -> tuple[Nuclei, Facts]
         },
     )
     assert batch.schema.metadata is not None
-    return nuclei, Facts.from_json(batch.schema.metadata[_FACTS])
+    return nuclei, BlockReport.from_json(batch.schema.metadata[_REPORT])

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.pipeline.blocks import Box
-from karyoscope.pipeline.restainer import Restainer
-from karyoscope.pipeline.sampling import sample_pixels
+from karyoscope.pipeline.stains.restainer import Restainer
+from karyoscope.pipeline.stains.sampling import sample_pixels
+from karyoscope.pipeline.tiling.blocks import Box
 from karyoscope.slides import Slide, find_slides, open_slide
 from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides.grid import SAME_SCALE

@@ -1,4 +1,4 @@
-"""A second chance for windows that fail, and a way on past those that fail again."""
+"""Windows that fail are run a second time, and left out where they fail again."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from contextlib import AbstractContextManager
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Maps
-from karyoscope.pipeline.blocks import Window
+from karyoscope.pipeline.tiling.blocks import Window
 
 Running = AbstractContextManager[Iterator[Maps]]
 """Gives the maps of windows in order; ends with the error of the first that fails."""
 
-#: Windows in a row that may fail; more, and the engine is taken to be out of order.
-_PATIENCE = 2
+#: Windows in a row that may fail twice; after one more, the engine is taken to be out of order.
+MAX_CONSECUTIVE_FAILURES = 2
 
 
-def run_steadily(
+def run_with_retry(
     maps_of: Callable[[Sequence[Window]], Running],
     windows: Sequence[Window],
-    patience: int = _PATIENCE,
+    max_consecutive_failures: int = MAX_CONSECUTIVE_FAILURES,
 ) -> Generator[Maps | KaryoscopeError]:
     """Run windows; one that fails is run once more, and may then give its error for its maps.
 
@@ -28,7 +28,7 @@ def run_steadily(
     maps_of : callable
         Begins to run the windows that it is given.
     windows : sequence of Window
-    patience : int
+    max_consecutive_failures : int
         Windows in a row that may fail twice.
 
     Yields
@@ -39,7 +39,7 @@ def run_steadily(
     Raises
     ------
     KaryoscopeError
-        That of the window which exhausts the patience.
+        That of the last window, once more windows in a row have failed than may.
     """
     at, again, failed = 0, False, 0
     while at < len(windows):
@@ -53,6 +53,6 @@ def run_steadily(
                 again = True
                 continue
             at, again, failed = at + 1, False, failed + 1
-            if failed > patience:
+            if failed > max_consecutive_failures:
                 raise
             yield error

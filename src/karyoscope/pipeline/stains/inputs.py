@@ -6,12 +6,12 @@ import numpy as np
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Bundle, Model
-from karyoscope.pipeline.stain import Stain, load_stain
+from karyoscope.pipeline.stains.stain import Stain, load_stain
 from karyoscope.slides import Slide, open_slide
 from karyoscope.stains import NORMALISERS
 
 
-def own_stain(name: str) -> Stain:
+def builtin_stain(name: str) -> Stain:
     """Load a stain that a recipe or a bundle may hold: its name says all of it.
 
     Parameters
@@ -26,7 +26,7 @@ def own_stain(name: str) -> Stain:
 
     Examples
     --------
-    >>> own_stain("clahe").identity
+    >>> builtin_stain("clahe").identity
     {'name': 'clahe', 'cell': 32, 'limit': 4.0}
     """
     known = [key for key, kind in NORMALISERS.items() if not kind.targeted]
@@ -38,7 +38,7 @@ def own_stain(name: str) -> Stain:
     return load_stain(name)
 
 
-def stain_of(bundle: Bundle) -> Stain | None:
+def bundle_stain(bundle: Bundle) -> Stain | None:
     """Load the stain that a model was trained with; None for most.
 
     Raises
@@ -50,12 +50,12 @@ def stain_of(bundle: Bundle) -> Stain | None:
     if name is None:
         return None
     try:
-        return own_stain(name)
+        return builtin_stain(name)
     except KaryoscopeError as error:
         raise KaryoscopeError(f"model bundle {bundle.path}: input.stain: {error}") from error
 
 
-def stains_before(model: Model, stain: Stain | None = None) -> list[Stain]:
+def input_stains(model: Model, stain: Stain | None = None) -> list[Stain]:
     """Stains between a slide and a model, in the order in which they are applied.
 
     The user's comes first: it brings a slide to what the training images were like, and these
@@ -72,7 +72,7 @@ def stains_before(model: Model, stain: Stain | None = None) -> list[Stain]:
     KaryoscopeError
         If the model's is not known, or both are the same.
     """
-    own = stain_of(model.bundle)
+    own = bundle_stain(model.bundle)
     if stain is not None and own is not None and stain.identity == own.identity:
         raise KaryoscopeError(
             f"model {model.name!r} applies {own.identity['name']} by itself, twice is once too"
@@ -81,20 +81,20 @@ def stains_before(model: Model, stain: Stain | None = None) -> list[Stain]:
     return [change for change in (stain, own) if change is not None]
 
 
-def as_seen(slide: Slide, model: Model, stain: Stain | None = None) -> Slide:
-    """Show a slide as a model is to see it; see :func:`stains_before` for what is raised.
+def model_input(slide: Slide, model: Model, stain: Stain | None = None) -> Slide:
+    """Show a slide as a model is to see it; see :func:`input_stains` for what is raised.
 
     Returns
     -------
     Slide
         The slide itself where nothing changes it.
     """
-    for change in stains_before(model, stain):
+    for change in input_stains(model, stain):
         slide = change.over(slide, model.mpp)
     return slide
 
 
-def image_as_seen(rgb: np.ndarray, model: Model, stain: Stain | None = None) -> np.ndarray:
+def model_input_image(rgb: np.ndarray, model: Model, stain: Stain | None = None) -> np.ndarray:
     """Show a whole image at the model's scale as a model is to see it.
 
     Parameters
@@ -108,12 +108,12 @@ def image_as_seen(rgb: np.ndarray, model: Model, stain: Stain | None = None) -> 
     -------
     ndarray of uint8, shape (h, w, 3)
     """
-    for change in stains_before(model, stain):
-        rgb = change_image(rgb, change, model.mpp)
+    for change in input_stains(model, stain):
+        rgb = stained_image(rgb, change, model.mpp)
     return rgb
 
 
-def change_image(rgb: np.ndarray, stain: Stain, mpp: float) -> np.ndarray:
+def stained_image(rgb: np.ndarray, stain: Stain, mpp: float) -> np.ndarray:
     """Change a whole image, as a slide of its own.
 
     Parameters

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from karyoscope.inference import Maps
-from karyoscope.pipeline.blocks import Box, Window
-from karyoscope.pipeline.halves import to_half, to_single
+from karyoscope.pipeline.tiling.blocks import Box, Window
+from karyoscope.pipeline.tiling.half_precision import to_half, to_single
 
 
 class Mosaic:

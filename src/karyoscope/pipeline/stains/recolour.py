@@ -13,7 +13,7 @@ import tifffile
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export.base import cannot_write, partial_name
-from karyoscope.pipeline.stain import Stain
+from karyoscope.pipeline.stains.stain import Stain
 from karyoscope.slides import Slide, open_slide
 
 _TILE = 512

@@ -16,15 +16,15 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Bundle, Model
 from karyoscope.inference.bundle import InputSpec
 from karyoscope.pipeline import (
+    LocalExecutor,
     SegmentOptions,
-    image_as_seen,
     load_stain,
+    model_input_image,
     prepare_model,
     segment_file,
 )
-from karyoscope.pipeline.resume import settings_of
-from karyoscope.pipeline.seen import as_seen, own_stain
-from karyoscope.pipeline.stream import run_blocks
+from karyoscope.pipeline.runs import run_settings
+from karyoscope.pipeline.stains.inputs import builtin_stain, model_input
 from karyoscope.stains import build_normaliser
 from tiny_model import CARD, ThresholdEngine, assert_same_nuclei, write_card
 
@@ -52,9 +52,9 @@ def test_a_card_without_one_is_as_before(models, part):
     plain, _ = models
     assert plain.bundle.card.input.stain is None
     assert "stain" not in CARD["input"]
-    assert image_as_seen(part, plain) is part
+    assert model_input_image(part, plain) is part
     slide = open_slide(part, mpp=0.5)
-    assert as_seen(slide, plain) is slide
+    assert model_input(slide, plain) is slide
 
 
 def test_the_nuclei_are_those_of_the_stain_given_by_hand(models, part):
@@ -70,10 +70,10 @@ def test_so_are_those_of_a_file_and_the_summary_says_so(models, part, tmp_path):
     plain, own = models
     image = tmp_path / "tissue.png"
     Image.fromarray(part).save(image)
-    options = SegmentOptions(formats=["csv"])
-    mine = segment_file(image, tmp_path / "own", own, 0.5, options)
+    options = SegmentOptions(formats=["csv"], mpp=0.5)
+    mine = segment_file(image, tmp_path / "own", own, options)
     theirs = segment_file(
-        image, tmp_path / "given", plain, 0.5, replace(options, stain=load_stain("clahe"))
+        image, tmp_path / "given", plain, replace(options, stain=load_stain("clahe"))
     )
     assert mine["nuclei"] == theirs["nuclei"] > 20
     columns = [(tmp_path / run / "tissue.csv").read_text() for run in ("own", "given")]
@@ -86,7 +86,7 @@ def test_so_are_those_of_a_file_and_the_summary_says_so(models, part, tmp_path):
 def test_a_run_without_it_does_not_go_on_from_one_with(models, part, tmp_path):
     image = tmp_path / "tissue.png"
     Image.fromarray(part).save(image)
-    found = [settings_of(image, model, 0.5, {})["model"] for model in models]
+    found = [run_settings(image, model, SegmentOptions())["model"] for model in models]
     assert found[0] != found[1]
     assert set(found[0]) == {"name", "version", "sha256"}
     assert json.loads(json.dumps(found)) == found
@@ -98,12 +98,12 @@ def test_a_run_without_it_does_not_go_on_from_one_with(models, part, tmp_path):
 @given(st.data())
 def test_a_window_of_what_is_seen_is_part_of_the_whole(models, part, data):
     whole = build_normaliser("clahe").fit(part[:0])(part)
-    seen = as_seen(open_slide(part, mpp=0.5), models[1])
+    seen = model_input(open_slide(part, mpp=0.5), models[1])
     height, width = part.shape[:2]
     x, y = (data.draw(st.integers(0, edge - 1)) for edge in (width, height))
     w, h = (data.draw(st.integers(1, edge - at)) for edge, at in ((width, x), (height, y)))
     np.testing.assert_array_equal(seen.read(x, y, w, h, 0.5), whole[y : y + h, x : x + w])
-    np.testing.assert_array_equal(image_as_seen(part, models[1]), whole)
+    np.testing.assert_array_equal(model_input_image(part, models[1]), whole)
 
 
 def test_a_region_gives_the_nuclei_of_the_whole(models, tissue):
@@ -122,13 +122,16 @@ def test_what_runs_blocks_elsewhere_gets_the_slide_as_seen(models, part, tmp_pat
     tifffile.imwrite(tmp_path / "tissue.tif", part)
     seen = []
 
-    def elsewhere(slide, *arguments, **options):
-        seen.append(slide.read(0, 0, part.shape[1], part.shape[0], 0.5))
-        return run_blocks(slide, *arguments, **options)
+    class Elsewhere(LocalExecutor):
+        def run_blocks(self, slide, *arguments):
+            seen.append(slide.read(0, 0, part.shape[1], part.shape[0], 0.5))
+            return super().run_blocks(slide, *arguments)
 
-    options = SegmentOptions(formats=["csv"])
-    segment_file(tmp_path / "tissue.tif", tmp_path / "out", models[1], 0.5, options, run=elsewhere)
-    np.testing.assert_array_equal(seen[0], image_as_seen(part, models[1]))
+    options = SegmentOptions(formats=["csv"], mpp=0.5)
+    segment_file(
+        tmp_path / "tissue.tif", tmp_path / "out", models[1], options, executor=Elsewhere()
+    )
+    np.testing.assert_array_equal(seen[0], model_input_image(part, models[1]))
 
 
 class TestBoth:
@@ -137,8 +140,8 @@ class TestBoth:
         stain = load_stain(f"reinhard:{tmp_path / 'pale.png'}")
         by_hand = stain.over(open_slide(part, mpp=0.5)).read(0, 0, part.shape[1], part.shape[0])
         expected = build_normaliser("clahe").fit(part[:0])(by_hand)
-        np.testing.assert_array_equal(image_as_seen(part, models[1], stain), expected)
-        seen = as_seen(open_slide(part, mpp=0.5), models[1], stain)
+        np.testing.assert_array_equal(model_input_image(part, models[1], stain), expected)
+        seen = model_input(open_slide(part, mpp=0.5), models[1], stain)
         np.testing.assert_array_equal(seen.read(37, 41, 200, 150, 0.5), expected[41:191, 37:237])
 
     def test_the_same_twice_is_refused(self, models, part):
@@ -150,7 +153,7 @@ class TestWrong:
     @pytest.mark.parametrize("name", ["macenko", "reinhard", "claeh", "clahe:x.png", "../bundle"])
     def test_stains_that_no_model_can_have(self, name, tmp_path, part):
         with pytest.raises(KaryoscopeError, match=r"no stain that a model .* there are clahe"):
-            own_stain(name)
+            builtin_stain(name)
         folder = write_card(tmp_path / "bundle", input=CLAHE | {"stain": name})
         with pytest.raises(KaryoscopeError, match=r"model bundle .*input.stain: "):
             prepare_model(folder, "cpu", 1)

@@ -1,47 +1,47 @@
-"""Where a slide has no nuclei because something failed, and how a person is told."""
+"""Regions of a slide without nuclei because something failed, and how they are reported."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.pipeline.blocks import Box
-from karyoscope.pipeline.journal import Facts
+from karyoscope.pipeline.tiling.blocks import Box
+from karyoscope.pipeline.tiling.report import BlockReport
 
 _SHOWN = 3
 
 
-class Gaps:
-    """What blocks tell of places that could not be read or analysed.
+class Failures:
+    """Regions that could not be read or analysed, collected from the reports of blocks.
 
     Attributes
     ----------
     unread, failed : dict of Box to str
         Places, in pixels of level 0, that could not be read, and blocks on which the engine
         failed; and why.
-    hopeless : bool
+    all_failed : bool
         Whether nothing at all could be read or analysed; known at the end.
     """
 
     def __init__(self) -> None:
         self.unread: dict[Box, str] = {}
         self.failed: dict[Box, str] = {}
-        self.hopeless = self._read_any = self._run_any = False
+        self.all_failed = self._read_any = self._run_any = False
 
-    def add(self, facts: Facts) -> None:
-        """Take note of a block."""
-        for box, why in facts.unread.items():
+    def add(self, report: BlockReport) -> None:
+        """Add the report of a block."""
+        for box, why in report.unread.items():
             self.unread.setdefault(box, why)
-        if facts.failed is not None:
-            self.failed[facts.failed[0]] = facts.failed[1]
+        if report.failed is not None:
+            self.failed[report.failed[0]] = report.failed[1]
         else:
             self._run_any = True
-        self._read_any |= facts.read_any
+        self._read_any |= report.read_any
 
     def __bool__(self) -> bool:
         return bool(self.unread or self.failed)
 
-    def refuse_nothing(self) -> None:
+    def raise_if_all_failed(self) -> None:
         """Raise where nothing at all could be read or analysed.
 
         Raises
@@ -51,11 +51,11 @@ class Gaps:
         """
         for places, some in ((self.unread, self._read_any), (self.failed, self._run_any)):
             if places and not some:
-                self.hopeless = True
+                self.all_failed = True
                 raise KaryoscopeError(next(iter(places.values())))
 
     def warnings(self) -> list[str]:
-        """One line on each kind of gap."""
+        """Return one line on each kind of failure."""
         kinds = (
             ("that cannot be read", self.unread),
             ("where the model failed twice", self.failed),

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from karyoscope.pipeline.halves import to_half, to_single
+from karyoscope.pipeline.tiling.half_precision import to_half, to_single
 
 SMALLEST = np.float32(2.0**-14)
 
