@@ -106,6 +106,7 @@ def test_public_names():
         "evaluate",
         "load_model",
         "open_slide",
+        "score_pairs",
         "segment",
     ]
     for name in karyoscope.__all__:

@@ -15,7 +15,7 @@ from annotated_sets import LIZARD, as_nuclei, make_sample
 
 from karyoscope import _page
 from karyoscope.datasets import Record
-from karyoscope.evaluation import Outcome, Prediction
+from karyoscope.evaluation import EvaluationResult, Prediction
 from karyoscope.evaluation.drawing import draw_tile
 from karyoscope.evaluation.figures import Bar, interval_figure, scatter_figure
 from karyoscope.evaluation.pictures import LEAST_NUCLEI, Pictures
@@ -41,7 +41,7 @@ def scored(protocol: str, with_classes: bool, count: int = 3) -> tuple[dict, Pic
         of_classes = (sample.classes, classes) if with_classes else (None, None)
         evaluation.add(Pair(sample.inst_map, moved.inst_map, *of_classes, name=f"image_{k}"))
         pictures.add(sample, moved)
-    outcome = Outcome(evaluation, "set <a>", "model & co", 0, count, {"classes": "some"})
+    outcome = EvaluationResult(evaluation, "set <a>", "model & co", 0, count, {"classes": "some"})
     outcome.problems.append("image_9: it <is> broken")
     return outcome.to_dict("cohort", samples=20), pictures
 

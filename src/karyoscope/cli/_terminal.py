@@ -50,12 +50,6 @@ def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def no_bar(title: str) -> Iterator[Callable[[Progress], None]]:
-    """Stand for :func:`progress_bar` where several things are done at once."""
-    yield lambda progress: None
-
-
-@contextmanager
 def counting_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
     """Progress of ``total`` equal things on stderr, for as long as that is a terminal.
 
@@ -68,11 +62,11 @@ def counting_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def warnings_told(path: Path) -> Iterator[None]:
+def warnings_as_lines(path: Path) -> Iterator[None]:
     """Warnings become one line each on stderr."""
-    told: set[str] = set()
+    heard: set[str] = set()
 
-    def tell(
+    def hear(
         message: Warning | str,
         category: type[Warning],
         filename: str,
@@ -81,11 +75,11 @@ def warnings_told(path: Path) -> Iterator[None]:
         line: str | None = None,
     ) -> None:
         text = str(message)
-        if issubclass(category, UserWarning) and text not in told:
-            told.add(text)
+        if issubclass(category, UserWarning) and text not in heard:
+            heard.add(text)
             complain(text if str(path) in text else f"{path.name}: {text}")
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = tell
+        warnings.showwarning = hear
         yield

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from karyoscope.cli._choices import Device
 from karyoscope.cli._extras import require
-from karyoscope.cli._terminal import complain, warnings_told
+from karyoscope.cli._terminal import complain, warnings_as_lines
 from karyoscope.errors import KaryoscopeError
 from karyoscope.slides import find_slides
 
@@ -44,7 +45,7 @@ def train_command(
         typer.Option("--set", help="Change a setting: steps=2000, width=8, adversarial=0."),
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in --out.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
     workers: Workers = 0,
 ) -> None:
     """Train a RestainNet. Needs no labels, only images stained as wanted.
@@ -53,8 +54,6 @@ def train_command(
     `pip install karyoscope[train]`.
     """
     require("train", "torch", "lightning", "onnx", "safetensors")
-    if device not in ("auto", "cpu", "cuda"):
-        raise typer.BadParameter(f"--device takes auto, cpu or cuda, not {device!r}")
     import torch
 
     from karyoscope.training.restain import train_restainer
@@ -67,7 +66,7 @@ def train_command(
     given = {"name": name or out.resolve().name, "mpp": scale}
     settings = RestainSettings.of_changes(changes or [], **given)
     images = read_target(target, settings.mpp, mpp)
-    print(train_restainer(settings, images, out, resume, device))
+    print(train_restainer(settings, images, out, resume, device.value))
 
 
 @app.command("apply")
@@ -105,7 +104,7 @@ def apply_command(
             first = claimed.setdefault(path.stem, path)
             if first != path:
                 raise KaryoscopeError(f"{path}: its result would have the name of {first}'s")
-            with warnings_told(path):
+            with warnings_as_lines(path):
                 print(recolour_file(path, out, stain, mpp, overwrite))
         except KaryoscopeError as error:
             failed += 1

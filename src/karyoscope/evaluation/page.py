@@ -44,7 +44,7 @@ def evaluation_page(data: dict[str, Any], pictures: Pictures) -> str:
     Parameters
     ----------
     data : dict
-        From :meth:`karyoscope.evaluation.Outcome.to_dict`.
+        From :meth:`karyoscope.evaluation.EvaluationResult.to_dict`.
     pictures : Pictures
         What was collected on the way.
 

@@ -51,12 +51,12 @@ COUNTS = {"counted_true": "true", "counted_pred": "found"}
 
 
 def evaluation_table(data: dict[str, Any]) -> RenderableType:
-    """Render the plain data of an outcome.
+    """Render the plain data of a result.
 
     Parameters
     ----------
     data : dict
-        From :meth:`karyoscope.evaluation.Outcome.to_dict`.
+        From :meth:`karyoscope.evaluation.EvaluationResult.to_dict`.
 
     Returns
     -------

@@ -6,7 +6,7 @@ from karyoscope.metrics.confusion import ConfusionAccumulator
 from karyoscope.metrics.contingency import Contingency, contingency
 from karyoscope.metrics.detection import DetectionAccumulator
 from karyoscope.metrics.dice import DiceAccumulator, dice, ensemble_dice
-from karyoscope.metrics.evaluation import Evaluation, evaluate
+from karyoscope.metrics.evaluation import Evaluation, score_pairs
 from karyoscope.metrics.frechet import GaussianFit, fit_gaussian, frechet_distance
 from karyoscope.metrics.jaccard import JaccardAccumulator, aji, aji_plus
 from karyoscope.metrics.objects import ObjectAccumulator, object_scores
@@ -14,7 +14,7 @@ from karyoscope.metrics.overlap import OverlapAccumulator, overlap_counts
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.pairing import pair_points
 from karyoscope.metrics.panoptic import PanopticAccumulator, panoptic_counts, panoptic_quality
-from karyoscope.metrics.protocols import PROTOCOLS, Protocol
+from karyoscope.metrics.protocols import PROTOCOLS, ScoringProtocol
 from karyoscope.metrics.stored import from_json, to_json
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "OverlapAccumulator",
     "Pair",
     "PanopticAccumulator",
-    "Protocol",
+    "ScoringProtocol",
     "aji",
     "aji_plus",
     "bootstrap",
@@ -40,7 +40,6 @@ __all__ = [
     "count_nuclei",
     "dice",
     "ensemble_dice",
-    "evaluate",
     "fit_gaussian",
     "frechet_distance",
     "from_json",
@@ -49,5 +48,6 @@ __all__ = [
     "pair_points",
     "panoptic_counts",
     "panoptic_quality",
+    "score_pairs",
     "to_json",
 ]

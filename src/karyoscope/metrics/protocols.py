@@ -26,7 +26,7 @@ Names = Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ScoringProtocol:
     """One way to score a set of images.
 
     Attributes
@@ -75,7 +75,7 @@ def _build_conic(taxonomy: Taxonomy | None, mpp: float | None) -> dict[str, Accu
     return parts
 
 
-_CONIC = Protocol(
+_CONIC = ScoringProtocol(
     name="conic",
     repeats="CoNIC 2022 (Graham et al.), TissueImageAnalytics/CoNIC compute_stats.py",
     needs_mpp=False,
@@ -101,7 +101,7 @@ def _build_hovernet(taxonomy: Taxonomy | None, mpp: float | None) -> dict[str, A
     }
 
 
-_HOVERNET = Protocol(
+_HOVERNET = ScoringProtocol(
     name="hovernet",
     repeats="HoVer-Net (Graham et al., 2019), vqdang/hover_net compute_stats.py",
     needs_mpp=True,
@@ -122,7 +122,7 @@ def _build_pannuke(taxonomy: Taxonomy | None, mpp: float | None) -> dict[str, Ac
     }
 
 
-_PANNUKE = Protocol(
+_PANNUKE = ScoringProtocol(
     name="pannuke",
     repeats="PanNuke (Gamper et al., 2020), TissueImageAnalytics/PanNuke-metrics",
     needs_mpp=False,
@@ -148,7 +148,7 @@ def _build_qu(taxonomy: Taxonomy | None, mpp: float | None) -> dict[str, Accumul
 
 
 _OBJECTS = ("object_dice", "object_iou", "object_hausdorff", "object_hausdorff_finite")
-_QU = Protocol(
+_QU = ScoringProtocol(
     name="qu",
     repeats="Qu et al., ISBI 2019, huiqu18/NucleiSegClas",
     needs_mpp=False,
@@ -160,10 +160,10 @@ _QU = Protocol(
     classes=_names("overlap", "f1", "acc") | _names("objects", *_OBJECTS),
 )
 
-PROTOCOLS: dict[str, Protocol] = {p.name: p for p in (_CONIC, _HOVERNET, _PANNUKE, _QU)}
+PROTOCOLS: dict[str, ScoringProtocol] = {p.name: p for p in (_CONIC, _HOVERNET, _PANNUKE, _QU)}
 
 
-def find_protocol(name: str) -> Protocol:
+def find_protocol(name: str) -> ScoringProtocol:
     """Look a protocol up by name.
 
     Raises

@@ -15,7 +15,7 @@ GROUPINGS = ("cohort", "source")
 
 
 @dataclass
-class Outcome:
+class EvaluationResult:
     """Scores, and what the reader has to know about them.
 
     Attributes

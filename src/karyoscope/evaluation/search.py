@@ -3,13 +3,14 @@
 The network runs once; its maps are kept, and only the post-processing is repeated. Parameters
 are searched one after the other, each over a short list of values, round after round while the
 score rises. Never run this on the images that the result is reported on; how much of the gain is
-the search's own luck is told by :func:`cross_check`.
+the search's own luck is what :func:`cross_check` measures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ Watch = Callable[[Params, float], None]
 
 @dataclass
 class Tuning:
-    """Outcome of a search.
+    """What a search found.
 
     Attributes
     ----------
@@ -130,6 +131,16 @@ class CrossCheck:
     def own_gain(self) -> float:
         """Mean gain on the half that was tuned on: what tuning seems to be worth."""
         return float(np.mean([after - before for before, after in self.own]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return gains, scores and parameters as plain data."""
+        return {
+            "gain": self.gain,
+            "own_gain": self.own_gain,
+            "own": self.own,
+            "other": self.other,
+            "params": self.params,
+        }
 
 
 def cross_check(
