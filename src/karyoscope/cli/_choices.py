@@ -33,6 +33,20 @@ class Grouping(StrEnum):
     SOURCE = "source"
 
 
+class Log(StrEnum):
+    """What a training writes its curves to."""
+
+    CSV = "csv"
+    TENSORBOARD = "tensorboard"
+
+
+class Unit(StrEnum):
+    """What a split keeps together."""
+
+    SOURCE = "source"
+    TILE = "tile"
+
+
 class Style(StrEnum):
     """Whose colours a synthetic tile gets: those of the mask's own tile, or of another."""
 

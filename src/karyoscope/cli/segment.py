@@ -44,11 +44,18 @@ def segment(
         typer.Option(help="Micrometres per pixel, where the files do not state it."),
     ] = None,
     formats: Annotated[
-        str, typer.Option("--format", help="Formats to write, separated by commas.")
+        str,
+        typer.Option(
+            "--format",
+            help=f"Formats to write, separated by commas, of {', '.join(WRITERS)}.",
+        ),
     ] = ",".join(FORMATS),
     features: Annotated[
         str,
-        typer.Option(help=f"What to measure, of {', '.join(GROUPS)}; '' for nothing."),
+        typer.Option(
+            metavar="|".join(GROUPS),
+            help="Groups of features to measure, separated by commas; '' for none.",
+        ),
     ] = ",".join(FEATURES),
     radius: Annotated[
         float, typer.Option(help="Radius of the neighbourhood of local densities, in µm.")
