@@ -49,7 +49,7 @@ class Dark(Engine):
         return {"inside": inside, "boundary": 0 * inside, "tp": classes}
 
 HEIGHT, bundle, out = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
-module = sys.modules["karyoscope.pipeline.to_files"]
+import karyoscope.pipeline.to_files as module
 module.open_slide = lambda path, mpp: Lattice(path)
 module.layout_for = lambda model, area: Layout(
     area.grid.width, area.grid.height, 32, 64, largest=640, within=area.on_grid

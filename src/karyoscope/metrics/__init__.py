@@ -1,11 +1,10 @@
 """Scores of the field, each exact and with its conventions named; none needs torch."""
 
-from karyoscope.metrics.bootstrap import bootstrap, bootstrap_difference
 from karyoscope.metrics.composition import CompositionAccumulator, count_nuclei
 from karyoscope.metrics.confusion import ConfusionAccumulator
-from karyoscope.metrics.contingency import Contingency, contingency
+from karyoscope.metrics.contingency_table import Contingency, contingency
 from karyoscope.metrics.detection import DetectionAccumulator
-from karyoscope.metrics.dice import DiceAccumulator, dice, ensemble_dice
+from karyoscope.metrics.dice_scores import DiceAccumulator, dice, ensemble_dice
 from karyoscope.metrics.evaluation import Evaluation, score_pairs
 from karyoscope.metrics.frechet import GaussianFit, fit_gaussian, frechet_distance
 from karyoscope.metrics.jaccard import JaccardAccumulator, aji, aji_plus
@@ -15,6 +14,7 @@ from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.pairing import pair_points
 from karyoscope.metrics.panoptic import PanopticAccumulator, panoptic_counts, panoptic_quality
 from karyoscope.metrics.protocols import PROTOCOLS, ScoringProtocol
+from karyoscope.metrics.resampling import bootstrap, bootstrap_difference
 from karyoscope.metrics.stored import from_json, to_json
 
 __all__ = [

@@ -9,11 +9,11 @@ import numpy as np
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.accumulate import Accumulator, Scores
-from karyoscope.metrics.bootstrap import bootstrap, bootstrap_difference
 from karyoscope.metrics.composition import CompositionAccumulator
 from karyoscope.metrics.confusion import ConfusionAccumulator
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.protocols import Names, ScoringProtocol, find_protocol
+from karyoscope.metrics.resampling import bootstrap, bootstrap_difference
 from karyoscope.taxonomy import Taxonomy
 
 

@@ -14,7 +14,7 @@ from karyoscope.metrics.accumulate import Accumulator
 from karyoscope.metrics.composition import CompositionAccumulator
 from karyoscope.metrics.confusion import ConfusionAccumulator
 from karyoscope.metrics.detection import DetectionAccumulator
-from karyoscope.metrics.dice import DiceAccumulator
+from karyoscope.metrics.dice_scores import DiceAccumulator
 from karyoscope.metrics.jaccard import JaccardAccumulator
 from karyoscope.metrics.objects import ObjectAccumulator
 from karyoscope.metrics.overlap import OverlapAccumulator

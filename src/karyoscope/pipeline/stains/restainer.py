@@ -16,7 +16,7 @@ from karyoscope.inference.model import predict_padded
 from karyoscope.inference.restain_bundle import RGB, RestainBundle
 from karyoscope.stains import Normaliser, Recolour, optical_density, tissue_pixels
 from karyoscope.stains.deconvolution import rgb_of_density
-from karyoscope.stains.tissue_pixels import LEAST_PIXELS
+from karyoscope.stains.tissue import LEAST_PIXELS
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _LEVELS = np.arange(256, dtype=np.uint8)

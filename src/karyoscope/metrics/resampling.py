@@ -38,7 +38,7 @@ def bootstrap(
 
     Examples
     --------
-    >>> from karyoscope.metrics.dice import DiceAccumulator
+    >>> from karyoscope.metrics.dice_scores import DiceAccumulator
     >>> scores = DiceAccumulator()
     >>> for shift in (0, 1):
     ...     scores.update([[1, 1, 0]], np.roll([[1, 1, 0]], shift), name=str(shift))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
-from karyoscope.metrics.contingency import Contingency
+from karyoscope.metrics.contingency_table import Contingency
 from karyoscope.metrics.pair import Pair
 
 
@@ -21,7 +21,7 @@ def dice_counts(table: Contingency) -> np.ndarray:
 
     Examples
     --------
-    >>> from karyoscope.metrics.contingency import contingency
+    >>> from karyoscope.metrics.contingency_table import contingency
     >>> dice_counts(contingency([[1, 1, 0]], [[0, 5, 5]]))
     array([[2., 4.],
            [2., 4.]])
