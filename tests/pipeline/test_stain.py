@@ -1,4 +1,4 @@
-"""Slides as if they had been stained otherwise: independent of windows, and told in the summary."""
+"""Slides with other colours: independent of windows, and stated in the summary."""
 
 import json
 import pickle

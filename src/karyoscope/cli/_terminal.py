@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -59,27 +56,3 @@ def counting_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
     with ProgressBar(console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
-
-
-@contextmanager
-def warnings_as_lines(path: Path) -> Iterator[None]:
-    """Warnings become one line each on stderr."""
-    heard: set[str] = set()
-
-    def hear(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        text = str(message)
-        if issubclass(category, UserWarning) and text not in heard:
-            heard.add(text)
-            complain(text if str(path) in text else f"{path.name}: {text}")
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        warnings.showwarning = hear
-        yield

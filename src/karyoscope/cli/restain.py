@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +10,7 @@ import typer
 
 from karyoscope.cli._choices import Device
 from karyoscope.cli._extras import require
-from karyoscope.cli._terminal import complain, warnings_as_lines
-from karyoscope.errors import KaryoscopeError
-from karyoscope.slides import find_slides
+from karyoscope.cli._terminal import complain
 
 app = typer.Typer(
     name="restain",
@@ -38,7 +35,7 @@ def train_command(
         float, typer.Option(help="Micrometres per pixel that the network is to work at.")
     ] = 0.5,
     name: Annotated[
-        str | None, typer.Option(help="Of the bundle; that of --out if missing.")
+        str | None, typer.Option(help="Name of the bundle; by default that of --out.")
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -90,27 +87,19 @@ def apply_command(
     and then changed window by window. Inputs that fail are named, the others go on, and the exit
     code is then 1.
     """
-    from karyoscope.pipeline.stains.recolour import recolour_file
-    from karyoscope.pipeline.stains.stain import load_stain
+    from karyoscope.pipeline.stains import recolour_slides
 
-    stain = load_stain(model if target is None else f"{model}:{target}", mpp, workers)
-    slides, problems = find_slides(inputs)
-    for problem in problems:
-        complain(problem)
-    failed = len(problems)
-    claimed: dict[str, Path] = {}
-    for path in slides:
-        try:
-            first = claimed.setdefault(path.stem, path)
-            if first != path:
-                raise KaryoscopeError(f"{path}: its result would have the name of {first}'s")
-            with warnings_as_lines(path):
-                print(recolour_file(path, out, stain, mpp, overwrite))
-        except KaryoscopeError as error:
-            failed += 1
-            complain(str(error))
+    result = recolour_slides(
+        inputs,
+        out,
+        model if target is None else f"{model}:{target}",
+        mpp,
+        overwrite=overwrite,
+        threads=workers,
+        warn=lambda path, line: complain(line),
+        watch=lambda found: print(found) if isinstance(found, Path) else complain(found),
+    )
+    failed = len(result.problems)
     if failed:
-        print(
-            f"karyoscope: {failed} of {len(slides) + len(problems)} inputs failed", file=sys.stderr
-        )
+        complain(f"{failed} of {failed + len(result.written)} inputs failed")
         raise typer.Exit(1)

@@ -110,7 +110,7 @@ def segment(
     Writes <stem>.geojson, .parquet, .csv, .labels.tif, .overlay.png and .summary.json for each
     input; positions are in pixels of level 0. Inputs that fail are named, the others go on, and
     the exit code is then 1. The same command again goes on where it was stopped, and leaves what
-    is done. Of several inputs, cohort.csv and cohort.html tell in one place.
+    is done. Several inputs also give cohort.csv and cohort.html.
     """
     radius_fits = math.isfinite(radius) and radius > 0
     _require(radius_fits, f"--radius takes a length, not {radius:g}")

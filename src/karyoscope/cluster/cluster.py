@@ -49,8 +49,8 @@ class Cluster:
     Parameters
     ----------
     address : str
-        Of a Ray cluster (``auto`` on one of its machines, ``host:port``, ``ray://host:port``), or
-        ``local``: processes on this machine.
+        Address of a Ray cluster (``auto`` on one of its machines, ``host:port`` or
+        ``ray://host:port``), or ``local`` for processes on this machine.
     device : {"auto", "cpu", "cuda"}
         ``auto`` is GPUs, one a task, where the cluster has some, and else CPUs.
     threads : int
@@ -108,7 +108,7 @@ class Cluster:
             self.close()
             raise
         self._device = tried.device
-        return Model(bundle, _Elsewhere(tried.device), self._tta)
+        return Model(bundle, _RemoteEngine(tried.device), self._tta)
 
     def _connect(self, address: str) -> None:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
@@ -264,7 +264,7 @@ class Cluster:
         self.close()
 
 
-class _Elsewhere(Engine):
+class _RemoteEngine(Engine):
     """Stands for the engines of other machines."""
 
     def __init__(self, device: str) -> None:
@@ -287,6 +287,6 @@ def _import_ray() -> Any:
 
 
 def _found_anywhere(model: str) -> str:
-    """Names as they are, paths as they are seen from any folder."""
+    """Return names as they are, and paths from the root on."""
     parts = [part.strip() for part in model.split(",")]
     return ",".join(str(Path(part).resolve()) if Path(part).exists() else part for part in parts)

@@ -78,14 +78,14 @@ def run_region(
     Parameters
     ----------
     key : str
-        Of the job.
+        Key of the job.
     packed : bytes
         The job, pickled.
     source : ModelSource
     software : str
         Version of karyoscope that asks.
     indices : sequence of int
-        Of the blocks.
+        Places of the blocks among all blocks of the layout.
     """
     try:
         _check_version(software)
@@ -102,7 +102,7 @@ def run_region(
 
 
 def try_model(source: ModelSource, software: str) -> Region:
-    """Load the model, and tell what runs it: a region without blocks."""
+    """Load the model and return what runs it, as a region without blocks."""
     try:
         _check_version(software)
         return Region(device=_load(source).engine.device)

@@ -106,7 +106,7 @@ def _stains(nuclei: Nuclei, slide: Slide) -> dict[str, np.ndarray]:
 
 
 class Sink(Protocol):
-    """Takes blocks of nuclei, and is told when there are no more."""
+    """Takes blocks of nuclei, and is finished when there are no more."""
 
     def write(self, nuclei: Nuclei) -> None:
         """Add a block."""

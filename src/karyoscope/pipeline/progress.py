@@ -18,7 +18,7 @@ class Progress:
     ----------
     blocks_done, blocks : int
     blocks_kept : int
-        Of these, the blocks that an earlier run had done.
+        Blocks among these that an earlier run had done.
     seconds : dict of str to float
         Busy time of each stage; the stages overlap, so they add up to more than the run took.
     oversized : int

@@ -60,7 +60,7 @@ def stream_nuclei(
     Yields
     ------
     Nuclei
-        Of one block, in pixels of level 0, ids from 1 on over the whole slide.
+        Nuclei of one block, in pixels of level 0, ids from 1 on over the whole slide.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def run_blocks(
         Places of the blocks among ``layout.blocks()``; all by default. Blocks without any of the
         area are left out.
     reader : LenientReader, optional
-        Of the slide.
+        Reads the slide where it is damaged; by default one is made.
     progress : Progress, optional
         Takes the seconds of each stage; blocks are counted by the caller.
 

@@ -9,9 +9,11 @@ from karyoscope.pipeline.stains.inputs import (
     stained_image,
 )
 from karyoscope.pipeline.stains.recolour import recolour_file
+from karyoscope.pipeline.stains.recolour_batch import RecolourResult, recolour_slides
 from karyoscope.pipeline.stains.stain import Stain, StainedSlide, load_stain
 
 __all__ = [
+    "RecolourResult",
     "Stain",
     "StainedSlide",
     "builtin_stain",
@@ -21,5 +23,6 @@ __all__ = [
     "model_input",
     "model_input_image",
     "recolour_file",
+    "recolour_slides",
     "stained_image",
 ]

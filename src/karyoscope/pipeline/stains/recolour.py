@@ -33,7 +33,7 @@ def recolour_file(
     overwrite: bool = False,
     watch: Callable[[int, int], None] = lambda done, all_: None,
 ) -> Path:
-    """Write one slide or image as if it had been stained otherwise.
+    """Write one slide or image with the colours of a stain.
 
     A plain image becomes ``<stem>.png``; a slide ``<stem>.tif``, a tiled TIFF with JPEG tiles, a
     pyramid and its pixel size. Both are at the scale that the stain works at, the input's own
@@ -70,9 +70,9 @@ def recolour_file(
         partial = partial_name(target)
         try:
             out.mkdir(parents=True, exist_ok=True)
-            seen = stain.over(slide, stain.mpp)
+            recoloured = stain.over(slide, stain.mpp)
             write = _write_png if slide.format in _PLAIN else _write_tiff
-            write(partial, seen, stain.mpp, watch)
+            write(partial, recoloured, stain.mpp, watch)
             partial.replace(target)
         except OSError as error:
             raise KaryoscopeError(cannot_write(target, error)) from error

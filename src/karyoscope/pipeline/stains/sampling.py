@@ -50,7 +50,7 @@ def sample_pixels(slide: Slide, mpp: float | None = None) -> np.ndarray:
 
 
 def _tissue_cells(slide: Slide, grid: Grid) -> list[tuple[int, int]]:
-    """Corners of the cells that hold tissue, or of all where that cannot be told."""
+    """Corners of the cells that hold tissue, or of all where tissue cannot be found."""
     cells = [(x, y) for y in range(0, grid.height, _EDGE) for x in range(0, grid.width, _EDGE)]
     try:
         tissue = Tissue.of(slide)

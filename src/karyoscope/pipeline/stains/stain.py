@@ -1,4 +1,4 @@
-"""Slides as if they had been stained otherwise: between a slide and the model that reads it."""
+"""Slides whose colours are changed between the file and the model that reads them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def load_stain(spec: str | Path, mpp: float | None = None, threads: int = 0) -> 
     mpp : float, optional
         Micrometres per pixel at which the image to resemble is read, where it states a scale.
     threads : int
-        Of the CPU; 0 for all.
+        Threads of the CPU that a RestainNet may use; 0 for all.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def _pixels_of(target: str, mpp: float | None) -> np.ndarray:
 class StainedSlide(Slide):
     """A slide whose pixels are changed as they are read; all else is the slide's own.
 
-    Its thumbnail is not changed: tissue is told from glass on the slide as it is.
+    Its thumbnail is not changed: tissue is found on the slide as it is.
 
     Parameters
     ----------

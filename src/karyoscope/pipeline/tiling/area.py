@@ -185,5 +185,7 @@ def _tissue_of(slide: Slide) -> Tissue | None:
         return Tissue.of(slide)
     except KaryoscopeError as error:
         # The thumbnail is damaged, but the slide itself may not be.
-        warnings.warn(f"tissue cannot be told from glass, all is analysed: {error}", stacklevel=3)
+        warnings.warn(
+            f"tissue cannot be distinguished from glass, all is analysed: {error}", stacklevel=3
+        )
         return None

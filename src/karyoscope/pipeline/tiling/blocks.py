@@ -1,6 +1,6 @@
-"""Who reads what, and who owns what.
+"""Windows, which the network reads, and blocks, which own nuclei.
 
-Two cuts of the same grid (the slide at the model's scale):
+Both divide the same grid (the slide at the model's scale):
 
 * **Windows** are what the network sees. Their lattice depends on the size of the grid alone, so
   the maps at a pixel are the same however the rest of the work is divided. All windows of a
@@ -107,7 +107,7 @@ class Axis:
     starts : tuple of int
         Where windows begin.
     length : int
-        Of a window; the last may reach some pixels beyond the image.
+        Length of a window; the last may reach some pixels beyond the image.
     """
 
     cuts: tuple[int, ...]
@@ -155,11 +155,11 @@ class Layout:
     Parameters
     ----------
     width, height : int
-        Of the grid, in pixels.
+        Size of the grid, in pixels.
     context : int
         Least context of the network around a window's core.
     margin : int
-        How far a block reads beyond its own area: more than the longest nucleus.
+        How far a block reads beyond its own area, in pixels: more than the longest nucleus.
     largest : int
         Longest edge of a window.
     within : Box, optional
