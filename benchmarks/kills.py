@@ -54,14 +54,14 @@ def disturbed(
         again = not kept or chance.random() < 0.3
         limit = chance.uniform(0, duration) if again else None
         try:
-            _, told = process.communicate(timeout=limit)
+            _, reported = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             kept.append(blocks_kept(out))
             continue
         if process.returncode != 0:
-            raise SystemExit(f"a run that went on failed:\n{told}")
+            raise SystemExit(f"a run that went on failed:\n{reported}")
         return kept
 
 
@@ -80,9 +80,9 @@ def main() -> None:
         for out in (Path(folder) / "first", whole):
             began = time.perf_counter()
             process = start(arguments.slide, out, options)
-            _, told = process.communicate()
+            _, reported = process.communicate()
             if process.returncode != 0:
-                raise SystemExit(told)
+                raise SystemExit(reported)
             duration = time.perf_counter() - began
         expected = content(whole)
         print(f"undisturbed: {duration:.1f} s, {len(expected)} files")

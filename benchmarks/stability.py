@@ -26,7 +26,7 @@ from karyoscope.datasets import Dataset, Sample, open_dataset
 from karyoscope.datasets.split import read_split
 from karyoscope.evaluation import Prediction
 from karyoscope.evaluation.changes import CHANGES
-from karyoscope.evaluation.stability import central_crop, pool_groups, room_for, stability
+from karyoscope.evaluation.stability import central_crop, margin_for, pool_groups, stability
 from karyoscope.inference import Model, load_model
 from karyoscope.pipeline import segment
 
@@ -132,10 +132,10 @@ def main() -> None:
         names = set(read_split(split).parts[arguments.part])
     samples = choose(dataset, names, arguments.images)
     (mpp,) = {sample.mpp for sample in samples}
-    room = room_for(CHANGES)
-    images = [central_crop(sample.image, EDGE, room) for sample in samples]
+    margin = margin_for(CHANGES)
+    images = [central_crop(sample.image, EDGE, margin) for sample in samples]
     for sample, image in zip(samples, images, strict=True):
-        print(sample.record.name, *(e - 2 * room for e in image.shape[:2]), file=sys.stderr)
+        print(sample.record.name, *(e - 2 * margin for e in image.shape[:2]), file=sys.stderr)
 
     groups = list(dict.fromkeys(change.group for change in CHANGES))
     head = [f"| {' | '.join(['found again / class kept', *groups])} |"]

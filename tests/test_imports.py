@@ -1,7 +1,9 @@
 """What is imported when, who may import whom, and the public names."""
 
+import ast
 import importlib
 import json
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +108,7 @@ def test_public_names():
         "evaluate",
         "load_model",
         "open_slide",
+        "score_pairs",
         "segment",
     ]
     for name in karyoscope.__all__:
@@ -119,3 +122,21 @@ def test_version_is_that_of_the_distribution():
     from importlib.metadata import version
 
     assert karyoscope.__version__ == version("karyoscope")
+
+
+def test_no_module_is_hidden_by_a_function_of_its_name():
+    """``karyoscope.pipeline.segment`` would be either, by what was imported first."""
+    hidden = []
+    for found in pkgutil.walk_packages(karyoscope.__path__, "karyoscope."):
+        parent, _, name = found.name.rpartition(".")
+        source = ROOT / "src" / Path(*parent.split(".")) / "__init__.py"
+        tree = ast.parse(source.read_text(encoding="utf-8"))
+        names = {
+            alias.asname or alias.name
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and node.module != parent
+            for alias in node.names
+        }
+        if name in names:
+            hidden.append(found.name)
+    assert hidden == []

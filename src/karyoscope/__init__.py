@@ -13,9 +13,10 @@ _PUBLIC = {
     "KaryoscopeError": "karyoscope.errors",
     "Nuclei": "karyoscope.nuclei",
     "Taxonomy": "karyoscope.taxonomy",
-    "evaluate": "karyoscope.metrics",
+    "evaluate": "karyoscope.evaluation",
     "load_model": "karyoscope.inference",
     "open_slide": "karyoscope.slides",
+    "score_pairs": "karyoscope.metrics",
     "segment": "karyoscope.pipeline",
 }
 
@@ -23,8 +24,9 @@ __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
     from karyoscope.errors import KaryoscopeError
+    from karyoscope.evaluation import evaluate
     from karyoscope.inference import load_model
-    from karyoscope.metrics import evaluate
+    from karyoscope.metrics import score_pairs
     from karyoscope.nuclei import Nuclei
     from karyoscope.pipeline import segment
     from karyoscope.slides import open_slide

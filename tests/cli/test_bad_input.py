@@ -307,12 +307,12 @@ def test_in_a_batch_the_others_go_on(segment, quote_line, picture, tmp_path):
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         f"{stem}.{kind}" for stem in ("tissue", "second") for kind in ("csv", "summary.json")
     } | {"cohort.csv", "cohort.html"}
-    told = [line for line in result.lines if line.startswith("karyoscope: ")]
-    assert len(told) == 4
-    quote_line(told[-1], "Several slides", "three of five are bad")
-    assert told[-1] == "karyoscope: 3 of 5 inputs failed or are incomplete"
+    reported = [line for line in result.lines if line.startswith("karyoscope: ")]
+    assert len(reported) == 4
+    quote_line(reported[-1], "Several slides", "three of five are bad")
+    assert reported[-1] == "karyoscope: 3 of 5 inputs failed or are incomplete"
     for name in ("empty.svs", "missing.svs", "truncated.svs"):
-        assert sum(name in line for line in told) == 1
+        assert sum(name in line for line in reported) == 1
 
 
 @pytest.mark.parametrize("other", ["elsewhere/tissue.png", "tissue.ome.tif"])
@@ -349,10 +349,10 @@ def test_a_damaged_tile(segment, quote_line, tissue, tmp_path):
     result = segment(path, "--mpp", 0.5, "--format", "csv")
     assert result.code == 1
     assert (tmp_path / "out" / "slide.csv").exists()
-    told = [line for line in result.lines if line.startswith("karyoscope: ")]
-    line = quote_line(told[0], "Damaged slides", "one tile; the results are written")
+    reported = [line for line in result.lines if line.startswith("karyoscope: ")]
+    line = quote_line(reported[0], "Damaged slides", "one tile; the results are written")
     assert "slide.tif: no nuclei in 1 region that cannot be read (x,y,w,h 256,256," in line
-    assert told[1] == "karyoscope: 1 of 1 inputs failed or are incomplete"
+    assert reported[1] == "karyoscope: 1 of 1 inputs failed or are incomplete"
     assert "slide.tif: 0.27 mm² analysed" in result.out
 
 
@@ -368,16 +368,16 @@ def test_a_drive_that_fails(segment, quote, picture, tmp_path, monkeypatch):
 
 def test_a_defect_of_ours_costs_one_slide(segment, picture, tmp_path, monkeypatch):
     shutil.copy(picture, tmp_path / "bad.png")
-    from karyoscope.cli import segment as command
+    from karyoscope.pipeline import batch
 
-    right = command.segment_file
+    right = batch.execute
 
-    def wrong(path, *rest):
-        if path.stem == "bad":
+    def wrong(run, *rest):
+        if run.name == "bad":
             raise IndexError("off by one")
-        return right(path, *rest)
+        return right(run, *rest)
 
-    monkeypatch.setattr(command, "segment_file", wrong)
+    monkeypatch.setattr(batch, "execute", wrong)
     result = segment(tmp_path / "bad.png", picture, "--mpp", 0.5, "--format", "csv")
     assert result.code == 1
     assert "IndexError: off by one" in result.err
@@ -419,14 +419,14 @@ def test_going_on(segment, quote_line, tissue, tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         sync(number)
 
-    monkeypatch.setattr("karyoscope.pipeline.journal.os.fsync", full)
+    monkeypatch.setattr("karyoscope.pipeline.runs.journal.os.fsync", full)
     result = segment(*options)
     assert result.code == 1
     section = "Interruptions"
     quote_line(result.lines[0], section, "the disk is full amid the work")
     quote_line(result.lines[1], section, "after any failure amid the work")
     assert names(tmp_path / "out") == {".large.journal"}
-    monkeypatch.setattr("karyoscope.pipeline.journal.os.fsync", sync)
+    monkeypatch.setattr("karyoscope.pipeline.runs.journal.os.fsync", sync)
     result = segment(*options, "--tta", 2)
     assert result.code == 0
     quote_line(result.lines[0], section, "the next command has other settings")

@@ -59,7 +59,7 @@ def test_killed_three_times(example_slide, tiny_bundle, tmp_path):
         lambda: labels.exists() and labels.stat().st_size > 10_000,
     )
     last = start(example_slide, out, tiny_bundle)
-    _, told = last.communicate()
-    assert last.returncode == 0, told
-    assert "blocks of an earlier run taken over" in told
+    _, reported = last.communicate()
+    assert last.returncode == 0, reported
+    assert "blocks of an earlier run taken over" in reported
     assert content(out) == content(whole)

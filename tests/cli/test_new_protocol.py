@@ -9,7 +9,7 @@ import pytest
 
 from karyoscope.datasets import Record, Sample
 from karyoscope.datasets.folder import write_folder
-from karyoscope.metrics import PROTOCOLS, Protocol, Score, report_classes, report_set
+from karyoscope.metrics import PROTOCOLS, Score, ScoringProtocol, report_classes, report_set
 from karyoscope.metrics.accumulate import Accumulator, Scores, ratio
 from karyoscope.taxonomy import Taxonomy
 
@@ -50,7 +50,7 @@ class SurplusAccumulator(Accumulator):
 
 @pytest.fixture(autouse=True)
 def made_up(monkeypatch):
-    protocol = Protocol(
+    protocol = ScoringProtocol(
         name="surplus",
         repeats="nobody's figures",
         needs_mpp=False,

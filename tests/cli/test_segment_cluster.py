@@ -9,43 +9,35 @@ from typing import ClassVar
 import pytest
 
 from karyoscope.export import read_parquet
-from karyoscope.pipeline import prepare_model, run_blocks
+from karyoscope.pipeline import LocalExecutor
 from tiny_model import assert_same_nuclei
 
 
-class Here:
+class Here(LocalExecutor):
     """Stands for :class:`karyoscope.cluster.Cluster`."""
 
-    slots = 8
     asked: ClassVar[list[tuple]] = []
+    ran_in: ClassVar[set[str]] = set()
+    slides_at_once = 2
 
-    def __init__(self, address, model, device, workers, tta, formats):
-        self.asked.append((address, model, device, workers, tta))
-        self.model = prepare_model(model, device, workers, tta)
-        self.threads, self.stopped = set(), False
+    def __init__(self, address, device, threads, tta):
+        super().__init__(device, threads, tta)
+        self.asked.append((address, device, threads, tta))
 
-    def run_blocks(self, slide, model, *arguments, **options):
+    def locate(self, path):
+        return path.absolute()
+
+    def run_blocks(self, slide, *arguments):
         assert slide.path.is_absolute()
-        self.threads.add(threading.current_thread().name)
-        yield from run_blocks(slide, model, *arguments, **options)
-
-    def stop(self):
-        self.stopped = True
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        assert self.threads
-        assert all(name.startswith("slide") for name in self.threads)
+        self.ran_in.add(threading.current_thread().name)
+        yield from super().run_blocks(slide, *arguments)
 
 
 @pytest.fixture
 def here(monkeypatch):
-    import importlib
-
-    monkeypatch.setattr(importlib.import_module("karyoscope.cli.segment"), "Cluster", Here)
+    monkeypatch.setattr("karyoscope.cli.segment.Cluster", Here)
     monkeypatch.setattr(Here, "asked", [])
+    monkeypatch.setattr(Here, "ran_in", set())
     return Here
 
 
@@ -61,7 +53,9 @@ def test_a_batch_is_what_it_is_on_one_machine(segment, here, picture, tmp_path, 
     result = segment(
         "tissue.png", damaged, other, same_name, *common, "--cluster", "ray://head:10001"
     )
-    assert here.asked == [("ray://head:10001", here.asked[0][1], "cpu", 1, 1)]
+    assert here.asked == [("ray://head:10001", "cpu", 1, 1)]
+    assert here.ran_in
+    assert all(name.startswith("slide") for name in here.ran_in)
     assert result.code == 1
     assert "damaged.png" in result.err
     assert f"{other}: its results would have the names of {same_name}'s" in result.err
@@ -77,11 +71,8 @@ def test_a_batch_is_what_it_is_on_one_machine(segment, here, picture, tmp_path, 
 def test_what_is_done_is_not_done_again(segment, here, picture):
     arguments = (picture, "--mpp", 0.499, "--format", "csv")
     assert segment(*arguments).code == 0
-    here.__exit__, before = (lambda self, *error: None), here.__exit__
-    try:
-        result = segment(*arguments, "--cluster", "local")
-    finally:
-        here.__exit__ = before
+    result = segment(*arguments, "--cluster", "local")
+    assert not here.ran_in
     assert result.code == 0
     assert "done before with the same settings" in result.err
 

@@ -203,10 +203,10 @@ def begun(tmp_path, bundle, example_slide):
 def test_an_interrupted_run_leaves_no_result(tmp_path, tiny_bundle, example_slide):
     process, out = begun(tmp_path, tiny_bundle, example_slide)
     os.kill(process.pid, signal.SIGINT)
-    printed, told = process.communicate(timeout=120)
+    printed, reported = process.communicate(timeout=120)
     assert process.returncode == 130
     assert printed == ""
-    assert told == (
+    assert reported == (
         f"karyoscope: interrupted at {example_slide}; the same command again goes on from there\n"
     )
     assert names(out) <= {".CMU-1-Small-Region.journal"}

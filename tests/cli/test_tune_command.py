@@ -80,7 +80,7 @@ def test_the_check_across_halves(tune, tmp_path):
     ("arguments", "words"),
     [
         ((), "give --out, --cross-check or both"),
-        (("--cross-check", "--score", "speed"), "--score takes mean, mpq_plus, pq, r2"),
+        (("--cross-check", "--score", "speed"), "--score speed: there are mean, mpq_plus, pq, r2"),
         (("--cross-check", "--by-class", "edge"), "no 'edge' by class"),
     ],
 )

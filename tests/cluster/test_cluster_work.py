@@ -102,7 +102,7 @@ def test_ray_that_is_not_installed_is_named_with_its_extra(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(KaryoscopeError, match=r"pip install 'karyoscope\[cluster\]'"):
-        Cluster("local")
+        Cluster("local").load("lizard")
 
 
 def test_a_slide_that_is_seen_in_other_colours_is_so_elsewhere(example_slide):

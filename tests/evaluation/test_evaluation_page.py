@@ -16,7 +16,7 @@ from annotated_sets import LIZARD, as_nuclei, make_sample
 from rich.console import Console
 
 from karyoscope.datasets import Record
-from karyoscope.evaluation import Outcome, Prediction, compare
+from karyoscope.evaluation import EvaluationResult, Prediction, compare
 from karyoscope.evaluation.pictures import LEAST_NUCLEI, Pictures
 from karyoscope.evaluation.write import prepare_folder, write_report
 from karyoscope.metrics import PROTOCOLS, Evaluation, Pair, from_json
@@ -42,7 +42,7 @@ def scored(protocol: str, with_classes: bool, count: int = 3) -> tuple[dict, Pic
         of_classes = (sample.classes, classes) if with_classes else (None, None)
         evaluation.add(Pair(sample.inst_map, moved.inst_map, *of_classes, name=f"image_{k}"))
         pictures.add(sample, moved)
-    outcome = Outcome(evaluation, "set <a>", "model & co", 0, count, {"classes": "some"})
+    outcome = EvaluationResult(evaluation, "set <a>", "model & co", 0, count, {"classes": "some"})
     outcome.problems.append("image_9: it <is> broken")
     return outcome.to_dict("cohort", samples=20), pictures
 

@@ -9,7 +9,7 @@ import scipy.io
 from annotated_sets import LIZARD, WRITERS, exported, make_sample, make_set, write_images, write_mat
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.evaluation import FORMATS, Rules, evaluate_predictions, open_predictions
+from karyoscope.evaluation import FORMATS, ScoringOptions, evaluate_predictions, open_predictions
 from karyoscope.evaluation.predictions.conic import ConicArray
 from karyoscope.taxonomy import Taxonomy
 
@@ -94,7 +94,9 @@ def test_classes_of_another_taxonomy_are_named(form, samples, truth, tmp_path):
     with pytest.raises(
         KaryoscopeError, match=r"class .* is not in taxonomy 'lizard'.*--predicted-classes"
     ):
-        evaluate_predictions(truth, open_predictions(root, truth), Rules(records=["image_0"]))
+        evaluate_predictions(
+            truth, open_predictions(root, truth), ScoringOptions(records=["image_0"])
+        )
 
 
 def test_parquet_states_its_own_classes(truth, tmp_path):
@@ -113,7 +115,7 @@ def test_classes_can_be_given(truth, tmp_path):
     others = [make_sample("image_0", seed=0, taxonomy=consep4)]
     root = WRITERS["mat"](tmp_path / "p", others)
     found = open_predictions(root, truth, taxonomy=consep4)
-    outcome = evaluate_predictions(truth, found, Rules(records=["image_0"]))
+    outcome = evaluate_predictions(truth, found, ScoringOptions(records=["image_0"]))
     assert outcome.evaluation.taxonomy.name == "consep4"
 
 

@@ -16,7 +16,7 @@ from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation import (
     Prediction,
     Predictions,
-    Rules,
+    ScoringOptions,
     by_group,
     evaluate_model,
     evaluate_predictions,
@@ -66,9 +66,29 @@ def moved(sample):
 
 
 def test_public_name_scores_pairs():
-    assert karyoscope.evaluate is metrics.evaluate
+    assert karyoscope.score_pairs is metrics.score_pairs
     pair = metrics.Pair([[1, 1, 0, 2]], [[3, 3, 0, 0]], name="a")
-    assert karyoscope.evaluate([pair])["dq"] == pytest.approx(2 / 3)
+    assert karyoscope.score_pairs([pair])["dq"] == pytest.approx(2 / 3)
+
+
+def test_public_name_evaluates_a_dataset():
+    truth = Held([make_sample(name, seed=k) for k, name in enumerate("ab")])
+    heard = []
+    options = ScoringOptions(patches=0)
+    result = karyoscope.evaluate(
+        truth,
+        Shifted(truth),
+        options=options,
+        begin=heard.append,
+        watch=lambda sample, prediction: heard.append(sample.record.name),
+    )
+    expected = evaluate_predictions(truth, Shifted(truth), options)
+    np.testing.assert_equal(result.evaluation.scores, expected.evaluation.scores)
+    assert heard == [len(truth), *[record.name for record in truth.records]]
+    for wrong in ({}, {"model": "lizard"}):
+        predictions = Shifted(truth) if wrong else None
+        with pytest.raises(KaryoscopeError, match="either predictions or a model"):
+            karyoscope.evaluate(truth, predictions, **wrong)
 
 
 def test_patches_of_whole_images_are_those_of_the_challenge(tmp_path):
@@ -90,19 +110,21 @@ def test_patches_of_whole_images_are_those_of_the_challenge(tmp_path):
 def test_protocols_decide_on_patches():
     truth = Held([make_sample("a", 300, 300)])
     for protocol, count in (("conic", 4), ("pannuke", 1), ("hovernet", 1), ("qu", 1)):
-        outcome = evaluate_predictions(truth, Shifted(truth), Rules(protocol))
+        outcome = evaluate_predictions(truth, Shifted(truth), ScoringOptions(protocol))
         assert len(outcome.evaluation) == count
-    assert len(evaluate_predictions(truth, Shifted(truth), Rules(patches=0)).evaluation) == 1
+    assert (
+        len(evaluate_predictions(truth, Shifted(truth), ScoringOptions(patches=0)).evaluation) == 1
+    )
     with pytest.raises(KaryoscopeError, match="--patches takes 256"):
-        Rules(patches=128)
+        ScoringOptions(patches=128)
     with pytest.raises(KaryoscopeError, match="no protocol 'aji'"):
-        Rules("aji")
+        ScoringOptions("aji")
 
 
 def test_class_sets_meet_where_both_can_be_told():
     pannuke = Taxonomy.load("pannuke")
     truth = Held([make_sample("a", seed=1)])
-    outcome = evaluate_predictions(truth, Shifted(truth, pannuke), Rules("pannuke"))
+    outcome = evaluate_predictions(truth, Shifted(truth, pannuke), ScoringOptions("pannuke"))
     assert outcome.evaluation.taxonomy.name == "consep4"
     assert (
         "truth merged from lizard; prediction merged from pannuke"
@@ -119,13 +141,16 @@ def test_choice_of_images():
     truth = Held([make_sample(name, seed=k) for k, name in enumerate("abc")])
     seen = []
     outcome = evaluate_predictions(
-        truth, Shifted(truth), Rules(records=["c", "a", "z"]), lambda s, p: seen.append(s.record)
+        truth,
+        Shifted(truth),
+        ScoringOptions(records=["c", "a", "z"]),
+        lambda s, p: seen.append(s.record),
     )
     assert [record.name for record in seen] == ["a", "c"]
     assert outcome.images == 2
     assert outcome.problems == ["no image z in the truth"]
     with pytest.raises(KaryoscopeError, match="no image could be scored; no image z"):
-        evaluate_predictions(truth, Shifted(truth), Rules(records=["z"]))
+        evaluate_predictions(truth, Shifted(truth), ScoringOptions(records=["z"]))
 
 
 def test_ignored_pixels_and_unlabelled_nuclei_are_no_errors():
@@ -146,7 +171,7 @@ def test_points_are_scored_by_hovernet_alone():
     points = np.column_stack([as_nuclei(sample).x, as_nuclei(sample).y, sample.classes[1:]])
     truth = Held([replace(sample, inst_map=np.zeros_like(sample.inst_map), points=points)])
     found = Shifted(Held([sample]))
-    outcome = evaluate_predictions(truth, found, Rules("hovernet"))
+    outcome = evaluate_predictions(truth, found, ScoringOptions("hovernet"))
     assert outcome.evaluation["f_d"] == 1
     with pytest.raises(KaryoscopeError, match=r"truth is points.*use hovernet"):
         evaluate_predictions(truth, found)
@@ -155,7 +180,7 @@ def test_points_are_scored_by_hovernet_alone():
 def test_lengths_need_one_scale():
     samples = [make_sample("a"), replace(make_sample("b"), mpp=0.25)]
     truth = Held(samples)
-    outcome = evaluate_predictions(truth, Shifted(truth), Rules("hovernet"))
+    outcome = evaluate_predictions(truth, Shifted(truth), ScoringOptions("hovernet"))
     assert outcome.images == 1
     assert "b: has 0.25 µm/px, the set is scored at 0.5" in outcome.problems[0]
     assert evaluate_predictions(truth, Shifted(truth)).images == 2
@@ -173,7 +198,7 @@ def test_groups():
     assert {k: len(v) for k, v in by_group(evaluation, "cohort").items()} == {"x": 1, "y": 2}
     groups = by_group(evaluation, "source")
     assert {k: len(v) for k, v in groups.items()} == {"s": 2, "t": 1}
-    alone = evaluate_predictions(truth, Shifted(truth), Rules(records=["c"])).evaluation
+    alone = evaluate_predictions(truth, Shifted(truth), ScoringOptions(records=["c"])).evaluation
     np.testing.assert_equal(groups["t"].scores, alone.scores)
     with pytest.raises(KaryoscopeError, match="--by takes cohort or source"):
         by_group(evaluation, "slide")
@@ -202,7 +227,7 @@ def test_model_is_scored_on_the_grid_of_the_truth(monkeypatch):
     assert outcome.predictions == "model fake 3, mean of 4 views"
     assert not outcome.notes
     assert "1 of 2 images are not among" in evaluate_model(truth, fake_model(["b"])).notes[0]
-    assert not evaluate_model(truth, fake_model(["b"]), Rules(records=["b"])).notes
+    assert not evaluate_model(truth, fake_model(["b"]), ScoringOptions(records=["b"])).notes
     assert not evaluate_model(truth, fake_model(None)).notes
 
 
@@ -229,7 +254,7 @@ def test_whole_lizard_images_against_their_outlines(shared, tmp_path):
     names = [r.name for r in truth.records][:2]
     chosen = [truth.load(r) for r in truth.records if r.name in names]
     found = open_predictions(WRITERS["mat"](tmp_path, chosen), truth)
-    outcome = evaluate_predictions(truth, found, Rules(records=names))
+    outcome = evaluate_predictions(truth, found, ScoringOptions(records=names))
     assert outcome.images == 2
     assert outcome.evaluation["mpq_plus_present"] == pytest.approx(1, abs=1e-4)
 

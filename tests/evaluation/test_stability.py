@@ -18,8 +18,8 @@ from karyoscope.evaluation.changes import (
 from karyoscope.evaluation.stability import (
     central_crop,
     count_found_again,
+    margin_for,
     pool_groups,
-    room_for,
     stability,
 )
 from karyoscope.stains import separate
@@ -64,9 +64,9 @@ def boxes(*places: tuple[int, int], classes: tuple[int, ...] = ()) -> Prediction
 def test_the_way_back_is_exact(change):
     image = np.random.default_rng(0).integers(0, 256, (102, 70, 3), np.uint8)
     ids = np.arange(102 * 70, dtype=np.int32).reshape(102, 70)
-    room = 3
-    as_it_is = SAME.window(image, room), SAME.window(ids, room)
-    changed = change.window(image, room), change.window(ids, room)
+    margin = 3
+    as_it_is = SAME.window(image, margin), SAME.window(ids, margin)
+    changed = change.window(image, margin), change.window(ids, margin)
     assert as_it_is[0].shape == (96, 64, 3)
     assert not np.array_equal(changed[1], as_it_is[1])
     before, after = change.align(as_it_is[1], changed[1])
@@ -87,7 +87,7 @@ def test_shifts_go_both_ways():
 
 
 def test_a_model_that_sees_no_place_is_steady():
-    images = [central_crop(tissue(240, 310, seed), 224, room_for(CHANGES)) for seed in (0, 1)]
+    images = [central_crop(tissue(240, 310, seed), 224, margin_for(CHANGES)) for seed in (0, 1)]
     found = stability(threshold, images)
     assert list(found) == [change.name for change in CHANGES]
     for row in found.values():

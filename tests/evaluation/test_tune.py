@@ -8,8 +8,8 @@ import pytest
 from karyoscope.datasets import Record, Sample
 from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.objectives import SCORES, Predicted, count_params, evaluate_params
+from karyoscope.evaluation.search import cross_check, halves, tune
 from karyoscope.evaluation.search_space import class_parameters, search_space
-from karyoscope.evaluation.tune import cross_check, halves, tune
 from karyoscope.metrics import Evaluation, Pair
 from karyoscope.postprocessing import (
     POSTPROCESSINGS,
@@ -219,3 +219,12 @@ def test_counts_of_an_evaluation_may_be_of_other_nuclei():
     assert evaluation["classes"]["a"]["counted_pred"] == 1
     assert evaluation["classes"]["b"]["counted_pred"] == 0
     assert evaluation["classes"]["b"]["counted_true"] == 1
+
+
+def test_a_model_is_tuned_by_one_call(tiny_bundle, tmp_path):
+    from karyoscope.evaluation import tune_model
+
+    with pytest.raises(KaryoscopeError, match="no score 'speed'; there are mean"):
+        tune_model(tiny_bundle, tmp_path, scores=["speed"])
+    with pytest.raises(KaryoscopeError, match="no 'edge' by class"):
+        tune_model(tiny_bundle, tmp_path, by_class=["edge"], device="cpu", threads=1)

@@ -70,7 +70,7 @@ def image_sets(conic_images, consep_images):
 
 def evaluated(images, protocol, taxonomy, mpp):
     pairs = (metrics.Pair(*maps, name=name) for name, maps in images.items())
-    return metrics.evaluate(pairs, protocol, taxonomy, mpp)
+    return metrics.score_pairs(pairs, protocol, taxonomy, mpp)
 
 
 def test_conic(golden, conic_images):

@@ -38,7 +38,7 @@ def pairs_of(seeds):
 
 
 def evaluated(pairs, protocol, taxonomy=LIZARD):
-    return metrics.evaluate(pairs, protocol, taxonomy, 0.5)
+    return metrics.score_pairs(pairs, protocol, taxonomy, 0.5)
 
 
 def assert_equal_scores(first, second):
@@ -265,11 +265,11 @@ def test_pooled_scores_are_those_of_one_large_image():
 
 def test_protocol_and_scale_must_be_given():
     with pytest.raises(KaryoscopeError, match="no protocol 'cnoic'; there are conic"):
-        metrics.evaluate([], "cnoic")
+        metrics.score_pairs([], "cnoic")
     with pytest.raises(KaryoscopeError, match="mpp"):
-        metrics.evaluate([], "hovernet")
+        metrics.score_pairs([], "hovernet")
     with pytest.raises(KaryoscopeError, match="no images"):
-        metrics.evaluate([], "conic")
+        metrics.score_pairs([], "conic")
 
 
 def test_images_of_one_name_are_refused():
@@ -283,7 +283,7 @@ def test_images_of_one_name_are_refused():
 def test_public_name():
     import karyoscope
 
-    assert karyoscope.evaluate is metrics.evaluate
+    assert karyoscope.score_pairs is metrics.score_pairs
 
 
 def test_differing_sizes_name_the_image():
@@ -306,7 +306,7 @@ def test_prediction_in_the_classes_of_another_taxonomy():
     true, _, of_true, _ = labels_of(1)
     merged = fine.lookup_to(coarse)[of_true]
     pair = metrics.Pair(true, true, merged, of_true, name="a")
-    result = metrics.evaluate([pair], "hovernet", coarse, 0.5, pred_taxonomy=fine)
+    result = metrics.score_pairs([pair], "hovernet", coarse, 0.5, pred_taxonomy=fine)
     assert result["acc"] == 1.0
     assert math.isnan(result["classes"]["other"]["f_c"])
 

@@ -8,7 +8,7 @@ import shapely
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.pipeline import Box, area_of, segment
-from karyoscope.pipeline import area as area_module
+from karyoscope.pipeline.tiling import area as area_module
 from karyoscope.slides import ArraySlide, open_slide
 from tiny_model import assert_same_nuclei
 

@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from karyoscope.pipeline import Box, Layout
-from karyoscope.pipeline.blocks import Axis
-from karyoscope.pipeline.mosaic import Mosaic
+from karyoscope.pipeline.tiling.blocks import Axis
+from karyoscope.pipeline.tiling.mosaic import Mosaic
 
 STRIDES = {"inside": 1, "tp": 2, "coarse": 4, "coarsest": 8}
 

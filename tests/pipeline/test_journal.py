@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.nuclei import Nuclei
-from karyoscope.pipeline import Box, Facts, Journal
+from karyoscope.pipeline import BlockReport, Box, Journal
 from karyoscope.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.load("lizard")
@@ -67,23 +67,23 @@ def journal(folder):
 def test_what_is_put_is_what_is_got(tmp_path_factory, count, seed, measurements, known):
     journal = Journal(tmp_path_factory.mktemp("journal"), SETTINGS, TAXONOMY, 0.5)
     nuclei = some_nuclei(count, seed, measurements, known)
-    facts = Facts(
+    report = BlockReport(
         seed / 7,
         seed,
         {Box(0, 1, 2, 3): "damaged: 'µ'"} if seed % 2 else {},
         (Box(4, 5, 6, 7), "no memory") if seed % 3 else None,
         seed != 4,
     )
-    journal.put(seed, nuclei, facts)
+    journal.put(seed, nuclei, report)
     found, same = journal.get(seed)
     assert_equal(found, nuclei)
-    assert same == facts == journal.facts(seed)
-    assert facts.complete == (seed % 6 == 0)
+    assert same == report == journal.report(seed)
+    assert report.complete == (seed % 6 == 0)
 
 
 def test_another_process_finds_what_is_done(journal, folder):
-    journal.put(7, some_nuclei(3), Facts(1.5))
-    journal.put(0, some_nuclei(0), Facts(0.0))
+    journal.put(7, some_nuclei(3), BlockReport(1.5))
+    journal.put(0, some_nuclei(0), BlockReport(0.0))
     again = Journal(folder, dict(reversed(SETTINGS.items())), TAXONOMY, 0.5)
     assert again.done() == {0, 7}
     assert not again.discarded
@@ -106,7 +106,7 @@ def test_another_process_finds_what_is_done(journal, folder):
     ],
 )
 def test_a_journal_of_other_settings_is_discarded(journal, folder, settings, key):
-    journal.put(7, some_nuclei(3), Facts(1.5))
+    journal.put(7, some_nuclei(3), BlockReport(1.5))
     other = Journal(folder, settings, TAXONOMY, 0.5)
     assert other.done() == set()
     assert other.discarded == key
@@ -115,7 +115,7 @@ def test_a_journal_of_other_settings_is_discarded(journal, folder, settings, key
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut"])
 def test_blocks_without_a_sound_header_are_discarded(journal, folder, damage):
-    journal.put(7, some_nuclei(3), Facts(1.5))
+    journal.put(7, some_nuclei(3), BlockReport(1.5))
     header = folder / "header.json"
     text = header.read_text()
     header.unlink()
@@ -125,7 +125,7 @@ def test_blocks_without_a_sound_header_are_discarded(journal, folder, damage):
 
 
 def test_what_a_killed_run_left_is_not_a_block(journal, folder):
-    journal.put(7, some_nuclei(3), Facts(1.5))
+    journal.put(7, some_nuclei(3), BlockReport(1.5))
     data = (folder / "7.arrow").read_bytes()
     (folder / "8.arrow.partial").write_bytes(data)
     (folder / "9.arrow").write_bytes(b"")
@@ -136,7 +136,7 @@ def test_what_a_killed_run_left_is_not_a_block(journal, folder):
 
 
 def test_a_damaged_block_is_one_line(journal, folder):
-    journal.put(7, some_nuclei(300), Facts(1.5))
+    journal.put(7, some_nuclei(300), BlockReport(1.5))
     data = bytearray((folder / "7.arrow").read_bytes())
     data[8:64] = bytes(56)
     data[-200:-10] = bytes(190)
@@ -146,14 +146,14 @@ def test_a_damaged_block_is_one_line(journal, folder):
 
 
 def test_a_full_disk_keeps_the_other_blocks(journal, folder, monkeypatch):
-    journal.put(7, some_nuclei(3), Facts(1.5))
+    journal.put(7, some_nuclei(3), BlockReport(1.5))
 
     def full(number):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(KaryoscopeError, match="No space left on device; free space or"):
-        journal.put(8, some_nuclei(3), Facts(1.5))
+        journal.put(8, some_nuclei(3), BlockReport(1.5))
     monkeypatch.undo()
     assert Journal(folder, SETTINGS, TAXONOMY, 0.5).done() == {7}
     assert [p.name for p in folder.glob("*.partial")] == []

@@ -75,8 +75,8 @@ def saved(tmp_path, tissue):
 
 
 def run(path, out, model, features, formats=("parquet", "csv")) -> Nuclei:
-    options = SegmentOptions(formats, features=features)
-    segment_file(path, out, model, MPP, options)
+    options = SegmentOptions(formats, mpp=MPP, features=features)
+    segment_file(path, out, model, options)
     return read_parquet(out / "tissue.parquet")
 
 
@@ -117,7 +117,7 @@ def test_in_place_it_needs_to_be_said(threshold_model, saved, tmp_path):
 
 
 def test_shape_is_there_unless_nothing_is_asked_for(threshold_model, saved, tmp_path):
-    segment_file(saved, tmp_path / "out", threshold_model, MPP, SegmentOptions(("csv",)))
+    segment_file(saved, tmp_path / "out", threshold_model, SegmentOptions(("csv",), mpp=MPP))
     with (tmp_path / "out" / "tissue.csv").open() as file:
         row = next(csv.DictReader(file))
     assert [f.name for f in GROUPS["shape"].columns] == list(row)[-7:]

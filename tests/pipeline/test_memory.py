@@ -49,7 +49,7 @@ class Dark(Engine):
         return {"inside": inside, "boundary": 0 * inside, "tp": classes}
 
 HEIGHT, bundle, out = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
-module = sys.modules["karyoscope.pipeline.segment"]
+import karyoscope.pipeline.to_files as module
 module.open_slide = lambda path, mpp: Lattice(path)
 module.layout_for = lambda model, area: Layout(
     area.grid.width, area.grid.height, 32, 64, largest=640, within=area.on_grid
@@ -57,7 +57,7 @@ module.layout_for = lambda model, area: Layout(
 (out.parent / f"{HEIGHT}.lattice").write_bytes(b"x")
 options = SegmentOptions(("geojson", "parquet", "csv", "labels"), tissue="none")
 model = Model(Bundle(bundle), Dark())
-summary = segment_file(out.parent / f"{HEIGHT}.lattice", out, model, None, options)
+summary = segment_file(out.parent / f"{HEIGHT}.lattice", out, model, options)
 print(summary["nuclei"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 

@@ -1,7 +1,6 @@
 """The picture of what will be analysed."""
 
 import json
-import sys
 
 import cv2
 import numpy as np
@@ -18,14 +17,14 @@ def small_windows(monkeypatch):
     def layout(model, area):
         return Layout(area.grid.width, area.grid.height, 32, 64, largest=448, within=area.on_grid)
 
-    monkeypatch.setattr(sys.modules["karyoscope.pipeline.segment"], "layout_for", layout)
+    monkeypatch.setattr("karyoscope.pipeline.to_files.layout_for", layout)
 
 
 def picture_of(folder, rgb, model, **options):
     """Preview of real tissue, without its caption, as RGB."""
     np.save(folder / "a.npy", rgb)
-    chosen = SegmentOptions(("csv",), preview=True, **options)
-    segment_file(folder / "a.npy", folder / "out", model, 0.5, chosen)
+    chosen = SegmentOptions(("csv",), mpp=0.5, preview=True, **options)
+    segment_file(folder / "a.npy", folder / "out", model, chosen)
     picture = cv2.imread(str(folder / "out" / "a.preview.jpg"))[:, :, ::-1]
     return picture[round(4.2 * _TEXT) :].astype(int)
 
@@ -62,9 +61,9 @@ def test_it_comes_before_the_work(threshold_model, tissue, tmp_path):
         raise Stopped
 
     np.save(tmp_path / "a.npy", tissue)
-    options = SegmentOptions(("csv",), preview=True)
+    options = SegmentOptions(("csv",), mpp=0.5, preview=True)
     with pytest.raises(Stopped):
-        segment_file(tmp_path / "a.npy", tmp_path, threshold_model, 0.5, options, stop)
+        segment_file(tmp_path / "a.npy", tmp_path, threshold_model, options, watch=stop)
     assert (tmp_path / "a.preview.jpg").exists()
 
 
@@ -74,9 +73,9 @@ def test_a_slide_that_cannot_be_shown_is_analysed(threshold_model, tissue, tmp_p
 
     monkeypatch.setattr(ArraySlide, "thumbnail", fail)
     np.save(tmp_path / "a.npy", tissue)
-    options = SegmentOptions(("csv",), preview=True)
+    options = SegmentOptions(("csv",), mpp=0.5, preview=True)
     with pytest.warns(UserWarning, match="no preview: damaged at"):
-        summary = segment_file(tmp_path / "a.npy", tmp_path, threshold_model, 0.5, options)
+        summary = segment_file(tmp_path / "a.npy", tmp_path, threshold_model, options)
     assert summary["nuclei"] > 100
     assert not (tmp_path / "a.preview.jpg").exists()
 

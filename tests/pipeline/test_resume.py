@@ -1,19 +1,19 @@
 """A run that was stopped goes on, and the result is that of a run that was not."""
 
 import json
-import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Engine, Model
-from karyoscope.pipeline import Layout, SegmentOptions, done_before, journal_folder, segment_file
+from karyoscope.pipeline import Layout, Run, SegmentOptions, segment_file
 from karyoscope.slides import ArraySlide
 
 FORMATS = ("geojson", "parquet", "csv", "labels")
-OPTIONS = SegmentOptions(FORMATS)
+OPTIONS = SegmentOptions(FORMATS, mpp=0.5)
 
 
 class Stopped(BaseException):
@@ -42,8 +42,7 @@ def small_windows(monkeypatch):
         grid = area.grid
         return Layout(grid.width, grid.height, 32, 96, largest=320, within=area.on_grid)
 
-    # The function of that name hides the module from a dotted path.
-    monkeypatch.setattr(sys.modules["karyoscope.pipeline.segment"], "layout_for", layout)
+    monkeypatch.setattr("karyoscope.pipeline.to_files.layout_for", layout)
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def counting(model: Model, failing=()) -> Model:
 
 
 def run(slide, out, model, options=OPTIONS, watch=lambda progress: None):
-    return segment_file(slide, out, model, 0.5, options, watch)
+    return segment_file(slide, out, model, options, watch=watch)
 
 
 def stop_after(blocks):
@@ -141,7 +140,7 @@ def test_a_run_with_other_settings_starts_afresh(threshold_model, slide, tmp_pat
             slide,
             out,
             threshold_model,
-            SegmentOptions(("csv",), **change),
+            SegmentOptions(("csv",), mpp=0.5, **change),
             lambda progress: kept.append(progress.blocks_kept),
         )
     assert set(kept) == {0}
@@ -161,7 +160,7 @@ def test_other_formats_go_on_with_the_same_blocks(threshold_model, slide, tmp_pa
     with pytest.raises(Stopped):
         run(slide, out, threshold_model, watch=stop_after(5))
     kept = []
-    options = SegmentOptions(("csv",))
+    options = SegmentOptions(("csv",), mpp=0.5)
     run(slide, out, threshold_model, options, lambda p: kept.append(p.blocks_kept))
     assert set(kept) == {5}
 
@@ -173,25 +172,25 @@ def test_a_run_stopped_while_its_results_were_renamed(threshold_model, slide, tm
     (out / "tissue.summary.json").rename(out / ".tissue.summary.json.partial")
     (out / "tissue.labels.tif").rename(out / ".tissue.labels.tif.partial")
     with pytest.raises(KaryoscopeError, match="exists; use --overwrite"):
-        run(slide, out, threshold_model, SegmentOptions(FORMATS, tissue="none"))
+        run(slide, out, threshold_model, SegmentOptions(FORMATS, mpp=0.5, tissue="none"))
     run(slide, out, threshold_model)
     assert content(out) == expected
 
 
 def test_what_is_done(threshold_model, slide, tmp_path):
     out = tmp_path / "out"
-    assert done_before(slide, out, threshold_model, 0.5, OPTIONS) is None
+    assert Run(slide, out, threshold_model, OPTIONS).finished() is None
     summary = run(slide, out, threshold_model)
-    assert done_before(slide, out, threshold_model, 0.5, OPTIONS) == summary
+    assert Run(slide, out, threshold_model, OPTIONS).finished() == summary
     for other in (
-        SegmentOptions(FORMATS, overwrite=True),
-        SegmentOptions(FORMATS, roi=(0, 0, 9, 9)),
-        SegmentOptions((*FORMATS, "hovernet")),
+        SegmentOptions(FORMATS, mpp=0.5, overwrite=True),
+        SegmentOptions(FORMATS, mpp=0.5, roi=(0, 0, 9, 9)),
+        SegmentOptions((*FORMATS, "hovernet"), mpp=0.5),
     ):
-        assert done_before(slide, out, threshold_model, 0.5, other) is None
-    assert done_before(slide, out, threshold_model, 0.25, OPTIONS) is None
+        assert Run(slide, out, threshold_model, other).finished() is None
+    assert Run(slide, out, threshold_model, replace(OPTIONS, mpp=0.25)).finished() is None
     (out / "tissue.csv").unlink()
-    assert done_before(slide, out, threshold_model, 0.5, OPTIONS) is None
+    assert Run(slide, out, threshold_model, OPTIONS).finished() is None
 
 
 def test_a_window_that_fails_once_is_run_again(threshold_model, slide, tmp_path, undisturbed):
@@ -210,12 +209,12 @@ def test_a_window_that_fails_twice_costs_its_blocks(threshold_model, slide, tmp_
     assert "where the model failed twice" in summary["warnings"][0]
     lost = sum(w * h for _, _, w, h in summary["failed_regions"])
     assert summary["analysed_mm2"] == pytest.approx((760 * 900 - lost) * 0.25e-6, abs=1e-6)
-    assert journal_folder(slide, out).exists()
-    assert done_before(slide, out, threshold_model, 0.5, OPTIONS) == summary
+    assert Run(slide, out, threshold_model, OPTIONS).journal_folder.exists()
+    assert Run(slide, out, threshold_model, OPTIONS).finished() == summary
     with pytest.raises(KaryoscopeError, match="exists"):
         run(slide, out, threshold_model)
     again = counting(threshold_model)
-    run(slide, out, again, SegmentOptions(FORMATS, retry_failed=True))
+    run(slide, out, again, SegmentOptions(FORMATS, mpp=0.5, retry_failed=True))
     assert 0 < again.engine.runs <= 25
     assert_same(out, undisturbed)
 
@@ -261,7 +260,7 @@ def test_places_that_can_be_read_later(threshold_model, slide, tmp_path, undistu
     monkeypatch.undo()
     small_windows.__wrapped__(monkeypatch)
     again = counting(threshold_model)
-    summary = run(slide, out, again, SegmentOptions(FORMATS, retry_failed=True))
+    summary = run(slide, out, again, SegmentOptions(FORMATS, mpp=0.5, retry_failed=True))
     assert summary["unread_regions"] == []
     assert 0 < again.engine.runs < undisturbed[1]
     assert_same(out, undisturbed)
@@ -273,14 +272,14 @@ def test_a_run_to_replace_results_takes_nothing_from_their_journal(
     out = tmp_path / "out"
     run(slide, out, Model(threshold_model.bundle, FailingAt(threshold_model.engine, 7)))
     kept = []
-    options = SegmentOptions(FORMATS, overwrite=True)
+    options = SegmentOptions(FORMATS, mpp=0.5, overwrite=True)
     run(slide, out, threshold_model, options, lambda p: kept.append(p.blocks_kept))
     assert set(kept) == {0}
     assert_same(out, undisturbed)
 
 
 def test_a_full_disk_keeps_what_is_done(threshold_model, slide, tmp_path, undisturbed, monkeypatch):
-    import karyoscope.pipeline.journal as module
+    import karyoscope.pipeline.runs.journal as module
 
     out, sync, calls = tmp_path / "out", module.os.fsync, []
 

@@ -53,7 +53,7 @@ def test_array_and_file_give_the_same(threshold_model, tissue, saved, tmp_path):
     nuclei = segment(tissue, 0.499, threshold_model)
     assert_same_nuclei(segment(saved, 0.499, threshold_model), nuclei)
     summary = segment_file(
-        saved, tmp_path / "out", threshold_model, 0.499, SegmentOptions(("parquet", "csv"))
+        saved, tmp_path / "out", threshold_model, SegmentOptions(("parquet", "csv"), mpp=0.499)
     )
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "tissue.csv",
@@ -69,8 +69,8 @@ def test_array_and_file_give_the_same(threshold_model, tissue, saved, tmp_path):
 
 
 def test_the_area_of_a_region(threshold_model, saved, tmp_path):
-    options = SegmentOptions(("parquet",), roi=(100, 200, 300, 250))
-    summary = segment_file(saved, tmp_path / "out", threshold_model, 0.5, options)
+    options = SegmentOptions(("parquet",), mpp=0.5, roi=(100, 200, 300, 250))
+    summary = segment_file(saved, tmp_path / "out", threshold_model, options)
     assert summary["analysed_mm2"] == pytest.approx(300 * 250 * 0.25 * 1e-6, abs=1e-6)
     nuclei = read_parquet(tmp_path / "out" / "tissue.parquet")
     assert len(nuclei) == summary["nuclei"] > 50
@@ -90,7 +90,7 @@ def test_odd_sizes(threshold_model, shape, tmp_path):
     image = np.full((*shape, 3), 255, np.uint8)
     assert len(segment(image, 0.5, threshold_model)) == 0
     np.save(tmp_path / "a.npy", image)
-    summary = segment_file(tmp_path / "a.npy", tmp_path, threshold_model, 0.5)
+    summary = segment_file(tmp_path / "a.npy", tmp_path, threshold_model, SegmentOptions(mpp=0.5))
     assert summary["nuclei"] == 0
 
 
@@ -119,7 +119,7 @@ def test_a_slide_of_which_nothing_can_be_read_fails(threshold_model, saved, tmp_
 
     monkeypatch.setattr(ArraySlide, "read", fail)
     with pytest.raises(KaryoscopeError, match="the disk is gone"):
-        segment_file(saved, tmp_path / "out", threshold_model, 0.5)
+        segment_file(saved, tmp_path / "out", threshold_model, SegmentOptions(mpp=0.5))
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -140,7 +140,7 @@ def test_whatever_stops_a_run_nothing_is_half_written(threshold_model, saved, tm
     (out / "tissue.csv").write_text("from before")
     model = Model(threshold_model.bundle, Interrupting(error))
     with pytest.raises(type(error)):
-        segment_file(saved, out, model, 0.5, SegmentOptions(overwrite=True))
+        segment_file(saved, out, model, SegmentOptions(mpp=0.5, overwrite=True))
     assert [p.name for p in out.iterdir()] == ["tissue.csv"]
     assert (out / "tissue.csv").read_text() == "from before"
     # Other tests may keep threads of their own; ours are named after their stage.
@@ -150,22 +150,21 @@ def test_whatever_stops_a_run_nothing_is_half_written(threshold_model, saved, tm
 
 def test_watching(threshold_model, saved, tmp_path):
     seen = []
-    options = SegmentOptions(("csv",))
+    options = SegmentOptions(("csv",), mpp=0.5)
     segment_file(
         saved,
         tmp_path,
         threshold_model,
-        0.5,
         options,
-        lambda progress: seen.append((progress.blocks_done, progress.blocks)),
+        watch=lambda progress: seen.append((progress.blocks_done, progress.blocks)),
     )
     assert seen == [(1, 1)]
 
 
 def test_the_slide_is_named_by_the_caller_of_overwrite(threshold_model, saved, tmp_path):
-    segment_file(saved, tmp_path, threshold_model, 0.5, SegmentOptions(("csv",)))
+    segment_file(saved, tmp_path, threshold_model, SegmentOptions(("csv",), mpp=0.5))
     with pytest.raises(KaryoscopeError, match=r"tissue\.csv exists; use --overwrite"):
-        segment_file(saved, tmp_path, threshold_model, 0.5, SegmentOptions(("csv",)))
+        segment_file(saved, tmp_path, threshold_model, SegmentOptions(("csv",), mpp=0.5))
 
 
 WARM = """
@@ -215,9 +214,7 @@ def test_a_warm_up_that_fails_says_nothing(tmp_path, capfd):
 
 def test_slides_are_closed(threshold_model, tissue, monkeypatch):
     slide = open_slide(tissue, mpp=0.5)
-    # The function of that name hides the module from a dotted path.
-    module = sys.modules["karyoscope.pipeline.segment"]
-    monkeypatch.setattr(module, "open_slide", lambda *_: slide)
+    monkeypatch.setattr("karyoscope.pipeline.in_memory.open_slide", lambda *_: slide)
     segment(tissue, 0.5, threshold_model)
     with pytest.raises(AssertionError, match="closed"):
         slide.read(0, 0, 1, 1)
@@ -233,8 +230,8 @@ def test_positions_in_qupath_count_from_the_scanned_part(threshold_model, tissue
     path = files.write_mrxs(tmp_path / "a.mrxs", tissue[:331, :467])
     with open_slide(path, 0.5) as slide:
         assert slide.bounds[:2] == (512, 256)
-    options = SegmentOptions(("geojson", "parquet", "csv"))
-    summary = segment_file(path, tmp_path / "out", threshold_model, 0.5, options)
+    options = SegmentOptions(("geojson", "parquet", "csv"), mpp=0.5)
+    summary = segment_file(path, tmp_path / "out", threshold_model, options)
     nuclei = read_parquet(tmp_path / "out" / "a.parquet")
     assert len(nuclei) == summary["nuclei"] > 20
     assert (nuclei.x > 512).all()

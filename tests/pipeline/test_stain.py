@@ -1,4 +1,4 @@
-"""Slides as if they had been stained otherwise: independent of windows, and told in the summary."""
+"""Slides with other colours: independent of windows, and stated in the summary."""
 
 import json
 import pickle
@@ -16,10 +16,9 @@ from karyoscope import open_slide, segment
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Bundle, load_model
 from karyoscope.inference.restain_bundle import RestainBundle
-from karyoscope.pipeline import SegmentOptions, segment_file
-from karyoscope.pipeline.restainer import grey_density
-from karyoscope.pipeline.sampling import sample_pixels, sample_windows
-from karyoscope.pipeline.stain import load_stain
+from karyoscope.pipeline import SegmentOptions, load_stain, segment_file
+from karyoscope.pipeline.stains.restainer import grey_density
+from karyoscope.pipeline.stains.sampling import sample_pixels, sample_windows
 from karyoscope.stains import lab_statistics, optical_density, tissue_pixels
 from karyoscope.stains.deconvolution import rgb_of_density
 
@@ -222,11 +221,11 @@ class TestSegment:
         Image.fromarray(tissue).save(image)
         model = load_model(tiny_bundle, "cpu", 1)
         stain = load_stain(f"macenko:{target}", 0.5)
-        options = SegmentOptions(formats=["csv"], stain=stain)
-        summary = segment_file(image, tmp_path / "out", model, 0.5, options)
+        options = SegmentOptions(formats=["csv"], mpp=0.5, stain=stain)
+        summary = segment_file(image, tmp_path / "out", model, options)
         assert summary["run"]["stain"] == stain.identity
         assert summary["run"]["stain"]["target"] == "pale.png"
-        plain = segment_file(image, tmp_path / "plain", model, 0.5, replace(options, stain=None))
+        plain = segment_file(image, tmp_path / "plain", model, replace(options, stain=None))
         assert plain["run"]["stain"] is None
         assert plain["nuclei"] != summary["nuclei"]
         in_memory = segment(tissue, 0.5, model, stain=f"macenko:{target}")
@@ -236,7 +235,7 @@ class TestSegment:
         other = tmp_path / "pale.png"
         Image.fromarray(tissue).save(other)
         runs = [
-            SegmentOptions(stain=load_stain(f"macenko:{path}")).deciding()["stain"]
+            SegmentOptions(stain=load_stain(f"macenko:{path}")).identity()["stain"]
             for path in (target, other, target)
         ]
         assert runs[0] != runs[1]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Engine, Model
 from karyoscope.pipeline import Box, Layout, Progress, area_of, stream_nuclei
-from karyoscope.pipeline.plan import plan_blocks
+from karyoscope.pipeline.tiling.plan import plan_blocks
 from karyoscope.slides import open_slide
 
 GRID = {"mpp": 0.5}

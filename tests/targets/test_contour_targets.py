@@ -6,7 +6,7 @@ from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
-from karyoscope.targets.contour import contour  # noqa: E402
+from karyoscope.targets.contour_map import contour  # noqa: E402
 
 
 def test_a_square_by_hand():

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 torch = pytest.importorskip("torch")
 
-from karyoscope.targets.weight_map import two_nearest, weight_map  # noqa: E402
+from karyoscope.targets.weighting import two_nearest, weight_map  # noqa: E402
 
 
 def by_definition(image: np.ndarray, w0: float, sigma: float) -> np.ndarray:

@@ -16,7 +16,7 @@ pytest.importorskip("onnx")
 from karyoscope.datasets import open_dataset
 from karyoscope.datasets._write import write_png
 from karyoscope.datasets.split import read_split
-from karyoscope.evaluation import Rules, evaluate_model
+from karyoscope.evaluation import ScoringOptions, evaluate_model
 from karyoscope.inference import load_model
 from karyoscope.pipeline import SegmentOptions, segment_file
 from karyoscope.slides import open_slide
@@ -54,7 +54,7 @@ def test_a_recipe_learns_eight_tiles_and_its_bundle_segments_a_slide(
     train(recipe, tmp_path / "run", device="cpu")
     model = load_model(str(export_bundle(tmp_path / "run", tmp_path / "bundle")), "cpu", 1)
 
-    rules = Rules("conic", read_split(TILES / "split.json").parts["train"], 0)
+    rules = ScoringOptions("conic", read_split(TILES / "split.json").parts["train"], 0)
     outcome = evaluate_model(open_dataset(TILES), model, rules)
     assert outcome.images == 8
     scores = outcome.evaluation.scores
@@ -65,7 +65,7 @@ def test_a_recipe_learns_eight_tiles_and_its_bundle_segments_a_slide(
         crop = slide.read(900, 1500, 384, 384, slide.mpp)
         mpp = slide.mpp
     write_png(tmp_path / "crop.png", np.ascontiguousarray(crop))
-    options = SegmentOptions(formats=["csv"])
-    summary = segment_file(tmp_path / "crop.png", tmp_path / "out", model, mpp, options)
+    options = SegmentOptions(formats=["csv"], mpp=mpp)
+    summary = segment_file(tmp_path / "crop.png", tmp_path / "out", model, options)
     assert summary["nuclei"] > 5
     assert (tmp_path / "out" / "crop.csv").is_file()

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -50,12 +47,6 @@ def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def no_bar(title: str) -> Iterator[Callable[[Progress], None]]:
-    """Stand for :func:`progress_bar` where several things are done at once."""
-    yield lambda progress: None
-
-
-@contextmanager
 def counting_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
     """Progress of ``total`` equal things on stderr, for as long as that is a terminal.
 
@@ -65,27 +56,3 @@ def counting_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
     with ProgressBar(console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda: bar.advance(task)
-
-
-@contextmanager
-def warnings_told(path: Path) -> Iterator[None]:
-    """Warnings become one line each on stderr."""
-    told: set[str] = set()
-
-    def tell(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        text = str(message)
-        if issubclass(category, UserWarning) and text not in told:
-            told.add(text)
-            complain(text if str(path) in text else f"{path.name}: {text}")
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        warnings.showwarning = tell
-        yield

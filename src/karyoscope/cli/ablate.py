@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from karyoscope.cli._choices import Device
 from karyoscope.errors import KaryoscopeError
 
 app = typer.Typer()
@@ -30,7 +31,7 @@ def ablate(
     resume: Annotated[
         bool, typer.Option(help="Keep finished rows in --out, go on with the others.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[Device, typer.Option(help="What runs the networks.")] = Device.AUTO,
     workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
 ) -> None:
     """Train each row of GRID under one budget, score it, print and write the table.
@@ -57,7 +58,7 @@ def ablate(
     if seconds is not None or steps is not None:
         rows = rows.model_copy(update={"budget": Budget(seconds=seconds, steps=steps)})
     out.mkdir(parents=True, exist_ok=True)
-    bench = Bench(recipe, out, changes or [], device, workers)
+    bench = Bench(recipe, out, changes or [], device.value, workers)
     outcome = run(rows, bench, seeds, resume, lambda line: print(line, file=sys.stderr))
     if not outcome.results:
         raise KaryoscopeError(f"every row failed; {outcome.problems[0]}")

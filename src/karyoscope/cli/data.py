@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from karyoscope.cli._choices import Unit
 from karyoscope.cli._terminal import counting_bar
 from karyoscope.datasets import merge_classes, open_dataset
 from karyoscope.datasets._write import write_png
@@ -80,7 +81,7 @@ def inspect_command(
 @app.command("convert")
 def convert_command(
     source: Source,
-    to: Annotated[str, typer.Option(help=f"Layout to write: {', '.join(LAYOUTS)}.")],
+    to: Annotated[str, typer.Option(metavar="|".join(LAYOUTS), help="Layout to write.")],
     out: Annotated[Path, typer.Option(help="Folder to make.")],
     layout: LayoutName = None,
     mpp: Mpp = None,
@@ -129,8 +130,8 @@ def split_command(
         int | None, typer.Option(help="Equal parts called 1, 2, ... instead.", min=2)
     ] = None,
     by: Annotated[
-        str, typer.Option(help="What is not parted: source, or tile (scores then flatter).")
-    ] = "source",
+        Unit, typer.Option(help="What is kept together; tiles of one source flatter the scores.")
+    ] = Unit.SOURCE,
     leave: Annotated[
         str | None,
         typer.Option(
@@ -146,9 +147,7 @@ def split_command(
     as_json: Json = False,
 ) -> None:
     """Part the images by source, balanced over classes and cohorts, or leave a cohort out."""
-    if by not in ("source", "tile"):
-        raise typer.BadParameter(f"--by takes source or tile, not {by!r}")
-    if leave is not None and (part or folds or by == "tile"):
+    if leave is not None and (part or folds or by is Unit.TILE):
         raise typer.BadParameter("--leave-out goes without --part, --folds and --by tile")
     dataset = _open(source, layout, mpp, classes)
     shares = _shares(part, folds)
@@ -158,7 +157,7 @@ def split_command(
         counts = count_nuclei(dataset, lambda sample: advance())
     about = (dataset.records, counts, dataset.taxonomy)
     if leave is None:
-        found = {"": split_records(*about, shares, seed, "tile" if by == "tile" else "source")}
+        found = {"": split_records(*about, shares, seed, by.value)}
     else:
         found = {cohort: leave_out(*about, cohort) for cohort in left}
     if out is not None:

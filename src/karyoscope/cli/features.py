@@ -23,11 +23,22 @@ def features(
         typer.Option(help="The slide; for stain, and for formats that show pixels."),
     ] = None,
     groups: Annotated[
-        str, typer.Option("--features", help=f"Of {', '.join(GROUPS)}, separated by commas.")
+        str,
+        typer.Option(
+            "--features",
+            metavar="|".join(GROUPS),
+            help="Groups of features to measure, separated by commas.",
+        ),
     ] = "shape,neighbours",
-    radius: Annotated[float, typer.Option(help="Of local densities, in µm.")] = RADIUS_UM,
+    radius: Annotated[
+        float, typer.Option(help="Radius of the neighbourhood of local densities, in µm.")
+    ] = RADIUS_UM,
     formats: Annotated[
-        str, typer.Option("--format", help="Formats to write, separated by commas.")
+        str,
+        typer.Option(
+            "--format",
+            help=f"Formats to write, separated by commas, of {', '.join(WRITERS)}.",
+        ),
     ] = "parquet",
     out: Annotated[
         Path | None, typer.Option(help="Folder for the new files; the table's by default.")

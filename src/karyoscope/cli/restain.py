@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from karyoscope.cli._choices import Device
 from karyoscope.cli._extras import require
-from karyoscope.cli._terminal import complain, warnings_told
-from karyoscope.errors import KaryoscopeError
-from karyoscope.slides import find_slides
+from karyoscope.cli._terminal import complain
 
 app = typer.Typer(
     name="restain",
@@ -37,14 +35,14 @@ def train_command(
         float, typer.Option(help="Micrometres per pixel that the network is to work at.")
     ] = 0.5,
     name: Annotated[
-        str | None, typer.Option(help="Of the bundle; that of --out if missing.")
+        str | None, typer.Option(help="Name of the bundle; by default that of --out.")
     ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change a setting: steps=2000, width=8, adversarial=0."),
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in --out.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
     workers: Workers = 0,
 ) -> None:
     """Train a RestainNet. Needs no labels, only images stained as wanted.
@@ -53,8 +51,6 @@ def train_command(
     `pip install karyoscope[train]`.
     """
     require("train", "torch", "lightning", "onnx", "safetensors")
-    if device not in ("auto", "cpu", "cuda"):
-        raise typer.BadParameter(f"--device takes auto, cpu or cuda, not {device!r}")
     import torch
 
     from karyoscope.training.restain import train_restainer
@@ -67,7 +63,7 @@ def train_command(
     given = {"name": name or out.resolve().name, "mpp": scale}
     settings = RestainSettings.of_changes(changes or [], **given)
     images = read_target(target, settings.mpp, mpp)
-    print(train_restainer(settings, images, out, resume, device))
+    print(train_restainer(settings, images, out, resume, device.value))
 
 
 @app.command("apply")
@@ -91,27 +87,19 @@ def apply_command(
     and then changed window by window. Inputs that fail are named, the others go on, and the exit
     code is then 1.
     """
-    from karyoscope.pipeline.recolour import recolour_file
-    from karyoscope.pipeline.stain import load_stain
+    from karyoscope.pipeline.stains import recolour_slides
 
-    stain = load_stain(model if target is None else f"{model}:{target}", mpp, workers)
-    slides, problems = find_slides(inputs)
-    for problem in problems:
-        complain(problem)
-    failed = len(problems)
-    claimed: dict[str, Path] = {}
-    for path in slides:
-        try:
-            first = claimed.setdefault(path.stem, path)
-            if first != path:
-                raise KaryoscopeError(f"{path}: its result would have the name of {first}'s")
-            with warnings_told(path):
-                print(recolour_file(path, out, stain, mpp, overwrite))
-        except KaryoscopeError as error:
-            failed += 1
-            complain(str(error))
+    result = recolour_slides(
+        inputs,
+        out,
+        model if target is None else f"{model}:{target}",
+        mpp,
+        overwrite=overwrite,
+        threads=workers,
+        warn=lambda path, line: complain(line),
+        watch=lambda found: print(found) if isinstance(found, Path) else complain(found),
+    )
+    failed = len(result.problems)
     if failed:
-        print(
-            f"karyoscope: {failed} of {len(slides) + len(problems)} inputs failed", file=sys.stderr
-        )
+        complain(f"{failed} of {failed + len(result.written)} inputs failed")
         raise typer.Exit(1)

@@ -4,47 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-import sys
-import time
-import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
-from functools import partial
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from karyoscope.cli._choices import names_of
-from karyoscope.cli._terminal import complain, no_bar, progress_bar, warnings_told
-from karyoscope.cluster import Cluster, segment_slides
-from karyoscope.errors import KaryoscopeError
-from karyoscope.export import WRITERS, summary_table
-from karyoscope.export.cohort import NAME as COHORT
+from karyoscope.cli._batch import TerminalListener
+from karyoscope.cli._choices import Device, Views, names_of
+from karyoscope.cli._terminal import complain
+from karyoscope.cluster import Cluster
+from karyoscope.export import WRITERS
 from karyoscope.features import GROUPS, RADIUS_UM
-from karyoscope.inference import DEVICES, VIEWS, Model
 from karyoscope.pipeline import (
     FEATURES,
     FORMATS,
-    PREVIEW_SUFFIX,
-    Progress,
+    InvalidOptions,
+    LocalExecutor,
     Roi,
-    RunBlocks,
     SegmentOptions,
-    done_before,
-    has_gaps,
-    journal_folder,
-    load_stain,
-    prepare_model,
-    run_blocks,
-    segment_file,
-    stains_before,
+    segment_slides,
 )
-from karyoscope.report import write_cohort
-from karyoscope.slides import find_slides
-from karyoscope.slides.base import slide_name
 
 app = typer.Typer()
 
@@ -64,13 +44,22 @@ def segment(
         typer.Option(help="Micrometres per pixel, where the files do not state it."),
     ] = None,
     formats: Annotated[
-        str, typer.Option("--format", help="Formats to write, separated by commas.")
+        str,
+        typer.Option(
+            "--format",
+            help=f"Formats to write, separated by commas, of {', '.join(WRITERS)}.",
+        ),
     ] = ",".join(FORMATS),
     features: Annotated[
         str,
-        typer.Option(help=f"What to measure, of {', '.join(GROUPS)}; '' for nothing."),
+        typer.Option(
+            metavar="|".join(GROUPS),
+            help="Groups of features to measure, separated by commas; '' for none.",
+        ),
     ] = ",".join(FEATURES),
-    radius: Annotated[float, typer.Option(help="Of local densities, in µm.")] = RADIUS_UM,
+    radius: Annotated[
+        float, typer.Option(help="Radius of the neighbourhood of local densities, in µm.")
+    ] = RADIUS_UM,
     roi: Annotated[
         str | None,
         typer.Option(metavar="X,Y,W,H", help="Only this region, in pixels of level 0."),
@@ -90,11 +79,13 @@ def segment(
             " resemble), clahe, or a bundle of `karyoscope restain train`.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help=f"{', '.join(DEVICES)}.")] = "auto",
+    device: Annotated[Device, typer.Option(help="What runs the network.")] = Device.AUTO,
     tta: Annotated[
-        int,
-        typer.Option(help="Views averaged: 1, 2, 4, 8 (flips, quarter turns), 16 (and stains)."),
-    ] = 1,
+        Views,
+        typer.Option(
+            help="Views averaged: up to 8 flips and quarter turns; 16: each twice, other stains."
+        ),
+    ] = Views.ONE,
     workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
     cluster: Annotated[
         str | None,
@@ -119,133 +110,41 @@ def segment(
     Writes <stem>.geojson, .parquet, .csv, .labels.tif, .overlay.png and .summary.json for each
     input; positions are in pixels of level 0. Inputs that fail are named, the others go on, and
     the exit code is then 1. The same command again goes on where it was stopped, and leaves what
-    is done. Of several inputs, cohort.csv and cohort.html tell in one place.
+    is done. Several inputs also give cohort.csv and cohort.html.
     """
-    written = names_of("--format", formats, WRITERS)
-    options = SegmentOptions(written, overwrite, _roi(roi), tissue, retry_failed)
-    measured = names_of("--features", features, GROUPS)
-    _require(math.isfinite(radius) and radius > 0, f"--radius takes a length, not {radius:g}")
-    options = replace(options, features=measured, radius_um=radius, preview=preview)
+    radius_fits = math.isfinite(radius) and radius > 0
+    _require(radius_fits, f"--radius takes a length, not {radius:g}")
     _require(not (overwrite and retry_failed), "--overwrite runs all again, not --retry-failed")
-    _require(device in DEVICES, f"--device takes {', '.join(DEVICES)}, not {device!r}")
-    _require(tta in VIEWS, f"--tta takes {', '.join(map(str, VIEWS))} views, not {tta}")
-    found, problems = find_slides(inputs)
-    named = [Path(given) for given in inputs]
-    slides = [path for path in found if path in named or not _is_result(path)]
-    one = tissue in ("auto", "none") or len(slides) <= 1
-    _require(one, f"--tissue {tissue} is drawn on one slide; {len(slides)} are given")
-    for problem in problems:
-        complain(problem)
-    if slides:
-        with ExitStack() as stack:
-            if cluster is None:
-                runner = prepare_model(model, device, workers, tta, options.formats)
-            else:
-                slides = [path.absolute() for path in slides]
-                machines = Cluster(cluster, model, device, workers, tta, options.formats)
-                runner = stack.enter_context(machines).model
-            if stain is not None:
-                options = replace(options, stain=load_stain(stain, runner.mpp, workers))
-                stains_before(runner, options.stain)
-            place: dict[str, Any] = {}
-            if cluster is not None:
-                place = {"run": machines.run_blocks, "bar": no_bar}
-            job: Callable[[Path], dict[str, Any]] = partial(
-                _one, out=out, model=runner, mpp=mpp, options=options, **place
-            )
-            if cluster is not None:
-                job = stack.enter_context(segment_slides(machines, _distinct(slides), job))
-            summaries, failed = _batch(slides, out, job, as_json)
-    else:
-        summaries, failed = [], 0
+    options = SegmentOptions(
+        names_of("--format", formats, WRITERS),
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        preview=preview,
+        mpp=mpp,
+        roi=_roi(roi),
+        tissue=tissue,
+        stain=stain,
+        features=names_of("--features", features, GROUPS),
+        radius_um=radius,
+    )
+    place = device.value, workers, int(tta)
+    executor = LocalExecutor(*place) if cluster is None else Cluster(cluster, *place)
+    listener = TerminalListener(bars=cluster is None, tables=not as_json)
+    try:
+        with closing(executor), listener:
+            result = segment_slides(inputs, out, model, options, executor, listener)
+    except InvalidOptions as error:
+        raise typer.BadParameter(str(error)) from error
+    except KeyboardInterrupt:
+        if listener.current is None:
+            raise
+        complain(f"interrupted at {listener.current}; the same command again goes on from there")
+        raise typer.Exit(130) from None
     if as_json:
-        print(json.dumps(summaries, indent=2))
-    failed += len(problems)
-    if failed:
-        complain(f"{failed} of {len(slides) + len(problems)} inputs failed or are incomplete")
+        print(json.dumps(result.summaries, indent=2))
+    if result.failed:
+        complain(f"{result.failed} of {result.inputs} inputs failed or are incomplete")
         raise typer.Exit(1)
-
-
-def _batch(
-    slides: list[Path], out: Path, one: Callable[[Path], dict[str, Any]], quiet: bool
-) -> tuple[list[dict[str, Any]], int]:
-    """Segment slide after slide; the summaries, and how many slides failed or have gaps."""
-    summaries: list[dict[str, Any]] = []
-    failed = 0
-    claimed: dict[str, Path] = {}
-    problems: dict[str, tuple[str, str]] = {}
-    for path in slides:
-        try:
-            first = claimed.setdefault(slide_name(path), path)
-            if first != path:
-                raise KaryoscopeError(f"{path}: its results would have the names of {first}'s")
-            with warnings_told(path):
-                summary = one(path)
-        except (KaryoscopeError, OSError) as error:
-            failed += 1
-            line = f"{path}: {error.strerror or error}" if isinstance(error, OSError) else error
-            complain(str(line))
-            problems[slide_name(path)] = path.name, str(line)
-            if journal_folder(path, out).exists():
-                complain(f"{path.name}: what is done is kept; the same command again goes on")
-        except KeyboardInterrupt:
-            complain(f"interrupted at {path}; the same command again goes on from there")
-            raise typer.Exit(130) from None
-        except Exception:
-            # A defect of ours; it must not cost the user the other slides.
-            failed += 1
-            traceback.print_exc()
-            complain(f"{path}: this should not happen, please report the lines above")
-            problems[slide_name(path)] = path.name, "a defect of karyoscope"
-        else:
-            failed += has_gaps(summary)
-            summaries.append(summary)
-            if not quiet:
-                Console().print(summary_table(summary))
-    if out.is_dir() and (len(slides) > 1 or (out / COHORT).exists()):
-        try:
-            write_cohort(out, problems)
-        except KaryoscopeError as error:
-            complain(str(error))
-    return summaries, failed
-
-
-def _distinct(slides: list[Path]) -> list[Path]:
-    """Of slides whose results would have the same names, the first."""
-    return list({slide_name(path): path for path in reversed(slides)}.values())[::-1]
-
-
-def _one(
-    path: Path,
-    out: Path,
-    model: Model,
-    mpp: float | None,
-    options: SegmentOptions,
-    run: RunBlocks = run_blocks,
-    bar: Callable[[str], AbstractContextManager[Callable[[Progress], None]]] = progress_bar,
-) -> dict[str, Any]:
-    """Segment one slide; its summary."""
-    done = done_before(path, out, model, mpp, options)
-    if done is not None:
-        remedy = "--retry-failed runs the gaps again" if has_gaps(done) else "nothing to do"
-        complain(f"{path.name}: done before with the same settings; {remedy}")
-        return done
-    started = time.perf_counter()
-    kept = 0
-
-    def watch(progress: Progress) -> None:
-        nonlocal kept
-        kept = progress.blocks_kept
-        show(progress)
-
-    with bar(path.name) as show:
-        summary = segment_file(path, out, model, mpp, options, watch, run)
-    for line in summary["warnings"]:
-        complain(f"{path.name}: {line}")
-    elapsed = time.perf_counter() - started
-    before = f", {kept} blocks of an earlier run taken over" if kept else ""
-    print(f"{path.name}: {summary['nuclei']:,} nuclei in {elapsed:.1f} s{before}", file=sys.stderr)
-    return summary
 
 
 def _roi(text: str | None) -> Roi | None:
@@ -258,16 +157,6 @@ def _roi(text: str | None) -> Roi | None:
         raise typer.BadParameter(usage) from error
     _require(width > 0 and height > 0, usage)
     return x, y, width, height
-
-
-def _is_result(path: Path) -> bool:
-    """Whether an earlier run wrote an image, in case its folder is the input's."""
-    written = [PREVIEW_SUFFIX, *(writer.suffix for writer in WRITERS.values())]
-    suffixes = [suffix for suffix in written if path.name.endswith(suffix)]
-    return any(
-        path.with_name(path.name.removesuffix(suffix) + WRITERS["summary"].suffix).exists()
-        for suffix in suffixes
-    )
 
 
 def _require(fits: bool, usage: str) -> None:

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
+from karyoscope.cli._choices import Device, Style
 from karyoscope.cli._extras import require
 from karyoscope.cli._terminal import complain, counting_bar
-from karyoscope.datasets.convert import LAYOUTS, convert
-from karyoscope.errors import KaryoscopeError
+from karyoscope.datasets.convert import LAYOUTS
 
 app = typer.Typer(
     name="synthesize",
@@ -42,18 +42,16 @@ def train_command(
         list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in --out.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[Device, typer.Option(help="What trains the networks.")] = Device.AUTO,
     workers: Workers = 0,
 ) -> None:
     """Train a mask-to-image GAN. Needs `pip install karyoscope[train]`."""
     _prepare(workers)
-    if device not in ("auto", "cpu", "cuda"):
-        raise typer.BadParameter(f"--device takes auto, cpu or cuda, not {device!r}")
     from karyoscope.training.synthesis.recipe import load_synthesis_recipe
     from karyoscope.training.synthesis.train import train_generator
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    print(train_generator(load_synthesis_recipe(source, changes), out, resume, device))
+    print(train_generator(load_synthesis_recipe(source, changes), out, resume, device.value))
 
 
 @app.command("write")
@@ -77,53 +75,54 @@ def write_command(
         float, typer.Option(help="Share of masks chosen for their rare classes.", min=0, max=1)
     ] = 0.0,
     style: Annotated[
-        str, typer.Option(help="Colours of the mask's own tile (own) or of another (other).")
-    ] = "own",
+        Style, typer.Option(help="Colours of the mask's own tile, or of another.")
+    ] = Style.OWN,
     shift: Annotated[float, typer.Option(help="Nuclei move by up to ± this, px.", min=0)] = 3.0,
     turn: Annotated[float, typer.Option(help="Nuclei turn by up to ± this, degrees.", min=0)] = 3.0,
-    layout: Annotated[str, typer.Option("--to", help=f"Layout: {', '.join(LAYOUTS)}.")] = "folder",
+    layout: Annotated[
+        str, typer.Option("--to", metavar="|".join(LAYOUTS), help="Layout of the dataset.")
+    ] = "folder",
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset written before.")] = False,
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
     """Move the nuclei of real masks, paint them, and write the pairs as a dataset."""
-    if style not in ("own", "other"):
-        raise typer.BadParameter(f"--style takes own or other, not {style!r}")
     if split is not None and data is None:
         raise typer.BadParameter("--split is a part of --data: give both")
-    if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
-        raise KaryoscopeError(f"{out} exists; give another --out or --overwrite")
     _prepare(workers)
     from karyoscope.training.schema import DataSource
-    from karyoscope.training.synthesis.data import load_part, load_sources
-    from karyoscope.training.synthesis.generator import load_generator
-    from karyoscope.training.synthesis.recipe import load_synthesis_recipe
-    from karyoscope.training.synthesis.tiles import Motion, SyntheticTiles
+    from karyoscope.training.synthesis import Motion, write_pairs
 
-    generator = load_generator(run)
-    if data is None and not (run / "recipe.yaml").is_file():
-        raise KaryoscopeError(f"{run} holds no recipe.yaml that names images: give --data")
-    if data is None:
-        recipe = load_synthesis_recipe(run / "recipe.yaml", [f"training.tile={size}"])
-        source = load_sources(recipe)
-    else:
+    given = None
+    if data is not None:
         given = DataSource.model_validate({"path": data, "mpp": mpp, "taxonomy": classes})
-        parts = None if split is None else (split, part)
-        source = load_part(given, parts, generator.taxonomy, float(generator.card["mpp"]), size)
-    for line in source.skipped:
-        complain(line)
-    motion = Motion(shift, turn)
-    tiles = SyntheticTiles(generator, source, n, size, seed, balanced, style, motion)  # type: ignore[arg-type]
     with counting_bar(n, "painting") as advance:
-        result = convert(tiles, layout, out, overwrite=overwrite, seen=lambda sample: advance())
+        written = write_pairs(
+            run,
+            out,
+            n,
+            data=given,
+            split=None if split is None else (split, part),
+            size=size,
+            seed=seed,
+            balanced=balanced,
+            style=style.value,
+            motion=Motion(shift, turn),
+            layout=layout,
+            overwrite=overwrite,
+            watch=advance,
+        )
+    for line in written.skipped:
+        complain(line)
     if as_json:
-        found = {"out": str(out), "images": result.images, "nuclei": result.nuclei}
-        print(json.dumps(found | {"lost": tiles.lost, "licence": generator.card["licence"]}))
+        names = ("images", "nuclei", "lost", "licence")
+        found = {"out": str(out)} | {name: getattr(written, name) for name in names}
+        print(json.dumps(found))
     else:
-        print(f"{result.images} images with {result.nuclei} nuclei written to {out}")
-        print(f"licence: {generator.card['licence']}")
-    if tiles.lost:
-        complain(f"{tiles.lost} nuclei found no room in crowded masks and were left out")
+        print(f"{written.images} images with {written.nuclei} nuclei written to {out}")
+        print(f"licence: {written.licence}")
+    if written.lost:
+        complain(f"{written.lost} nuclei found no place in crowded masks and were left out")
 
 
 @app.command("distance")
@@ -149,23 +148,12 @@ def distance_command(
     Values depend on the encoder and on the number of tiles: compare only what one command prints.
     """
     _prepare(workers)
-    from karyoscope.datasets import open_dataset
     from karyoscope.training.schema import DataSource
-    from karyoscope.training.synthesis.data import load_part
-    from karyoscope.training.synthesis.distance import TileFeatures, real_tiles, tile_distance
+    from karyoscope.training.synthesis import TileFeatures, dataset_distance
 
-    features = TileFeatures(encoder, weights)
-    painted = open_dataset(synthetic).whole()
-    images = [sample.image for sample in painted]
-    sizes = {image.shape[:2] for image in images}
-    if len(images) < 2 or len({edge for size in sizes for edge in size}) != 1:
-        raise KaryoscopeError(f"{synthetic}: not two or more square tiles of one size")
-    size = images[0].shape[0]
-    parts = None if split is None else (split, part)
     given = DataSource.model_validate({"path": real, "mpp": mpp, "taxonomy": classes})
-    source = load_part(given, parts, painted.taxonomy, painted.mpp, size)
-    expected, other = real_tiles(source, len(images), size, seed)
-    found = tile_distance(images[: len(expected)], expected, other, features)
+    parts = None if split is None else (split, part)
+    found = dataset_distance(synthetic, given, TileFeatures(encoder, weights), parts, seed)
     if as_json:
         print(json.dumps(found.to_dict()))
         return

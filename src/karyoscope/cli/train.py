@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from karyoscope.cli._choices import Device, Log
 
 app = typer.Typer()
 
@@ -33,8 +35,10 @@ def train(
         int | None,
         typer.Option(help="Train for so many steps; the schedule is fitted to them.", min=1),
     ] = None,
-    log: Annotated[str, typer.Option(help="csv, or tensorboard beside it.")] = "csv",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    log: Annotated[
+        Log, typer.Option(help="Format of the curves; TensorBoard is written beside the CSV.")
+    ] = Log.CSV,
+    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
     devices: Annotated[
         int | None, typer.Option(help="GPUs (or processes) that share a step.", min=1)
     ] = None,
@@ -52,17 +56,14 @@ def train(
 
     if seconds is not None and (steps is not None or (devices or 1) > 1):
         raise typer.BadParameter("--time goes without --steps and with one device")
-    if log not in ("csv", "tensorboard"):
-        raise typer.BadParameter(f"--log takes csv or tensorboard, not {log!r}")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if workers:
         torch.set_num_threads(workers)
     also = [] if devices is None else [f"training.devices={devices}"]
-    log_to: Literal["csv", "tensorboard"] = "tensorboard" if log == "tensorboard" else "csv"
     loaded = load_recipe(recipe, [*(changes or []), *also])
     if steps is not None:
         loaded = stretched(loaded, steps)
-    last = run(loaded, out, resume, device, packed, log_to, seconds)
+    last = run(loaded, out, resume, device.value, packed, log.value, seconds)
     # With several devices this program runs once for each.
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(last)

@@ -5,10 +5,9 @@ runs of neighbouring blocks, are tasks: whoever takes one opens the slide by its
 (and models given by path) must be on storage that all machines see under one name. What is lost
 with a machine is run again on another.
 
-Ray is imported when a :class:`Cluster` is made, and not before.
+Ray is imported when a :class:`Cluster` loads a model, and not before.
 """
 
 from karyoscope.cluster.cluster import Cluster
-from karyoscope.cluster.slides import segment_slides
 
-__all__ = ["Cluster", "segment_slides"]
+__all__ = ["Cluster"]

@@ -21,7 +21,7 @@ from karyoscope.cluster.work import Job, ModelSource, Region, run_region, try_mo
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Engine, Maps, Model, find_bundle
 from karyoscope.nuclei import Nuclei
-from karyoscope.pipeline import Area, Facts, Layout, Progress, warm_up
+from karyoscope.pipeline import Area, BlockReport, Layout, Progress, warm_up
 from karyoscope.slides import Slide
 
 LOCAL = "local"
@@ -31,59 +31,75 @@ RETRIES = 5
 _CPUS = 2
 #: Tasks that are waiting for each that can run, so that no machine waits for the next.
 _AHEAD = 2
+#: Slides at once, at least and at most; each has its files open here.
+_FEWEST_SLIDES, _MOST_SLIDES = 2, 8
+#: Tasks at once that one slide keeps busy, save at its end.
+_TASKS_OF_SLIDE = 4
 _LOCAL_STORE_BYTES = 512 << 20
 _POLL_S = 0.5
 #: How long the machines of a cluster may take to come up.
-_PATIENCE_S = 60.0
+_STARTUP_S = 60.0
 
 
 class Cluster:
-    """Machines that run blocks, and the model they run.
+    """Machines that run blocks: an :class:`~karyoscope.pipeline.Executor`.
+
+    Nothing is connected until :meth:`load` is called.
 
     Parameters
     ----------
     address : str
-        Of a Ray cluster (``auto`` on one of its machines, ``host:port``, ``ray://host:port``), or
-        ``local``: processes on this machine.
-    model : str or path
-        A shipped model by name, or a bundle by path; see :func:`karyoscope.pipeline.prepare_model`.
+        Address of a Ray cluster (``auto`` on one of its machines, ``host:port`` or
+        ``ray://host:port``), or ``local`` for processes on this machine.
     device : {"auto", "cpu", "cuda"}
         ``auto`` is GPUs, one a task, where the cluster has some, and else CPUs.
     threads : int
         CPUs of a task; 0 for two.
     tta : int
         Views that are averaged.
-    formats : sequence of str
-        That will be written here.
-
-    Attributes
-    ----------
-    model : Model
-        The model without an engine, for planning and writing.
-
-    Raises
-    ------
-    KaryoscopeError
-        If Ray is not installed, nothing answers at the address, the machines have not what a task
-        needs, or the model cannot be used there.
     """
 
-    def __init__(
-        self,
-        address: str,
-        model: str | Path = "lizard",
-        device: str = "auto",
-        threads: int = 0,
-        tta: int = 1,
-        formats: Sequence[str] = (),
-    ) -> None:
-        self._ray = _import_ray()
+    def __init__(self, address: str, device: str = "auto", threads: int = 0, tta: int = 1) -> None:
+        self.threads = threads
+        self._address, self._asked_device, self._tta = address, device, tta
+        self._ray: Any = None
+        self._joined = False
+        self._source: ModelSource | None = None
         self._stopped = threading.Event()
-        self._connect(address)
+
+    def locate(self, path: Path) -> Path:
+        """Return the path of a slide from the root on: other machines open it by that."""
+        return path.absolute()
+
+    def load(self, model: str | Path, formats: Sequence[str] = ()) -> Model:
+        """Connect, and load a model on the machines.
+
+        Parameters
+        ----------
+        model : str or path
+            A shipped model by name, or a bundle by path; see
+            :func:`karyoscope.pipeline.prepare_model`.
+        formats : sequence of str
+            Formats that will be written here.
+
+        Returns
+        -------
+        Model
+            The model without an engine, for planning and writing.
+
+        Raises
+        ------
+        KaryoscopeError
+            If Ray is not installed, nothing answers at the address, the machines have not what a
+            task needs, or the model cannot be used there.
+        """
+        if self._ray is None:
+            self._ray = _import_ray()
+            self._connect(self._address)
         try:
-            self._cpus, self._gpus = self._choose(device, threads)
+            self._cpus, self._gpus = self._choose(self._asked_device, self.threads)
             kind = "cuda" if self._gpus else "cpu"
-            self._source = ModelSource(_found_anywhere(str(model)), kind, self._cpus, tta)
+            self._source = ModelSource(_found_anywhere(str(model)), kind, self._cpus, self._tta)
             self._software = version("karyoscope")
             bundle = find_bundle(model)
             warm_up(bundle, formats)
@@ -92,7 +108,7 @@ class Cluster:
             self.close()
             raise
         self._device = tried.device
-        self.model = Model(bundle, _Elsewhere(tried.device), tta)
+        return Model(bundle, _RemoteEngine(tried.device), self._tta)
 
     def _connect(self, address: str) -> None:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
@@ -109,7 +125,7 @@ class Cluster:
 
     def _choose(self, device: str, threads: int) -> tuple[int, int]:
         """CPUs and GPUs of a task, once a machine has them."""
-        waited = time.monotonic() + _PATIENCE_S
+        waited = time.monotonic() + _STARTUP_S
         while True:
             nodes = self._resources()
             most = int(max((node.get("CPU", 0) for node in nodes), default=0))
@@ -139,6 +155,11 @@ class Cluster:
             slots += min(fit, int(node.get("GPU", 0))) if self._gpus else fit
         return max(1, slots)
 
+    @property
+    def slides_at_once(self) -> int:
+        """Slides that are run at the same time, so that no machine waits while one ends."""
+        return min(max(_FEWEST_SLIDES, self.slots // _TASKS_OF_SLIDE), _MOST_SLIDES)
+
     def _task(self, function: Any) -> Any:
         options: dict[str, Any] = {"num_cpus": self._cpus, "max_retries": RETRIES}
         if self._gpus:
@@ -153,19 +174,18 @@ class Cluster:
         layout: Layout,
         area: Area,
         indices: Collection[int],
-        progress: Progress | None = None,
-    ) -> Generator[tuple[int, Nuclei, Facts]]:
+        progress: Progress,
+    ) -> Generator[tuple[int, Nuclei, BlockReport]]:
         """Segment some blocks of a slide, as :func:`karyoscope.pipeline.run_blocks` does.
 
         Blocks that were lost with the machine that ran them, again and again, have no nuclei, and
-        their facts say so.
+        their report says so.
 
         Raises
         ------
         KaryoscopeError
             If the slide or the model cannot be used where the blocks are run.
         """
-        progress = progress or Progress()
         job = Job(uuid.uuid4().hex, slide, layout, area)
         packed = self._ray.put(self._ray.cloudpickle.dumps(job))
         task = self._task(run_region)
@@ -178,21 +198,21 @@ class Cluster:
                     asked = task.remote(job.key, packed, self._source, self._software, region)
                     running.append((region, asked))
                 region, asked = running.popleft()
-                yield from self._collect(region, asked, job, progress)
+                yield from self._collect(region, asked, job, model, progress)
         finally:
             for _, asked in running:
                 self._ray.cancel(asked)
 
     def _collect(
-        self, region: list[int], asked: Any, job: Job, progress: Progress
-    ) -> list[tuple[int, Nuclei, Facts]]:
+        self, region: list[int], asked: Any, job: Job, model: Model, progress: Progress
+    ) -> list[tuple[int, Nuclei, BlockReport]]:
         try:
             done = self._result(asked)
         except self._ray.exceptions.RayTaskError:
             # A defect of ours.
             raise
         except self._ray.exceptions.RayError as error:
-            return self._lost(region, error, job)
+            return self._lost(region, error, job, model)
         for stage, seconds in done.seconds.items():
             progress.seconds[stage] = progress.seconds.get(stage, 0.0) + seconds
         if done.device != self._device:
@@ -215,14 +235,14 @@ class Cluster:
         raise KaryoscopeError("stopped")
 
     def _lost(
-        self, region: list[int], error: Exception, job: Job
-    ) -> list[tuple[int, Nuclei, Facts]]:
+        self, region: list[int], error: Exception, job: Job, model: Model
+    ) -> list[tuple[int, Nuclei, BlockReport]]:
         """Blocks that no machine could finish, without nuclei."""
         why = f"lost on the cluster {RETRIES + 1} times: {type(error).__name__}"
         blocks = list(job.layout.blocks())
-        empty = Nuclei.empty(self.model.taxonomy, job.slide.mpp)
+        empty = Nuclei.empty(model.taxonomy, job.slide.mpp)
         return [
-            (index, empty, Facts(0.0, failed=(job.area.on_slide(blocks[index].own), why)))
+            (index, empty, BlockReport(0.0, failed=(job.area.on_slide(blocks[index].own), why)))
             for index in region
         ]
 
@@ -235,6 +255,7 @@ class Cluster:
         self.stop()
         if self._joined:
             self._ray.shutdown()
+        self._ray, self._joined = None, False
 
     def __enter__(self) -> Self:
         return self
@@ -243,7 +264,7 @@ class Cluster:
         self.close()
 
 
-class _Elsewhere(Engine):
+class _RemoteEngine(Engine):
     """Stands for the engines of other machines."""
 
     def __init__(self, device: str) -> None:
@@ -266,6 +287,6 @@ def _import_ray() -> Any:
 
 
 def _found_anywhere(model: str) -> str:
-    """Names as they are, paths as they are seen from any folder."""
+    """Return names as they are, and paths from the root on."""
     parts = [part.strip() for part in model.split(",")]
     return ",".join(str(Path(part).resolve()) if Path(part).exists() else part for part in parts)

@@ -18,7 +18,7 @@ def divide(indices: Iterable[int], slots: int, band: int) -> list[list[int]]:
     Parameters
     ----------
     indices : iterable of int
-        Of the blocks.
+        Places of the blocks among all blocks of the layout.
     slots : int
         Tasks that can run at once.
     band : int

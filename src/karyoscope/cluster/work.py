@@ -12,7 +12,7 @@ from importlib.metadata import version
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Model
 from karyoscope.nuclei import Nuclei
-from karyoscope.pipeline import Area, Facts, Layout, Progress, prepare_model, run_blocks
+from karyoscope.pipeline import Area, BlockReport, Layout, Progress, prepare_model, run_blocks
 from karyoscope.slides import Slide
 
 _OPEN_SLIDES = 2
@@ -54,7 +54,7 @@ class Region:
 
     Attributes
     ----------
-    blocks : list of (int, Nuclei, Facts)
+    blocks : list of (int, Nuclei, BlockReport)
         As :func:`karyoscope.pipeline.run_blocks` yields them.
     seconds : dict of str to float
         Busy time of each stage.
@@ -64,7 +64,7 @@ class Region:
         Why there are no blocks, where nothing could be done.
     """
 
-    blocks: list[tuple[int, Nuclei, Facts]] = field(default_factory=list)
+    blocks: list[tuple[int, Nuclei, BlockReport]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     device: str = ""
     problem: str = ""
@@ -78,14 +78,14 @@ def run_region(
     Parameters
     ----------
     key : str
-        Of the job.
+        Key of the job.
     packed : bytes
         The job, pickled.
     source : ModelSource
     software : str
         Version of karyoscope that asks.
     indices : sequence of int
-        Of the blocks.
+        Places of the blocks among all blocks of the layout.
     """
     try:
         _check_version(software)
@@ -102,7 +102,7 @@ def run_region(
 
 
 def try_model(source: ModelSource, software: str) -> Region:
-    """Load the model, and tell what runs it: a region without blocks."""
+    """Load the model and return what runs it, as a region without blocks."""
     try:
         _check_version(software)
         return Region(device=_load(source).engine.device)

@@ -1,8 +1,8 @@
 """Predictions and models against annotated images: scores, figures, tuned parameters."""
 
-from karyoscope.evaluation.compare import Comparison, compare, read_evaluation
+from karyoscope.evaluation.comparison import Comparison, compare, read_evaluation
 from karyoscope.evaluation.counting import composition
-from karyoscope.evaluation.outcome import GROUPINGS, Outcome, by_group
+from karyoscope.evaluation.from_paths import evaluate, names_of_part
 from karyoscope.evaluation.predictions import (
     FORMATS,
     Prediction,
@@ -10,22 +10,30 @@ from karyoscope.evaluation.predictions import (
     open_predictions,
 )
 from karyoscope.evaluation.predictions.model import ModelPredictions
-from karyoscope.evaluation.score import Rules, evaluate_model, evaluate_predictions
+from karyoscope.evaluation.result import GROUPINGS, EvaluationResult, by_group
+from karyoscope.evaluation.score import ScoringOptions, evaluate_model, evaluate_predictions
+from karyoscope.evaluation.tuning import TunedScore, TuningListener, TuningResult, tune_model
 
 __all__ = [
     "FORMATS",
     "GROUPINGS",
     "Comparison",
+    "EvaluationResult",
     "ModelPredictions",
-    "Outcome",
     "Prediction",
     "Predictions",
-    "Rules",
+    "ScoringOptions",
+    "TunedScore",
+    "TuningListener",
+    "TuningResult",
     "by_group",
     "compare",
     "composition",
+    "evaluate",
     "evaluate_model",
     "evaluate_predictions",
+    "names_of_part",
     "open_predictions",
     "read_evaluation",
+    "tune_model",
 ]

@@ -42,21 +42,21 @@ class Change:
     back: Pixels = _as_it_is
     shift: int = 0
 
-    def window(self, image: np.ndarray, room: int) -> np.ndarray:
+    def window(self, image: np.ndarray, margin: int) -> np.ndarray:
         """Changed window of an image that is larger by some pixels on every side.
 
         Parameters
         ----------
-        image : ndarray of uint8, shape (h + 2 room, w + 2 room, 3)
-        room : int
+        image : ndarray of uint8, shape (h + 2 margin, w + 2 margin, 3)
+        margin : int
             At least the length of the shift: no pixel is ever made up.
 
         Returns
         -------
         ndarray of uint8, shape (h, w, 3) or (w, h, 3)
         """
-        first = room + self.shift
-        rows, columns = (slice(first, edge - 2 * room + first) for edge in image.shape[:2])
+        first = margin + self.shift
+        rows, columns = (slice(first, edge - 2 * margin + first) for edge in image.shape[:2])
         return np.ascontiguousarray(self.pixels(image[rows, columns]))
 
     def align(self, before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,19 +11,20 @@ import numpy as np
 from karyoscope.datasets import Dataset, Record, Sample, common_taxonomy, merge_classes
 from karyoscope.datasets.resample import same_scale
 from karyoscope.errors import KaryoscopeError
-from karyoscope.evaluation.outcome import Outcome
 from karyoscope.evaluation.patches import SIZE, cut
 from karyoscope.evaluation.predictions import Prediction, Predictions
 from karyoscope.evaluation.predictions.model import ModelPredictions
+from karyoscope.evaluation.result import EvaluationResult
 from karyoscope.inference import Model
 from karyoscope.metrics import PROTOCOLS, Evaluation, Pair, find_protocol
 from karyoscope.taxonomy import Taxonomy
 
 Watch = Callable[[Sample, Prediction], None]
+Begin = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Rules:
+class ScoringOptions:
     """How a set of images is scored.
 
     Attributes
@@ -55,9 +56,10 @@ class Rules:
 def evaluate_predictions(
     truth: Dataset,
     predictions: Predictions,
-    rules: Rules | None = None,
-    seen: Watch = lambda sample, prediction: None,
-) -> Outcome:
+    options: ScoringOptions | None = None,
+    watch: Watch = lambda sample, prediction: None,
+    begin: Begin = lambda images: None,
+) -> EvaluationResult:
     """Score predictions against annotated images.
 
     Class sets that differ meet in :func:`karyoscope.datasets.common_taxonomy`; predictions
@@ -69,14 +71,16 @@ def evaluate_predictions(
     truth : Dataset
     predictions : Predictions
         From :func:`karyoscope.evaluation.open_predictions`.
-    rules : Rules, optional
-    seen : callable
+    options : ScoringOptions, optional
+    watch : callable
         Called with every image and its prediction, for progress and pictures; their classes are
         those that are scored.
+    begin : callable
+        Called once with the number of images that were chosen.
 
     Returns
     -------
-    Outcome
+    EvaluationResult
 
     Raises
     ------
@@ -84,82 +88,83 @@ def evaluate_predictions(
         If no image could be scored, the class sets have nothing in common, or the protocol needs
         a pixel size that is unknown.
     """
-    rules = rules or Rules()
+    options = options or ScoringOptions()
     found = predictions.taxonomy
     scored = None if found is None else common_taxonomy(truth.taxonomy, found)
-    outcome = _empty(truth, predictions, rules, scored)
-    mpp = outcome.evaluation.mpp
+    result = _empty(truth, predictions, options, scored)
+    mpp = result.evaluation.mpp
     table = None if found is None or scored is None else _table(found, scored)
-    chosen = _chosen(truth, rules.records, outcome)
+    chosen = _chosen(truth, options.records, result)
     truth = truth if scored is None else merge_classes(truth, scored)
+    begin(len(chosen))
     for record in chosen:
         try:
             sample = truth.load(record)
             prediction = _checked(predictions.load(sample), sample, mpp)
         except KaryoscopeError as error:
-            outcome.problems.append(str(error))
+            result.problems.append(str(error))
             continue
         prediction = _in_scored_classes(prediction, table)
-        pairs = _pairs(sample, prediction, rules.side, scored is not None)
+        pairs = _pairs(sample, prediction, options.side, scored is not None)
         counting: Iterable[Pair | None] = repeat(None)
         if prediction.counting is not None:
-            counting = _pairs(sample, prediction.counting, rules.side, scored is not None)
+            counting = _pairs(sample, prediction.counting, options.side, scored is not None)
         # The second is endless where nothing else is counted.
         for pair, counted in zip(pairs, counting, strict=False):
-            outcome.evaluation.add(pair, counted)
-        outcome.images += 1
-        seen(sample, prediction)
-    outcome.notes += predictions.remarks({record.name for record in chosen})
+            result.evaluation.add(pair, counted)
+        result.images += 1
+        watch(sample, prediction)
+    result.notes += predictions.remarks({record.name for record in chosen})
     known = {record.name for record in truth.records}
-    outcome.notes += [
+    result.notes += [
         f"prediction {name} left out: no image of that name in the truth"
         for name in predictions.names
         if name not in known
     ]
-    if not len(outcome.evaluation):
-        raise KaryoscopeError(_nothing_scored(outcome))
-    return outcome
+    if not len(result.evaluation):
+        raise KaryoscopeError(_nothing_scored(result))
+    return result
 
 
 def evaluate_model(
     truth: Dataset,
     model: Model,
-    rules: Rules | None = None,
-    seen: Watch = lambda sample, prediction: None,
-) -> Outcome:
+    options: ScoringOptions | None = None,
+    watch: Watch = lambda sample, prediction: None,
+) -> EvaluationResult:
     """Segment annotated images with a model and score the result.
 
     Parameters and errors are those of :func:`evaluate_predictions`. Where the model's card says
     which images were kept from training, a note tells if others are scored.
     """
-    return evaluate_predictions(truth, ModelPredictions(model), rules, seen)
+    return evaluate_predictions(truth, ModelPredictions(model), options, watch)
 
 
 def _empty(
-    truth: Dataset, predictions: Predictions, rules: Rules, scored: Taxonomy | None
-) -> Outcome:
-    """An outcome that says what is scored, without images."""
-    mpp = truth.mpp if find_protocol(rules.protocol).needs_mpp else None
-    return Outcome(
-        Evaluation(rules.protocol, scored, mpp),
+    truth: Dataset, predictions: Predictions, options: ScoringOptions, scored: Taxonomy | None
+) -> EvaluationResult:
+    """A result that says what is scored, without images."""
+    mpp = truth.mpp if find_protocol(options.protocol).needs_mpp else None
+    return EvaluationResult(
+        Evaluation(options.protocol, scored, mpp),
         f"{truth.name} {getattr(truth, 'root', '')}".strip(),
         predictions.describe(),
-        rules.side,
+        options.side,
         conventions={
-            "images": _patch_convention(rules.side),
+            "images": _patch_convention(options.side),
             "classes": _class_convention(truth.taxonomy, predictions.taxonomy, scored),
         },
     )
 
 
-def _chosen(truth: Dataset, names: Sequence[str] | None, outcome: Outcome) -> list[Record]:
+def _chosen(truth: Dataset, names: Sequence[str] | None, result: EvaluationResult) -> list[Record]:
     """Records to score; what cannot be is named."""
-    outcome.problems += truth.problems
+    result.problems += truth.problems
     if names is None:
         return list(truth.records)
     wanted = set(names)
     by_name = {record.name: record for record in truth.records}
-    outcome.problems += [f"no image {name} in the truth" for name in sorted(wanted - set(by_name))]
+    result.problems += [f"no image {name} in the truth" for name in sorted(wanted - set(by_name))]
     return [record for name, record in by_name.items() if name in wanted]
 
 
@@ -238,10 +243,10 @@ def _class_convention(truth: Taxonomy, found: Taxonomy | None, scored: Taxonomy 
     return "; ".join([f"{scored.name} ({', '.join(scored.names)})", *merged])
 
 
-def _nothing_scored(outcome: Outcome) -> str:
-    if outcome.images:
-        name = outcome.evaluation.protocol.name
+def _nothing_scored(result: EvaluationResult) -> str:
+    if result.images:
+        name = result.evaluation.protocol.name
         others = ", ".join(p.name for p in PROTOCOLS.values() if p.takes_points)
         return f"the truth is points, and protocol {name!r} scores outlines; use {others}"
-    more = f"; {outcome.problems[0]}" if outcome.problems else ""
+    more = f"; {result.problems[0]}" if result.problems else ""
     return f"no image could be scored{more}"

@@ -1,4 +1,4 @@
-"""How steadily nuclei are found: the same ones, with the same classes, in a changed image?
+"""How stable nuclei are: are the same ones found, with the same classes, in a changed image?
 
 No annotation is needed. An image is segmented as it is and after a change that leaves its nuclei
 what and where they are; the second result is brought back to the places of the first, exactly,
@@ -28,36 +28,36 @@ MULTIPLE = 32
 _COUNTS = ("both", "lost", "new", "same_class")
 
 
-def room_for(changes: Iterable[Change]) -> int:
+def margin_for(changes: Iterable[Change]) -> int:
     """Pixels that an image must have around its window: the longest shift."""
     return max((abs(change.shift) for change in changes), default=0)
 
 
-def central_crop(image: np.ndarray, edge: int, room: int) -> np.ndarray:
-    """Cut the middle out of an image, with room around it.
+def central_crop(image: np.ndarray, edge: int, margin: int) -> np.ndarray:
+    """Cut the middle out of an image, with a margin around it.
 
     Parameters
     ----------
     image : ndarray, shape (h, w, ...)
     edge : int
         Height and width of the window; of a smaller image, all that fits.
-    room : int
+    margin : int
         Pixels around the window.
 
     Returns
     -------
     ndarray
-        A view, of a window whose edges are multiples of 32, and the room around it.
+        A view, of a window whose edges are multiples of 32, and the margin around it.
 
     Raises
     ------
     KaryoscopeError
         If not even 32 pixels fit.
     """
-    lengths = [min(edge, e - 2 * room) // MULTIPLE * MULTIPLE for e in image.shape[:2]]
+    lengths = [min(edge, e - 2 * margin) // MULTIPLE * MULTIPLE for e in image.shape[:2]]
     if min(lengths) < MULTIPLE:
         raise KaryoscopeError(f"an image of {image.shape[1]} x {image.shape[0]} px is too small")
-    whole = [length + 2 * room for length in lengths]
+    whole = [length + 2 * margin for length in lengths]
     firsts = [(e - w) // 2 for e, w in zip(image.shape[:2], whole, strict=True)]
     rows, columns = (slice(f, f + w) for f, w in zip(firsts, whole, strict=True))
     return image[rows, columns]
@@ -132,7 +132,7 @@ def stability(
     segment : callable
         RGB image -> :class:`~karyoscope.evaluation.Prediction`.
     images : iterable of ndarray of uint8, shape (h, w, 3)
-        Each with the :func:`room_for` the changes around the window that is looked at; see
+        Each with the :func:`margin_for` the changes around the window that is looked at; see
         :func:`central_crop`.
     changes : sequence of Change
     frame : int
@@ -155,12 +155,12 @@ def stability(
     >>> stability(one_dark_nucleus, [image], CHANGES[:1])["turn 90"]["f1"]
     1.0
     """
-    room = room_for(changes)
+    margin = margin_for(changes)
     total = {change.name: np.zeros(len(_COUNTS)) for change in changes}
     for image in images:
-        before = segment(Change("as it is", "").window(image, room))
+        before = segment(Change("as it is", "").window(image, margin))
         for change in changes:
-            after = segment(change.window(image, room))
+            after = segment(change.window(image, margin))
             total[change.name] += count_found_again(before, after, change, frame)
     return {
         change.name: {"group": change.group} | _shares(total[change.name]) for change in changes

@@ -37,7 +37,7 @@ def write_report(data: dict[str, Any], pictures: Pictures, out: Path) -> None:
     Parameters
     ----------
     data : dict
-        From :meth:`karyoscope.evaluation.Outcome.to_dict`.
+        From :meth:`karyoscope.evaluation.EvaluationResult.to_dict`.
     pictures : Pictures
         For the page.
     out : Path

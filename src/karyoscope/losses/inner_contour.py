@@ -37,7 +37,7 @@ def weighted_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> T
     labels : Tensor of int64, shape (b, h, w)
         t; 255 is not counted.
     weights : Tensor, shape (b, h, w)
-        w, as :func:`karyoscope.targets.weight_map.weight_map` makes it (eq. 2).
+        w, as :func:`karyoscope.targets.weighting.weight_map` makes it (eq. 2).
     """
     values = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
     return mean_where(weights * values, labels != IGNORE)

@@ -40,7 +40,7 @@ class PartialCrossEntropy(PriorWeightedCrossEntropy):
     needs = ("class_sets",)
 
     def __init__(self, n_classes: int, **options: Any) -> None:
-        own = {"weighting": "inverse_root", "label_smoothing": 0.0}
+        own: dict[str, Any] = {"weighting": "inverse_root", "label_smoothing": 0.0}
         super().__init__(n_classes, **own | options)
 
     def forward(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:

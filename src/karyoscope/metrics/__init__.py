@@ -1,12 +1,11 @@
 """Scores of the field, each exact and with its conventions named; none needs torch."""
 
-from karyoscope.metrics.bootstrap import bootstrap, bootstrap_difference
 from karyoscope.metrics.composition import CompositionAccumulator, count_nuclei
 from karyoscope.metrics.confusion import ConfusionAccumulator
-from karyoscope.metrics.contingency import Contingency, contingency
+from karyoscope.metrics.contingency_table import Contingency, contingency
 from karyoscope.metrics.detection import DetectionAccumulator
-from karyoscope.metrics.dice import DiceAccumulator, dice, ensemble_dice
-from karyoscope.metrics.evaluation import Evaluation, evaluate
+from karyoscope.metrics.dice_scores import DiceAccumulator, dice, ensemble_dice
+from karyoscope.metrics.evaluation import Evaluation, score_pairs
 from karyoscope.metrics.frechet import GaussianFit, fit_gaussian, frechet_distance
 from karyoscope.metrics.jaccard import JaccardAccumulator, aji, aji_plus
 from karyoscope.metrics.objects import ObjectAccumulator, object_scores
@@ -14,8 +13,9 @@ from karyoscope.metrics.overlap import OverlapAccumulator, overlap_counts
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.pairing import pair_points
 from karyoscope.metrics.panoptic import PanopticAccumulator, panoptic_counts, panoptic_quality
-from karyoscope.metrics.protocol import Protocol, Reported, report_classes, report_set
+from karyoscope.metrics.protocol import Reported, ScoringProtocol, report_classes, report_set
 from karyoscope.metrics.protocols import PROTOCOLS, find_protocol
+from karyoscope.metrics.resampling import bootstrap, bootstrap_difference
 from karyoscope.metrics.scores import Score, count_score
 from karyoscope.metrics.stored import from_json, to_json
 
@@ -33,9 +33,9 @@ __all__ = [
     "OverlapAccumulator",
     "Pair",
     "PanopticAccumulator",
-    "Protocol",
     "Reported",
     "Score",
+    "ScoringProtocol",
     "aji",
     "aji_plus",
     "bootstrap",
@@ -45,7 +45,6 @@ __all__ = [
     "count_score",
     "dice",
     "ensemble_dice",
-    "evaluate",
     "find_protocol",
     "fit_gaussian",
     "frechet_distance",
@@ -57,5 +56,6 @@ __all__ = [
     "panoptic_quality",
     "report_classes",
     "report_set",
+    "score_pairs",
     "to_json",
 ]

@@ -9,10 +9,10 @@ import numpy as np
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.accumulate import Accumulator, Scores
-from karyoscope.metrics.bootstrap import bootstrap, bootstrap_difference
 from karyoscope.metrics.pair import Pair
-from karyoscope.metrics.protocol import Names, Protocol
+from karyoscope.metrics.protocol import Names, ScoringProtocol
 from karyoscope.metrics.protocols import find_protocol
+from karyoscope.metrics.resampling import bootstrap, bootstrap_difference
 from karyoscope.taxonomy import Taxonomy
 
 
@@ -40,7 +40,7 @@ class Evaluation:
     def __init__(
         self, protocol: str = "conic", taxonomy: Taxonomy | None = None, mpp: float | None = None
     ) -> None:
-        self.protocol: Protocol = find_protocol(protocol)
+        self.protocol: ScoringProtocol = find_protocol(protocol)
         if self.protocol.needs_mpp and mpp is None:
             raise KaryoscopeError(
                 f"protocol {protocol!r} pairs nuclei by distance in µm: give the pixel size (mpp)"
@@ -190,7 +190,7 @@ class Evaluation:
         return result
 
 
-def evaluate(
+def score_pairs(
     pairs: Iterable[Pair],
     protocol: str = "conic",
     taxonomy: Taxonomy | None = None,
@@ -230,7 +230,7 @@ def evaluate(
     --------
     >>> lizard = Taxonomy.load("lizard")
     >>> pair = Pair([[1, 1, 0, 2]], [[3, 3, 0, 0]], [0, 2, 3], [0, 0, 0, 2], name="a")
-    >>> result = evaluate([pair], "pannuke", lizard)
+    >>> result = score_pairs([pair], "pannuke", lizard)
     >>> round(result["bpq"], 3), round(result["classes"]["epithelial"]["pq"], 3)
     (0.667, 1.0)
     """

@@ -7,7 +7,7 @@ import numpy as np
 from karyoscope.metrics._assignment import assign
 from karyoscope.metrics._kernels import best_pairs
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
-from karyoscope.metrics.contingency import Contingency
+from karyoscope.metrics.contingency_table import Contingency
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.scores import Score
 
@@ -29,7 +29,7 @@ def aji_counts(table: Contingency) -> np.ndarray:
 
     Examples
     --------
-    >>> from karyoscope.metrics.contingency import contingency
+    >>> from karyoscope.metrics.contingency_table import contingency
     >>> aji_counts(contingency([[1, 1, 2, 2]], [[7, 7, 7, 7]]))  # taken twice
     array([4., 8.])
     """
@@ -51,7 +51,7 @@ def aji_plus_counts(table: Contingency) -> np.ndarray:
 
     Examples
     --------
-    >>> from karyoscope.metrics.contingency import contingency
+    >>> from karyoscope.metrics.contingency_table import contingency
     >>> aji_plus_counts(contingency([[1, 1, 2, 2]], [[7, 7, 7, 7]]))
     array([2., 6.])
     """

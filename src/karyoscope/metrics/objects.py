@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics._geometry import connected_parts, hausdorff_to_partners
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms
-from karyoscope.metrics.contingency import Contingency, label_maps, tabulate
+from karyoscope.metrics.contingency_table import Contingency, label_maps, tabulate
 from karyoscope.metrics.labels import compact
 from karyoscope.metrics.overlap import best_overlap
 from karyoscope.metrics.pair import Pair

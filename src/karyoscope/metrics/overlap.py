@@ -9,7 +9,7 @@ import numpy as np
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics._kernels import best_pairs
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
-from karyoscope.metrics.contingency import Contingency
+from karyoscope.metrics.contingency_table import Contingency
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.scores import Score
 from karyoscope.taxonomy import Taxonomy
@@ -83,7 +83,7 @@ def overlap_counts(table: Contingency, rule: OverlapRule) -> np.ndarray:
 
     Examples
     --------
-    >>> from karyoscope.metrics.contingency import contingency
+    >>> from karyoscope.metrics.contingency_table import contingency
     >>> one_over_two = contingency([[1, 1, 2, 2]], [[7, 7, 7, 7]])
     >>> overlap_counts(one_over_two, "literal"), overlap_counts(one_over_two, "one_to_one")
     (array([1., 0., 0.]), array([1., 0., 1.]))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.metrics.contingency import Contingency, label_maps, tabulate
+from karyoscope.metrics.contingency_table import Contingency, label_maps, tabulate
 from karyoscope.metrics.labels import as_classes, centroids, class_of_ids, parts_by_class
 
 Mixed = Literal["cut", "majority"]
@@ -51,7 +51,7 @@ class Pair:
     cohort : str
         Centre, sub-dataset or tissue.
     ignore : array_like of bool, shape (h, w), optional
-        Pixels that are not scored; see :func:`karyoscope.metrics.contingency.mask_ignored`.
+        Pixels that are not scored; see :func:`karyoscope.metrics.contingency_table.mask_ignored`.
     points : array_like, shape (n, 3), optional
         For truths that are points instead of outlines: x, y (pixels, origin at the corner of the
         top left pixel) and class. ``true`` is then not looked at.

@@ -28,7 +28,7 @@ from karyoscope.metrics.accumulate import (
     mean_terms,
     ratio,
 )
-from karyoscope.metrics.contingency import Contingency
+from karyoscope.metrics.contingency_table import Contingency
 from karyoscope.metrics.pair import MIXED, Mixed, Pair
 from karyoscope.metrics.scores import Score, count_score
 from karyoscope.taxonomy import Taxonomy
@@ -55,7 +55,7 @@ def panoptic_counts(table: Contingency) -> np.ndarray:
 
     Examples
     --------
-    >>> from karyoscope.metrics.contingency import contingency
+    >>> from karyoscope.metrics.contingency_table import contingency
     >>> panoptic_counts(contingency([[1, 1, 1, 0]], [[2, 2, 0, 5]])).round(3)
     array([1.   , 1.   , 0.   , 0.667])
     """

@@ -34,7 +34,7 @@ Names = Mapping[str, Reported]
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ScoringProtocol:
     """One way to score a set of images.
 
     Attributes

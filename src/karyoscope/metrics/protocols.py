@@ -13,12 +13,12 @@ from karyoscope.metrics.accumulate import Accumulator
 from karyoscope.metrics.composition import CompositionAccumulator
 from karyoscope.metrics.confusion import ConfusionAccumulator
 from karyoscope.metrics.detection import DetectionAccumulator
-from karyoscope.metrics.dice import DiceAccumulator
+from karyoscope.metrics.dice_scores import DiceAccumulator
 from karyoscope.metrics.jaccard import JaccardAccumulator
 from karyoscope.metrics.objects import ObjectAccumulator
 from karyoscope.metrics.overlap import OverlapAccumulator
 from karyoscope.metrics.panoptic import PanopticAccumulator
-from karyoscope.metrics.protocol import Protocol, report_classes, report_set
+from karyoscope.metrics.protocol import ScoringProtocol, report_classes, report_set
 from karyoscope.taxonomy import Taxonomy
 
 _PQ_COUNTS = ("tp", "fp", "fn", "sum_iou")
@@ -36,7 +36,7 @@ def _build_conic(taxonomy: Taxonomy | None, mpp: float | None) -> dict[str, Accu
     return parts
 
 
-_CONIC = Protocol(
+_CONIC = ScoringProtocol(
     name="conic",
     repeats="CoNIC 2022 (Graham et al.), TissueImageAnalytics/CoNIC compute_stats.py",
     needs_mpp=False,
@@ -73,7 +73,7 @@ def _build_hovernet(taxonomy: Taxonomy | None, mpp: float | None) -> dict[str, A
 
 
 _DETECTION_COUNTS = ("tp_c", "fp_c", "fn_c", "fp_d", "fn_d")
-_HOVERNET = Protocol(
+_HOVERNET = ScoringProtocol(
     name="hovernet",
     repeats="HoVer-Net (Graham et al., 2019), vqdang/hover_net compute_stats.py",
     needs_mpp=True,
@@ -96,7 +96,7 @@ def _build_pannuke(taxonomy: Taxonomy | None, mpp: float | None) -> dict[str, Ac
     }
 
 
-_PANNUKE = Protocol(
+_PANNUKE = ScoringProtocol(
     name="pannuke",
     repeats="PanNuke (Gamper et al., 2020), TissueImageAnalytics/PanNuke-metrics",
     needs_mpp=False,
@@ -134,7 +134,7 @@ def _build_qu(taxonomy: Taxonomy | None, mpp: float | None) -> dict[str, Accumul
 
 
 _OBJECTS = ("object_dice", "object_iou", "object_hausdorff", "object_hausdorff_finite")
-_QU = Protocol(
+_QU = ScoringProtocol(
     name="qu",
     repeats="Qu et al., ISBI 2019, huiqu18/NucleiSegClas",
     needs_mpp=False,
@@ -148,10 +148,10 @@ _QU = Protocol(
     headlines=("f1", "object_dice"),
 )
 
-PROTOCOLS: dict[str, Protocol] = {p.name: p for p in (_CONIC, _HOVERNET, _PANNUKE, _QU)}
+PROTOCOLS: dict[str, ScoringProtocol] = {p.name: p for p in (_CONIC, _HOVERNET, _PANNUKE, _QU)}
 
 
-def find_protocol(name: str) -> Protocol:
+def find_protocol(name: str) -> ScoringProtocol:
     """Look a protocol up by name.
 
     Raises

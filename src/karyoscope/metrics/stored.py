@@ -27,8 +27,8 @@ def to_json(evaluation: Evaluation, *, samples: int = 1000, seed: int = 0) -> di
 
     Examples
     --------
-    >>> from karyoscope.metrics import Pair, evaluate
-    >>> result = to_json(evaluate([Pair([[1, 1]], [[1, 1]], name="a")]), samples=10)
+    >>> from karyoscope.metrics import Pair, score_pairs
+    >>> result = to_json(score_pairs([Pair([[1, 1]], [[1, 1]], name="a")]), samples=10)
     >>> result["pq"] == from_json(result)["pq"], result["intervals"]["pq"]
     (True, [None, None])
     """

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from karyoscope.networks.blocks import crop
-from karyoscope.targets.three_label import CENTRE_UNIT
+from karyoscope.targets.three_label_map import CENTRE_UNIT
 
 Maps = dict[str, Tensor]
 

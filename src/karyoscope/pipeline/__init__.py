@@ -1,56 +1,73 @@
-"""Slides, inference, post-processing and export tied together."""
+"""Slides, inference, post-processing and export tied together: one slide, or a batch of them.
 
-from karyoscope.pipeline.area import Area, Outlines, Roi, area_of
-from karyoscope.pipeline.blocks import Block, Box, Layout, Window
-from karyoscope.pipeline.journal import Facts, Journal
+``tiling`` divides a slide, ``stains`` changes its colours, ``stream`` runs its blocks, ``runs``
+resumes what was stopped, ``to_files`` segments one slide and ``batch`` many.
+"""
+
+from karyoscope.pipeline.batch import BatchListener, BatchResult, SlideResult, segment_slides
+from karyoscope.pipeline.executor import Executor, LocalExecutor
+from karyoscope.pipeline.in_memory import segment
 from karyoscope.pipeline.measuring import FEATURES, add_features
-from karyoscope.pipeline.plan import Step, plan_blocks
+from karyoscope.pipeline.options import FORMATS, InvalidOptions, SegmentOptions
 from karyoscope.pipeline.prepare import prepare_model, warm_up
 from karyoscope.pipeline.preview import PREVIEW_SUFFIX
-from karyoscope.pipeline.resume import done_before, has_gaps, journal_folder
-from karyoscope.pipeline.seen import image_as_seen, stains_before
-from karyoscope.pipeline.segment import (
-    FORMATS,
-    SegmentOptions,
+from karyoscope.pipeline.progress import Progress
+from karyoscope.pipeline.runs import Journal, Run, is_incomplete
+from karyoscope.pipeline.stains import Stain, input_stains, load_stain, model_input_image
+from karyoscope.pipeline.stream import run_blocks, stream_nuclei
+from karyoscope.pipeline.tiling import (
+    Area,
+    Block,
+    BlockReport,
+    Box,
+    Layout,
+    Outlines,
+    Roi,
+    Step,
+    Window,
+    area_of,
     layout_for,
-    segment,
-    segment_file,
+    plan_blocks,
 )
-from karyoscope.pipeline.stain import Stain, load_stain
-from karyoscope.pipeline.stream import Progress, RunBlocks, run_blocks, stream_nuclei
+from karyoscope.pipeline.to_files import segment_file
 
 __all__ = [
     "FEATURES",
     "FORMATS",
     "PREVIEW_SUFFIX",
     "Area",
+    "BatchListener",
+    "BatchResult",
     "Block",
+    "BlockReport",
     "Box",
-    "Facts",
+    "Executor",
+    "InvalidOptions",
     "Journal",
     "Layout",
+    "LocalExecutor",
     "Outlines",
     "Progress",
     "Roi",
-    "RunBlocks",
+    "Run",
     "SegmentOptions",
+    "SlideResult",
     "Stain",
     "Step",
     "Window",
     "add_features",
     "area_of",
-    "done_before",
-    "has_gaps",
-    "image_as_seen",
-    "journal_folder",
+    "input_stains",
+    "is_incomplete",
     "layout_for",
     "load_stain",
+    "model_input_image",
     "plan_blocks",
     "prepare_model",
     "run_blocks",
     "segment",
     "segment_file",
-    "stains_before",
+    "segment_slides",
     "stream_nuclei",
     "warm_up",
 ]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from karyoscope.inference import Maps
-from karyoscope.pipeline.blocks import Layout
-from karyoscope.pipeline.mosaic import Mosaic
+from karyoscope.pipeline.tiling.blocks import Layout
+from karyoscope.pipeline.tiling.mosaic import Mosaic
 
 
 def image_maps(
@@ -29,7 +29,7 @@ def image_maps(
     strides : dict of str to int
         Maps wanted, and their strides.
     context, largest : int
-        See :class:`~karyoscope.pipeline.blocks.Layout`.
+        See :class:`~karyoscope.pipeline.tiling.blocks.Layout`.
 
     Returns
     -------

@@ -93,13 +93,13 @@ class Measure:
         for measurement in self._among:
             measurement.add(nuclei)
 
-    def alone(self, nuclei: Nuclei) -> Nuclei:
+    def per_nucleus(self, nuclei: Nuclei) -> Nuclei:
         """Measure what depends on no other nucleus."""
         for measurement in self._alone:
             nuclei = nuclei.with_measurements(measurement.measure(nuclei))
         return nuclei
 
-    def among(self, nuclei: Nuclei) -> Nuclei:
+    def with_neighbours(self, nuclei: Nuclei) -> Nuclei:
         """Measure what depends on the others, which are all known by now."""
         for measurement in self._among:
             nuclei = nuclei.with_measurements(measurement.measure(nuclei))
@@ -118,7 +118,7 @@ def _pixels(slide: Slide, mpp: float) -> PixelGrid:
 
 
 class Sink(Protocol):
-    """Takes blocks of nuclei, and is told when there are no more."""
+    """Takes blocks of nuclei, and is finished when there are no more."""
 
     def write(self, nuclei: Nuclei) -> None:
         """Add a block."""
@@ -147,7 +147,7 @@ class Measuring:
 
     def write(self, nuclei: Nuclei) -> None:
         """Measure a block."""
-        nuclei = self._measure.alone(nuclei)
+        nuclei = self._measure.per_nucleus(nuclei)
         if self._spool is None:
             self._sink.write(nuclei)
         else:
@@ -159,7 +159,7 @@ class Measuring:
         if self._spool is not None:
             self._spool.finish()
             for nuclei in iterate_parquet(self._spool.partial):
-                self._sink.write(self._measure.among(nuclei))
+                self._sink.write(self._measure.with_neighbours(nuclei))
             self._spool.abort()
         self._sink.finish()
 
@@ -233,14 +233,15 @@ def add_features(
         if measure.needs_all:
             for nuclei in iterate_parquet(table):
                 measure.add(nuclei)
-        empty = measure.among(measure.alone(next(iterate_parquet(table)).take([])))
+        first = next(iterate_parquet(table)).take([])
+        empty = measure.with_neighbours(measure.per_nucleus(first))
         columns = tuple(empty.measurements)
         context = replace(context, measurements=columns, page=slide_page)
         stem = table.name.removesuffix(WRITERS["parquet"].suffix)
         earlier = _earlier_summary(table.with_name(stem + WRITERS["summary"].suffix))
         with open_writers(out, stem, formats, context, overwrite) as writers:
             for nuclei in iterate_parquet(table):
-                writers.write(measure.among(measure.alone(nuclei)))
+                writers.write(measure.with_neighbours(measure.per_nucleus(nuclei)))
             writers.report(RunReport.from_summary(earlier))
     return writers.paths
 

@@ -20,8 +20,8 @@ from karyoscope.features import shape_features
 from karyoscope.inference import Bundle, Model, find_bundle, load_model
 from karyoscope.inference.bundle import PostprocessingSpec
 from karyoscope.nuclei import Nuclei
-from karyoscope.pipeline.halves import to_half, to_single
-from karyoscope.pipeline.seen import stain_of
+from karyoscope.pipeline.stains.inputs import bundle_stain
+from karyoscope.pipeline.tiling.half_precision import to_half, to_single
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
 from karyoscope.report import slide_page
 
@@ -51,7 +51,7 @@ def prepare_model(
     """
     bundle = find_bundle(source)
     _check_postprocessing(bundle)
-    stain_of(bundle)
+    bundle_stain(bundle)
     warm_up(bundle, formats)
     return load_model(bundle, device, threads, tta)
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.export.base import cannot_write, partial_name
-from karyoscope.pipeline.area import Area, Outlines
-from karyoscope.pipeline.blocks import Box, Layout
+from karyoscope.pipeline.tiling.area import Area, Outlines
+from karyoscope.pipeline.tiling.blocks import Box, Layout
 from karyoscope.report.preview import Preview, draw_preview
 from karyoscope.slides import Slide, Tissue
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from karyoscope.errors import KaryoscopeError
-from karyoscope.pipeline.blocks import Box
+from karyoscope.pipeline.tiling.blocks import Box
 from karyoscope.slides import Slide
 
 _CELL = 256

@@ -6,25 +6,25 @@ the windows that two rows of blocks need, never the slide and never all nuclei.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import Maps, Model
 from karyoscope.nuclei import Nuclei
-from karyoscope.pipeline.area import Area
-from karyoscope.pipeline.blocks import Block, Box, Layout, Window
-from karyoscope.pipeline.journal import Facts
-from karyoscope.pipeline.mosaic import Mosaic
-from karyoscope.pipeline.plan import Step, plan_blocks
+from karyoscope.pipeline.progress import Progress
 from karyoscope.pipeline.reading import LenientReader
-from karyoscope.pipeline.steady import Running, run_steadily
+from karyoscope.pipeline.retry import Running, run_with_retry
+from karyoscope.pipeline.tiling.area import Area
+from karyoscope.pipeline.tiling.blocks import Block, Box, Layout, Window
+from karyoscope.pipeline.tiling.mosaic import Mosaic
+from karyoscope.pipeline.tiling.plan import Step, plan_blocks
+from karyoscope.pipeline.tiling.report import BlockReport
 from karyoscope.postprocessing import postprocess
 from karyoscope.slides import Slide
 
@@ -32,52 +32,6 @@ _READ_AHEAD = 2
 
 ReadWindow = Callable[[int, int, int, int, float | None], np.ndarray]
 """x, y, width and height on the grid of an mpp -> (height, width, 3) uint8."""
-
-RunBlocks = Callable[..., Generator[tuple[int, Nuclei, Facts]]]
-"""What :func:`run_blocks` is, and whatever runs the blocks elsewhere."""
-
-
-@dataclass
-class Progress:
-    """How far a run is, and where its time went.
-
-    Attributes
-    ----------
-    blocks_done, blocks : int
-    blocks_kept : int
-        Of these, the blocks that an earlier run had done.
-    seconds : dict of str to float
-        Busy time of each stage; the stages overlap, so they add up to more than the run took.
-    oversized : int
-        Nuclei that reach beyond what their block read: their outline is cut there.
-    analysed_px : float
-        Pixels of level 0 that were analysed.
-    """
-
-    blocks: int = 0
-    blocks_done: int = 0
-    blocks_kept: int = 0
-    seconds: dict[str, float] = field(
-        default_factory=lambda: {"reading": 0.0, "inference": 0.0, "postprocessing": 0.0}
-    )
-    oversized: int = 0
-    analysed_px: float = 0.0
-
-    def add(self, facts: Facts) -> None:
-        """Count a block that is done."""
-        self.blocks_done += 1
-        self.oversized += facts.oversized
-        self.analysed_px += facts.analysed_px
-
-    @contextmanager
-    def time(self, stage: str) -> Iterator[None]:
-        """Add the duration of the ``with`` block to a stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            elapsed = time.perf_counter() - start
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed
 
 
 def stream_nuclei(
@@ -106,7 +60,7 @@ def stream_nuclei(
     Yields
     ------
     Nuclei
-        Of one block, in pixels of level 0, ids from 1 on over the whole slide.
+        Nuclei of one block, in pixels of level 0, ids from 1 on over the whole slide.
 
     Raises
     ------
@@ -120,11 +74,11 @@ def stream_nuclei(
     def maps_of(windows: Sequence[Window]) -> Running:
         return _run_windows(slide, model, windows, read or slide.read, progress)
 
-    with closing(run_steadily(maps_of, _fresh(plan), patience=0)) as maps:
-        for _, nuclei, facts in _blocks(slide, model, layout, area, progress, plan, maps):
+    with closing(run_with_retry(maps_of, _fresh(plan), max_consecutive_failures=0)) as maps:
+        for _, nuclei, report in _blocks(slide, model, layout, area, progress, plan, maps):
             nuclei = nuclei.renumber(found + 1)
             found += len(nuclei)
-            progress.add(facts)
+            progress.add(report)
             yield nuclei
 
 
@@ -136,12 +90,12 @@ def run_blocks(
     indices: Collection[int] | None = None,
     reader: LenientReader | None = None,
     progress: Progress | None = None,
-) -> Generator[tuple[int, Nuclei, Facts]]:
+) -> Generator[tuple[int, Nuclei, BlockReport]]:
     """Segment some blocks of a slide, and go on where something fails.
 
     A block gives the same nuclei whichever others are run. Where the slide cannot be read it is
     white; where the engine fails twice on a window, the blocks that need it have no nuclei. The
-    facts of a block tell of both.
+    report of a block names both.
 
     Parameters
     ----------
@@ -151,7 +105,7 @@ def run_blocks(
         Places of the blocks among ``layout.blocks()``; all by default. Blocks without any of the
         area are left out.
     reader : LenientReader, optional
-        Of the slide.
+        Reads the slide where it is damaged; by default one is made.
     progress : Progress, optional
         Takes the seconds of each stage; blocks are counted by the caller.
 
@@ -161,7 +115,7 @@ def run_blocks(
         In ascending order.
     nuclei : Nuclei
         In pixels of level 0, ids from 1 on in each block.
-    facts : Facts
+    report : BlockReport
 
     Raises
     ------
@@ -174,11 +128,11 @@ def run_blocks(
     def maps_of(windows: Sequence[Window]) -> Running:
         return _run_windows(slide, model, windows, reader.read, progress)
 
-    with closing(run_steadily(maps_of, _fresh(plan))) as maps:
-        for step, nuclei, facts in _blocks(slide, model, layout, area, progress, plan, maps):
+    with closing(run_with_retry(maps_of, _fresh(plan))) as maps:
+        for step, nuclei, report in _blocks(slide, model, layout, area, progress, plan, maps):
             unread = reader.unread_in([window.read for window in step.windows], model.mpp)
-            facts = replace(facts, unread=unread, read_any=reader.read_any)
-            yield step.index, nuclei.renumber(), facts
+            report = replace(report, unread=unread, read_any=reader.read_any)
+            yield step.index, nuclei.renumber(), report
 
 
 def _fresh(plan: Sequence[Step]) -> list[Window]:
@@ -193,7 +147,7 @@ def _blocks(
     progress: Progress,
     plan: Sequence[Step],
     maps: Iterator[Maps | KaryoscopeError],
-) -> Iterator[tuple[Step, Nuclei, Facts]]:
+) -> Iterator[tuple[Step, Nuclei, BlockReport]]:
     """Nuclei of planned blocks, from the maps, or the errors, of their windows in order."""
     grid = area.grid
     grid_mpp = slide.mpp * float(np.sqrt(grid.scale_x * grid.scale_y))
@@ -209,18 +163,18 @@ def _blocks(
         failed = [lost[window] for window in step.windows if window in lost]
         if failed:
             nuclei = Nuclei.empty(model.taxonomy, slide.mpp)
-            facts = Facts(0.0, failed=(area.on_slide(step.block.own), str(failed[0])))
+            report = BlockReport(0.0, failed=(area.on_slide(step.block.own), str(failed[0])))
         else:
             with progress.time("postprocessing"):
                 pieces = mosaic.assemble(step.block.read, step.windows)
                 owned = _nuclei_of(step.block, pieces, model, grid_mpp)
             cut = _count_cut(owned, step.block.read, layout.bounds)
             nuclei = area.keep(owned.onto(grid.scale_x, grid.scale_y, slide.mpp))
-            facts = Facts(step.analysed_px, cut)
+            report = BlockReport(step.analysed_px, cut)
         for window in step.spent:
             if lost.pop(window, None) is None:
                 mosaic.drop([window])
-        yield step, nuclei, facts
+        yield step, nuclei, report
 
 
 @contextmanager

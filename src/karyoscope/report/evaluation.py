@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.metrics import Protocol, Score, find_protocol
+from karyoscope.metrics import Score, ScoringProtocol, find_protocol
 from karyoscope.report.figures import Bar, interval_figure, scatter_figure
 from karyoscope.report.page import render
 from karyoscope.report.tiles import Tile, draw_tile
@@ -58,7 +58,7 @@ def evaluation_page(data: Mapping[str, Any], figures: EvaluationFigures) -> str:
     Parameters
     ----------
     data : mapping
-        From :meth:`karyoscope.evaluation.Outcome.to_dict`.
+        From :meth:`karyoscope.evaluation.EvaluationResult.to_dict`.
     figures : EvaluationFigures
         What was collected while the images were scored.
 
@@ -117,7 +117,7 @@ def _named(score: Score, data: Mapping[str, Any], title: str) -> tuple[str, str,
 
 def _by_class(
     data: Mapping[str, Any],
-    protocol: Protocol,
+    protocol: ScoringProtocol,
     taxonomy: Taxonomy | None,
     figures: EvaluationFigures,
 ) -> dict[str, Any] | None:
@@ -227,7 +227,7 @@ def _tiles(
     ]
 
 
-def _groups(data: Mapping[str, Any], protocol: Protocol) -> dict[str, Any] | None:
+def _groups(data: Mapping[str, Any], protocol: ScoringProtocol) -> dict[str, Any] | None:
     groups = data.get("groups")
     if not groups:
         return None

@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from karyoscope.metrics import Protocol, Score, find_protocol
+from karyoscope.metrics import Score, ScoringProtocol, find_protocol
 from karyoscope.report.wording import (
     convention_lines,
     how_many,
@@ -31,7 +31,7 @@ def evaluation_table(data: dict[str, Any]) -> RenderableType:
     Parameters
     ----------
     data : dict
-        From :meth:`karyoscope.evaluation.Outcome.to_dict`.
+        From :meth:`karyoscope.evaluation.EvaluationResult.to_dict`.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def comparison_table(data: dict[str, Any]) -> RenderableType:
     return table
 
 
-def _overall(data: dict[str, Any], protocol: Protocol) -> Table:
+def _overall(data: dict[str, Any], protocol: ScoringProtocol) -> Table:
     table = _table(f"protocol {data['protocol']}", "score", "value", "95 % interval")
     for score in protocol.listed(data):
         bounds = interval(data["intervals"].get(score.name), places=score.digits)
@@ -87,7 +87,7 @@ def _overall(data: dict[str, Any], protocol: Protocol) -> Table:
     return table
 
 
-def _classes(data: dict[str, Any], protocol: Protocol) -> Table:
+def _classes(data: dict[str, Any], protocol: ScoringProtocol) -> Table:
     scores = list(protocol.listed_of_class(next(iter(data["classes"].values()))))
     main = next((score for score in scores if not score.is_count), scores[0])
     others = [s for s in scores if s is not main and not s.is_count]
@@ -109,7 +109,7 @@ def _classes(data: dict[str, Any], protocol: Protocol) -> Table:
     return table
 
 
-def _groups(data: dict[str, Any], protocol: Protocol) -> Table:
+def _groups(data: dict[str, Any], protocol: ScoringProtocol) -> Table:
     groups = data["groups"]
     columns = of_groups(protocol, groups)
     table = _table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from karyoscope.metrics import Protocol, Score
+from karyoscope.metrics import Score, ScoringProtocol
 
 
 def number(value: Any, signed: bool = False, places: int = 3) -> str:
@@ -74,6 +74,6 @@ def convention_lines(data: Mapping[str, Any]) -> Iterator[str]:
     yield f"intervals: 95 %, bootstrap over {sources} sources, 1000 samples"
 
 
-def of_groups(protocol: Protocol, groups: Mapping[str, Any]) -> list[Score]:
+def of_groups(protocol: ScoringProtocol, groups: Mapping[str, Any]) -> list[Score]:
     """Scores by which groups are compared."""
     return protocol.main(next(iter(groups["scores"].values())))

@@ -10,7 +10,7 @@ from karyoscope.stains.clahe import Clahe
 from karyoscope.stains.deconvolution import HED, combine, optical_density, separate
 from karyoscope.stains.macenko import Macenko, estimate_stains
 from karyoscope.stains.reinhard import Reinhard, lab_of, lab_statistics
-from karyoscope.stains.tissue_pixels import tissue_pixels
+from karyoscope.stains.tissue import tissue_pixels
 
 __all__ = [
     "HED",

@@ -10,7 +10,7 @@ import numpy as np
 from karyoscope.errors import KaryoscopeError
 from karyoscope.stains.base import Normaliser, Recolour
 from karyoscope.stains.deconvolution import optical_density, rgb_of_density
-from karyoscope.stains.tissue_pixels import LEAST_PIXELS, tissue_pixels
+from karyoscope.stains.tissue import LEAST_PIXELS, tissue_pixels
 
 #: Percentile of the angles at each end that is left to outliers: alpha of the paper.
 _OUTLIERS = 1.0

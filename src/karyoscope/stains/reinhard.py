@@ -9,7 +9,7 @@ import numpy as np
 
 from karyoscope.errors import KaryoscopeError
 from karyoscope.stains.base import Normaliser, Recolour
-from karyoscope.stains.tissue_pixels import LEAST_PIXELS, tissue_pixels, tissue_share
+from karyoscope.stains.tissue import LEAST_PIXELS, tissue_pixels, tissue_share
 
 #: A spread below this, in units of LAB, is none.
 _LEAST_SPREAD = 0.1

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from karyoscope.targets.contour import contour
+from karyoscope.targets.contour_map import contour
 from karyoscope.targets.distance import distance_map
 from karyoscope.targets.hover import hover_maps
-from karyoscope.targets.three_label import centre_vectors, three_label
-from karyoscope.targets.weight_map import weight_map
+from karyoscope.targets.three_label_map import centre_vectors, three_label
+from karyoscope.targets.weighting import weight_map
 
 IGNORE = 255
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from karyoscope.datasets.split import cohorts_of, leave_out, write_split
 from karyoscope.errors import KaryoscopeError
-from karyoscope.evaluation import Rules, evaluate_model
+from karyoscope.evaluation import ScoringOptions, evaluate_model
 from karyoscope.inference import find_bundle, load_model
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.metrics.stored import plain
@@ -245,7 +245,7 @@ def _scores(job: Job, recipe: Recipe, bundle: Path, bench: Bench) -> dict[str, A
         evaluation, params = cross_tuned(bundle, job.row.tune, truth, names, *where)
         return plain(evaluation.scores) | {"images": len(names), "tuned": params}
     model = load_model(str(bundle), bench.device, bench.threads)
-    outcome = evaluate_model(truth, model, Rules("conic", names))
+    outcome = evaluate_model(truth, model, ScoringOptions("conic", names))
     if outcome.problems:
         raise KaryoscopeError(outcome.problems[0])
     return plain(outcome.evaluation.scores) | {"images": outcome.images}

@@ -108,9 +108,11 @@ class TileBatches(IterableDataset):
         """Images and positions of both views, and which pixels show the same tissue."""
         n, size, shift = len(images), self.size, self.geometry.view_shift
         views = draw_second_views(n, size, shift, rng)
-        positions = []
-        for wide in self.geometry.positions(x, y, size + 2 * shift, rng):
+
+        def both(wide: Tensor) -> Tensor:
             first = wide[:, shift : shift + size, shift : shift + size]
             second = wide.flatten(1).gather(1, views.source.flatten(1)).view_as(first)
-            positions.append(torch.cat([first, second]))
-        return images.repeat(2), *positions, views.same
+            return torch.cat([first, second])
+
+        x, y = self.geometry.positions(x, y, size + 2 * shift, rng)
+        return images.repeat(2), both(x), both(y), views.same

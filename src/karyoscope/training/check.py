@@ -168,10 +168,10 @@ def _stain(recipe: Recipe) -> Iterator[Fault]:
     if recipe.stain is None:
         return
     # Imported late: it needs the analyst's packages.
-    from karyoscope.pipeline.seen import own_stain
+    from karyoscope.pipeline.stains.inputs import builtin_stain
 
     try:
-        own_stain(recipe.stain)
+        builtin_stain(recipe.stain)
     except KaryoscopeError as error:
         yield ("stain",), str(error)
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from karyoscope.datasets import Dataset, merge_classes
-from karyoscope.evaluation import Rules, evaluate_model
+from karyoscope.evaluation import ScoringOptions, evaluate_model
 from karyoscope.evaluation.objectives import SCORES, Predicted
+from karyoscope.evaluation.search import halves, tune
 from karyoscope.evaluation.search_space import Params, search_space
-from karyoscope.evaluation.tune import halves, tune
 from karyoscope.inference import Model, find_bundle, load_model
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.metrics import Evaluation
-from karyoscope.pipeline import image_as_seen
+from karyoscope.pipeline import model_input_image
 from karyoscope.pipeline.maps import image_maps
 from karyoscope.training.grid import Search
 
@@ -67,7 +67,7 @@ def cross_tuned(
         tuned = bundle.with_name(f"{bundle.name}-{number}")
         changes = {"postprocessing": {"name": spec.name, "params": params}}
         rewrite_bundle(find_bundle(str(bundle)), tuned, changes)
-        rules = Rules("conic", [image.sample.record.name for image in there])
+        rules = ScoringOptions("conic", [image.sample.record.name for image in there])
         outcome = evaluate_model(truth, load_model(str(tuned), device, threads), rules)
         parts.append(outcome.evaluation)
         chosen.append(params)
@@ -81,7 +81,7 @@ def _predicted(model: Model, truth: Dataset, names: set[str]) -> list[Predicted]
     return [
         Predicted(
             sample,
-            image_maps(model.predict, image_as_seen(sample.image, model), maps, model.context),
+            image_maps(model.predict, model_input_image(sample.image, model), maps, model.context),
         )
         for sample in samples
     ]

@@ -11,7 +11,7 @@ from karyoscope.datasets import Dataset, Record, Sample, open_dataset
 from karyoscope.datasets.partial import partly_labelled
 from karyoscope.datasets.resample import Resampled, resampled
 from karyoscope.errors import KaryoscopeError
-from karyoscope.pipeline.seen import change_image, own_stain
+from karyoscope.pipeline.stains.inputs import builtin_stain, stained_image
 from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.hold_out import HeldOut
@@ -99,7 +99,7 @@ class RecipeImages:
     def __init__(self, recipe: Recipe) -> None:
         self._mpp = recipe.mpp
         self.taxonomy = Taxonomy.load(recipe.taxonomy)
-        self._stain = None if recipe.stain is None else own_stain(recipe.stain)
+        self._stain = None if recipe.stain is None else builtin_stain(recipe.stain)
 
     def load(self, dataset: Dataset, record: Record) -> Sample:
         """Read one image of a dataset.
@@ -120,7 +120,7 @@ class RecipeImages:
             )
         if self._stain is None:
             return sample
-        return replace(sample, image=change_image(sample.image, self._stain, self._mpp))
+        return replace(sample, image=stained_image(sample.image, self._stain, self._mpp))
 
 
 def load_training_bank(recipe: Recipe) -> PixelBank:

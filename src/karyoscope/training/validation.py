@@ -8,7 +8,7 @@ import numpy as np
 import torch.distributed
 
 from karyoscope.datasets import Sample
-from karyoscope.evaluation.tune import pair_of
+from karyoscope.evaluation.search import pair_of
 from karyoscope.inference.model import predict_padded
 from karyoscope.inference.torch_engine import TorchEngine
 from karyoscope.metrics import PanopticAccumulator

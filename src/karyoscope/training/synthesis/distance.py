@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from karyoscope.datasets import open_dataset
 from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.frechet import fit_gaussian, frechet_distance
-from karyoscope.training.synthesis.data import TileSource
+from karyoscope.training.schema import DataSource
+from karyoscope.training.synthesis.data import TileSource, load_part
 from karyoscope.training.synthesis.layouts import TileWindows, to_signed
 from karyoscope.training.synthesis.seen import SeenByEncoder
 
@@ -151,3 +153,41 @@ def tile_distance(
         distance(map(blurred, other_real)),
         distance(map(noisy, other_real)),
     )
+
+
+def dataset_distance(
+    synthetic: str | Path,
+    real: DataSource,
+    features: TileFeatures,
+    split: tuple[Path, str] | None = None,
+    seed: int = 0,
+) -> TileDistance:
+    """Compare a synthetic dataset with real images.
+
+    Parameters
+    ----------
+    synthetic : path
+        Dataset that :func:`~karyoscope.training.synthesis.write_pairs` wrote.
+    real : DataSource
+        Annotated real images.
+    features : TileFeatures
+    split : (path, str), optional
+        Split file and part of ``real``.
+    seed : int
+        Decides which real tiles are compared with.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the synthetic images are not two or more square tiles of one size, or the real images
+        cannot be used.
+    """
+    painted = open_dataset(synthetic).whole()
+    images = [sample.image for sample in painted]
+    sizes = {image.shape[:2] for image in images}
+    if len(images) < 2 or len({edge for size in sizes for edge in size}) != 1:
+        raise KaryoscopeError(f"{synthetic}: not two or more square tiles of one size")
+    size = images[0].shape[0]
+    source = load_part(real, split, painted.taxonomy, painted.mpp, size)
+    expected, other = real_tiles(source, len(images), size, seed)
+    return tile_distance(images[: len(expected)], expected, other, features)

@@ -1,0 +1,129 @@
+"""Predictions or a model, and annotated images, all named by path: one call scores them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from karyoscope.datasets import Dataset, open_dataset
+from karyoscope.datasets.split import read_split
+from karyoscope.errors import KaryoscopeError
+from karyoscope.evaluation.predictions import Predictions, open_predictions
+from karyoscope.evaluation.predictions.model import ModelPredictions
+from karyoscope.evaluation.result import EvaluationResult
+from karyoscope.evaluation.score import Begin, ScoringOptions, Watch, evaluate_predictions
+from karyoscope.inference import Model, load_model
+from karyoscope.pipeline import Stain, input_stains, load_stain
+from karyoscope.taxonomy import Taxonomy
+
+
+def evaluate(
+    truth: str | Path | Dataset,
+    predictions: str | Path | Predictions | None = None,
+    *,
+    model: str | Path | Model | None = None,
+    options: ScoringOptions | None = None,
+    layout: str | None = None,
+    form: str | None = None,
+    classes: str | Taxonomy | None = None,
+    predicted_classes: str | Taxonomy | None = None,
+    mpp: float | None = None,
+    tta: int = 1,
+    stain: str | Path | Stain | None = None,
+    device: str = "auto",
+    threads: int = 0,
+    begin: Begin = lambda images: None,
+    watch: Watch = lambda sample, prediction: None,
+) -> EvaluationResult:
+    """Score predicted nuclei, or those that a model finds, on annotated images.
+
+    This is what ``karyoscope evaluate`` does. Two label maps in memory are scored by
+    :func:`karyoscope.score_pairs`.
+
+    Parameters
+    ----------
+    truth : path or Dataset
+        Folder of annotated images.
+    predictions : path or Predictions, optional
+        Folder of predictions, which are matched to the images by name.
+    model : str, path or Model, optional
+        Segments the images, in place of ``predictions``.
+    options : ScoringOptions, optional
+        Protocol, images and patches.
+    layout : str, optional
+        Layout of the truth, where it is not recognised.
+    form : str, optional
+        Format of the predictions, where it is not recognised; one of
+        :data:`karyoscope.evaluation.FORMATS`.
+    classes, predicted_classes : str or Taxonomy, optional
+        Taxonomy, or the name or file of one, of a truth that states none, and of predictions
+        whose classes are not those of the truth.
+    mpp : float, optional
+        Micrometres per pixel of the images, where they do not state it.
+    tta, device, threads
+        How the model is run; see :func:`karyoscope.load_model`.
+    stain : str, path or Stain, optional
+        Changes the colours of the images before the model reads them; see
+        :func:`karyoscope.pipeline.load_stain`.
+    begin : callable
+        Called once with the number of images.
+    watch : callable
+        Called with every image and its prediction, for progress and pictures.
+
+    Returns
+    -------
+    EvaluationResult
+
+    Raises
+    ------
+    KaryoscopeError
+        If both or neither of ``predictions`` and ``model`` are given, something that is named
+        cannot be used, or no image could be scored.
+    """
+    if (predictions is None) == (model is None):
+        raise KaryoscopeError("evaluate takes either predictions or a model")
+    if isinstance(truth, Dataset):
+        dataset = truth
+    else:
+        dataset = open_dataset(truth, layout, taxonomy=_taxonomy(classes), mpp=mpp)
+    if model is not None:
+        runner = model if isinstance(model, Model) else load_model(model, device, threads, tta)
+        source: Predictions = _predictions_of(runner, stain, threads)
+    elif isinstance(predictions, Predictions):
+        source = predictions
+    else:
+        assert predictions is not None
+        source = open_predictions(predictions, dataset, form, taxonomy=_taxonomy(predicted_classes))
+    return evaluate_predictions(dataset, source, options, watch, begin)
+
+
+def _predictions_of(model: Model, stain: str | Path | Stain | None, threads: int) -> Predictions:
+    """Return what the model finds; a stain that it cannot take is an error before it begins."""
+    if stain is not None and not isinstance(stain, Stain):
+        stain = load_stain(stain, model.mpp, threads)
+    input_stains(model, stain)
+    return ModelPredictions(model, stain)
+
+
+def _taxonomy(given: str | Taxonomy | None) -> Taxonomy | None:
+    return Taxonomy.load(given) if isinstance(given, str) else given
+
+
+def names_of_part(split: str | Path, part: str) -> list[str]:
+    """Return the names of the images of one part of a split.
+
+    Parameters
+    ----------
+    split : path
+        File that ``karyoscope data split`` wrote.
+    part : str
+        Such as ``"validation"``.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the file cannot be read or has no such part.
+    """
+    parts = read_split(split).parts
+    if part not in parts:
+        raise KaryoscopeError(f"{split} has no part {part!r}; it has {', '.join(parts)}")
+    return list(parts[part])

@@ -1,0 +1,114 @@
+"""What came of a batch of slides, and who is called while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from karyoscope.pipeline.progress import Progress
+from karyoscope.pipeline.runs.results import is_incomplete
+
+Status = Literal["done", "unchanged", "failed"]
+
+
+@dataclass(frozen=True)
+class SlideResult:
+    """What came of one slide.
+
+    Attributes
+    ----------
+    path : Path
+    status : {"done", "unchanged", "failed"}
+        ``unchanged`` where an earlier run with the same settings left nothing to do.
+    summary : dict or None
+        The content of ``<stem>.summary.json``; None where the slide failed.
+    error : str
+        One line that says why it failed.
+    seconds : float
+        Duration of the run.
+    blocks_kept : int
+        Blocks that were taken over from an earlier run.
+    resumable : bool
+        Whether a slide that failed has finished blocks that the same call goes on from.
+    trace : str
+        Traceback where the failure is a defect of karyoscope.
+    """
+
+    path: Path
+    status: Status
+    summary: dict[str, Any] | None = None
+    error: str = ""
+    seconds: float = 0.0
+    blocks_kept: int = 0
+    resumable: bool = False
+    trace: str = ""
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether some regions could not be read or analysed."""
+        return self.summary is not None and is_incomplete(self.summary)
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no result, or one that is incomplete."""
+        return self.status == "failed" or self.incomplete
+
+
+@dataclass
+class BatchResult:
+    """What came of a batch.
+
+    Attributes
+    ----------
+    slides : list of SlideResult
+        In the order in which the slides were run.
+    problems : list of str
+        One line for each input that names no slide.
+    cohort : list of Path
+        Files of the cohort that were written.
+    problems_after : list of str
+        One line where these could not be written.
+    """
+
+    slides: list[SlideResult] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    cohort: list[Path] = field(default_factory=list)
+    problems_after: list[str] = field(default_factory=list)
+
+    @property
+    def summaries(self) -> list[dict[str, Any]]:
+        """Summaries of the slides that have results."""
+        return [slide.summary for slide in self.slides if slide.summary is not None]
+
+    @property
+    def inputs(self) -> int:
+        """Number of slides, and of inputs that name none."""
+        return len(self.slides) + len(self.problems)
+
+    @property
+    def failed(self) -> int:
+        """Number of inputs that failed or whose results are incomplete."""
+        return len(self.problems) + sum(slide.failed for slide in self.slides)
+
+
+class BatchListener:
+    """Is called while a batch runs; these methods do nothing, a subclass overrides some.
+
+    All but :meth:`progress` and :meth:`warning` are called from the thread of the batch.
+    """
+
+    def problem(self, line: str) -> None:
+        """Hear what is wrong with an input, or with the files of the cohort."""
+
+    def begin(self, path: Path) -> None:
+        """Hear that a slide is next; the call of :meth:`finished` for it follows."""
+
+    def progress(self, path: Path, progress: Progress) -> None:
+        """Hear how far a slide is, after each block."""
+
+    def warning(self, path: Path, line: str) -> None:
+        """Hear a warning about a slide, each once."""
+
+    def finished(self, slide: SlideResult) -> None:
+        """Hear what came of a slide."""

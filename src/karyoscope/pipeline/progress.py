@@ -1,0 +1,53 @@
+"""How far a run is, and where its time went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from karyoscope.pipeline.tiling.report import BlockReport
+
+
+@dataclass
+class Progress:
+    """How far a run is, and where its time went.
+
+    Attributes
+    ----------
+    blocks_done, blocks : int
+    blocks_kept : int
+        Blocks among these that an earlier run had done.
+    seconds : dict of str to float
+        Busy time of each stage; the stages overlap, so they add up to more than the run took.
+    oversized : int
+        Nuclei that reach beyond what their block read: their outline is cut there.
+    analysed_px : float
+        Pixels of level 0 that were analysed.
+    """
+
+    blocks: int = 0
+    blocks_done: int = 0
+    blocks_kept: int = 0
+    seconds: dict[str, float] = field(
+        default_factory=lambda: {"reading": 0.0, "inference": 0.0, "postprocessing": 0.0}
+    )
+    oversized: int = 0
+    analysed_px: float = 0.0
+
+    def add(self, report: BlockReport) -> None:
+        """Count a block that is done."""
+        self.blocks_done += 1
+        self.oversized += report.oversized
+        self.analysed_px += report.analysed_px
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Add the duration of the ``with`` block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            elapsed = time.perf_counter() - start
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed

@@ -1,0 +1,246 @@
+"""What is already done of a slide, on disk, so that a run that was killed can go on.
+
+A journal is a folder: ``header.json`` says what the blocks are of (slide, model, options), and
+each block that is done has one file, written under another name, synchronised and renamed. So
+whatever is there under its final name is complete, at whatever moment a run ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.export.base import cannot_write
+from karyoscope.nuclei import Nuclei
+from karyoscope.pipeline.tiling.report import BlockReport
+from karyoscope.taxonomy import Taxonomy
+
+_HEADER, _FINISHED = "header.json", "finished"
+_SUFFIX = ".arrow"
+_PARTIAL = ".partial"
+_END = b"ARROW1"
+_REPORT = b"karyoscope"
+_PLAIN = ("id", "class_id", "x", "y", "area_um2")
+_MEASUREMENT = "measurement "
+
+
+class Journal:
+    """The finished blocks of one slide.
+
+    Parameters
+    ----------
+    folder : path
+        Made where it is missing. What a killed run left half-written in it is removed.
+    settings : mapping
+        All that the blocks depend on, as plain data. A journal of other settings is discarded.
+    taxonomy : Taxonomy
+    mpp : float
+        Micrometres per pixel of level 0, of the nuclei that :meth:`get` returns.
+
+    Attributes
+    ----------
+    discarded : str
+        The first of the settings in which a journal that was here differed; empty where there was
+        none.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> taxonomy = Taxonomy.load("lizard")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     journal = Journal(f"{folder}/journal", {"slide": "a.svs"}, taxonomy, 0.5)
+    ...     journal.put(3, Nuclei.empty(taxonomy, 0.5), BlockReport(1e6))
+    ...     journal.done()
+    {3}
+    """
+
+    def __init__(
+        self, folder: str | Path, settings: Mapping[str, Any], taxonomy: Taxonomy, mpp: float
+    ) -> None:
+        self.folder = Path(folder)
+        self._taxonomy, self._mpp = taxonomy, mpp
+        header = json.dumps(settings, sort_keys=True, indent=1)
+        self.discarded = _difference(_read_header(self.folder), json.loads(header))
+        try:
+            if self.discarded:
+                self.remove()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path in self.folder.glob("*" + _PARTIAL):
+                path.unlink(missing_ok=True)
+            if not (self.folder / _HEADER).exists():
+                self._write(_HEADER, header.encode())
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    @classmethod
+    def is_begun(cls, folder: str | Path, settings: Mapping[str, Any]) -> bool:
+        """Whether a run with these settings began to write results and did not finish them."""
+        header = _read_header(Path(folder))
+        same = header is not None and header == json.loads(json.dumps(settings))
+        return same and not (Path(folder) / _FINISHED).exists()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the results have been written; the journal is of use for their gaps only."""
+        return (self.folder / _FINISHED).exists()
+
+    def finish(self) -> None:
+        """Note that the results have been written, though with gaps."""
+        (self.folder / _FINISHED).touch()
+
+    def reopen(self) -> None:
+        """Note that results are to be written again, with fewer gaps."""
+        for index in self.done():
+            if self.report(index).unread:
+                self.forget(index)
+        (self.folder / _FINISHED).unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        return list(self.folder.glob("*" + _SUFFIX))
+
+    def done(self) -> set[int]:
+        """Indices of the blocks that are done."""
+        return {int(path.stem) for path in self._files() if _is_whole(path)}
+
+    def put(self, index: int, nuclei: Nuclei, report: BlockReport) -> None:
+        """Keep a block; in the place of the same block, if it is here.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the disk is full or the folder cannot be written; the other blocks stay.
+        """
+        try:
+            self._write(f"{index}{_SUFFIX}", _encode(nuclei, report))
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    def get(self, index: int) -> tuple[Nuclei, BlockReport]:
+        """Nuclei of a block, to the last bit as they were put, and its report.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the file is damaged.
+        KeyError
+            If the block is not done.
+        """
+        path = self.folder / f"{index}{_SUFFIX}"
+        try:
+            return _decode(path.read_bytes(), self._taxonomy, self._mpp)
+        except FileNotFoundError:
+            raise KeyError(index) from None
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise KaryoscopeError(f"{path} is damaged; remove it and run again") from error
+
+    def report(self, index: int) -> BlockReport:
+        """BlockReport of a block without its nuclei."""
+        with pa.OSFile(str(self.folder / f"{index}{_SUFFIX}")) as file:
+            return BlockReport.from_json(pa.ipc.open_file(file).schema.metadata[_REPORT])
+
+    def forget(self, index: int) -> None:
+        """Remove a block, so that it is run again."""
+        (self.folder / f"{index}{_SUFFIX}").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the journal: its slide is finished."""
+        # The header goes first: what is left of an interrupted removal is no journal.
+        (self.folder / _HEADER).unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write(self, name: str, data: bytes) -> None:
+        partial = self.folder / (name + _PARTIAL)
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.folder / name)
+
+    def _cannot_write(self, error: OSError) -> KaryoscopeError:
+        return KaryoscopeError(cannot_write(self.folder, error))
+
+
+def _read_header(folder: Path) -> dict[str, Any] | None:
+    """Settings of a journal; none where it has no sound header, None where there is no journal."""
+    try:
+        found = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {} if any(folder.glob("*" + _SUFFIX)) else None
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _difference(found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> str:
+    """First of the settings that differs; empty where none does or there are none to compare."""
+    if found is None:
+        return ""
+    for key in [*wanted, *found]:
+        if key not in found or key not in wanted or found[key] != wanted[key]:
+            return key
+    return ""
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file has an end; one that a power failure emptied has none."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(_END)))
+        return file.read() == _END
+
+
+def _encode(nuclei: Nuclei, report: BlockReport) -> bytes:
+    """One Arrow file with a row a nucleus; the report is in the metadata of its schema."""
+    columns = {name: pa.array(getattr(nuclei, name)) for name in _PLAIN}
+    points = pa.FixedSizeListArray.from_arrays(pa.array(nuclei.vertices.ravel()), 2)
+    columns["outline"] = pa.LargeListArray.from_arrays(pa.array(nuclei.offsets), points)
+    classes = nuclei.probabilities.shape[1]
+    if classes:
+        flat = pa.array(nuclei.probabilities.ravel())
+        columns["probabilities"] = pa.FixedSizeListArray.from_arrays(flat, classes)
+    for name, values in nuclei.measurements.items():
+        columns[_MEASUREMENT + name] = pa.array(np.ascontiguousarray(values))
+    batch = pa.record_batch(columns).replace_schema_metadata({_REPORT: report.to_json()})
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+    with pa.ipc.new_file(sink, batch.schema, options=options) as file:
+        file.write_batch(batch)
+    return sink.getvalue().to_pybytes()
+
+
+def _decode(data: bytes, taxonomy: Taxonomy, mpp: float) -> tuple[Nuclei, BlockReport]:
+    batch = pa.ipc.open_file(pa.BufferReader(data)).get_batch(0)
+    outline = batch["outline"]
+    names = batch.schema.names
+    shape = len(batch), -1 if len(batch) else len(taxonomy)
+    plain: dict[str, Any] = {name: batch[name].to_numpy() for name in _PLAIN}
+    nuclei = Nuclei(
+        taxonomy,
+        mpp,
+        **plain,
+        probabilities=batch["probabilities"].values.to_numpy().reshape(shape)
+        if "probabilities" in names
+        else np.zeros((len(batch), 0)),
+        vertices=outline.values.values.to_numpy().reshape(-1, 2),
+        offsets=outline.offsets.to_numpy(),
+        measurements={
+            name.removeprefix(_MEASUREMENT): batch[name].to_numpy()
+            for name in names
+            if name.startswith(_MEASUREMENT)
+        },
+    )
+    assert batch.schema.metadata is not None
+    return nuclei, BlockReport.from_json(batch.schema.metadata[_REPORT])

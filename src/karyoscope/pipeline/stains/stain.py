@@ -1,0 +1,205 @@
+"""Slides whose colours are changed between the file and the model that reads them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.pipeline.stains.restainer import Restainer
+from karyoscope.pipeline.stains.sampling import sample_pixels
+from karyoscope.pipeline.tiling.blocks import Box
+from karyoscope.slides import Slide, find_slides, open_slide
+from karyoscope.slides._scale import RecordedScale
+from karyoscope.slides.grid import SAME_SCALE
+from karyoscope.stains import NORMALISERS, Normaliser, Recolour, build_normaliser
+
+
+@dataclass(frozen=True)
+class Stain:
+    """A normaliser, and what it is called.
+
+    Attributes
+    ----------
+    normaliser : Normaliser
+    identity : dict
+        Plain data; equal for two that do the same.
+    source : tuple
+        Arguments of :func:`load_stain` that gave it.
+    mpp : float or None
+        Micrometres per pixel that it works at; any if None.
+    """
+
+    normaliser: Normaliser
+    identity: dict[str, Any]
+    source: tuple[str | Path, float | None, int]
+    mpp: float | None = None
+
+    def over(self, slide: Slide, mpp: float | None = None) -> StainedSlide:
+        """Measure a slide, and see it with other colours from then on.
+
+        What is read does not depend on the window that it is read through, nor on the part of the
+        slide that is analysed: the whole slide is measured.
+
+        Parameters
+        ----------
+        slide : Slide
+        mpp : float, optional
+            Scale at which it will be read, and is measured; the slide's own by default.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the normaliser works at another scale.
+        """
+        asked = slide.mpp if mpp is None else mpp
+        if self.mpp is not None and abs(asked / self.mpp - 1) > SAME_SCALE:
+            raise KaryoscopeError(
+                f"stain {self.identity['name']!r} works at {self.mpp:g} µm/px, not at {asked:g};"
+                " train one at that scale"
+            )
+        measured = self.normaliser.measured
+        pixels = sample_pixels(slide, mpp) if measured else np.empty((0, 3), np.uint8)
+        return StainedSlide(slide, self.normaliser.fit(pixels))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An engine stays in its process; another loads its own.
+        return load_stain, self.source
+
+
+def load_stain(spec: str | Path, mpp: float | None = None, threads: int = 0) -> Stain:
+    """Load what ``--stain`` names.
+
+    Parameters
+    ----------
+    spec : str or path
+        ``macenko:IMAGE`` or ``reinhard:IMAGE``, with a slide or image to resemble, or a folder or
+        glob of them; ``clahe``; or the bundle of a RestainNet.
+    mpp : float, optional
+        Micrometres per pixel at which the image to resemble is read, where it states a scale.
+    threads : int
+        Threads of the CPU that a RestainNet may use; 0 for all.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is no such normaliser, or the image or bundle cannot be used.
+    """
+    name, _, target = str(spec).partition(":")
+    if name in NORMALISERS:
+        pixels = _pixels_of(target, mpp) if target else None
+        try:
+            normaliser = build_normaliser(name, pixels)
+        except KaryoscopeError as error:
+            raise KaryoscopeError(f"stain {str(spec)!r}: {error}") from error
+        said = {"target": Path(target).name} if target else {}
+        identity = {"name": name} | said | normaliser.describe()
+        return Stain(normaliser, identity, (spec, mpp, threads))
+    if not Path(spec).exists():
+        raise KaryoscopeError(
+            f"no stain {str(spec)!r}: it is {', '.join(NORMALISERS)} (with :IMAGE where one is to"
+            " be resembled) or the bundle of a RestainNet"
+        )
+    restainer = Restainer.open(spec, threads)
+    identity = {"name": restainer.name} | restainer.describe()
+    return Stain(restainer, identity, (spec, mpp, threads), restainer.bundle.card.mpp)
+
+
+def _pixels_of(target: str, mpp: float | None) -> np.ndarray:
+    """Pixels of all that a file, folder or glob names."""
+    found, problems = find_slides([target])
+    if problems:
+        raise KaryoscopeError(problems[0])
+    pixels = []
+    for path in found:
+        try:
+            slide, at = open_slide(path), mpp
+        except KaryoscopeError:
+            # Colours can be measured where lengths cannot. What else is wrong shows again.
+            slide, at = open_slide(path, mpp=1.0), None
+        with slide:
+            pixels.append(sample_pixels(slide, at))
+    return np.concatenate(pixels)
+
+
+class StainedSlide(Slide):
+    """A slide whose pixels are changed as they are read; all else is the slide's own.
+
+    Its thumbnail is not changed: tissue is found on the slide as it is.
+
+    Parameters
+    ----------
+    slide : Slide
+    change : Recolour
+        Settled for this slide. Around a window, what it needs is read too.
+    """
+
+    format = "stained"
+
+    def __init__(self, slide: Slide, change: Recolour) -> None:
+        self.slide, self.change = slide, change
+        self.path, self.name = slide.path, slide.name
+        self.levels, self.mpp_xy = slide.levels, slide.mpp_xy
+
+    @classmethod
+    def recognises(cls, path: Path, head: bytes) -> bool:
+        """No file is one."""
+        return False
+
+    @property
+    def bounds(self) -> tuple[int, int, int, int]:
+        """The slide's."""
+        return self.slide.bounds
+
+    def _open(self) -> None:
+        """Nothing to open: the slide is."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"slide": self.slide, "change": self.change}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def _recorded_scale(self) -> RecordedScale:
+        return RecordedScale()
+
+    def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> np.ndarray:
+        return self.slide._read_level(level, x, y, width, height)
+
+    def read(self, x: int, y: int, width: int, height: int, mpp: float | None = None) -> np.ndarray:
+        """Read a window; as :meth:`karyoscope.slides.Slide.read`."""
+        context, align = self.change.context, self.change.align
+        if context == 0 and align == 1:
+            return self.change(self.slide.read(x, y, width, height, mpp))
+        grid = self.slide.grid(mpp)
+        whole = Box(0, 0, grid.width, grid.height)
+        window = Box(x, y, x + width, y + height)
+        rgb = np.full((height, width, 3), 255, np.uint8)
+        inside = window.shared(whole)
+        if inside.empty:
+            return rgb
+        wide = Box(
+            _down(inside.left - context, align),
+            _down(inside.top - context, align),
+            -_down(-inside.right - context, align),
+            -_down(-inside.bottom - context, align),
+        ).shared(whole)
+        changed = self.change(self.slide.read(wide.left, wide.top, wide.width, wide.height, mpp))
+        rgb[_within(inside, window)] = changed[_within(inside, wide)]
+        return rgb
+
+
+def _down(value: int, step: int) -> int:
+    return math.floor(value / step) * step
+
+
+def _within(part: Box, whole: Box) -> tuple[slice, slice]:
+    """Rows and columns of a box in an array of another."""
+    return (
+        slice(part.top - whole.top, part.bottom - whole.top),
+        slice(part.left - whole.left, part.right - whole.left),
+    )

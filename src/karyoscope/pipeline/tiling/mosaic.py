@@ -1,0 +1,64 @@
+"""Maps of the windows that are still needed, and the maps of a block pieced together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from karyoscope.inference import Maps
+from karyoscope.pipeline.tiling.blocks import Box, Window
+from karyoscope.pipeline.tiling.half_precision import to_half, to_single
+
+
+class Mosaic:
+    """Holds the cores of windows in half precision until they are dropped.
+
+    Parameters
+    ----------
+    strides : mapping of str to int
+        Maps to hold, and the stride of each. A map with stride s has one value for each s x s
+        pixels, counted from the top left pixel of the slide: every box starts at a multiple of s.
+    """
+
+    def __init__(self, strides: Mapping[str, int]) -> None:
+        self._strides = strides
+        self._cores: dict[Window, Maps] = {}
+
+    def put(self, window: Window, maps: Maps) -> None:
+        """Keep the core of a window's maps."""
+        kept = {}
+        for name, stride in self._strides.items():
+            inner = _inside(window.core, window.read, stride)
+            kept[name] = to_half(maps[name][inner])
+        self._cores[window] = kept
+
+    def drop(self, windows: Iterable[Window]) -> None:
+        """Forget windows."""
+        for window in windows:
+            del self._cores[window]
+
+    def assemble(self, box: Box, windows: Sequence[Window]) -> Maps:
+        """Maps of a box, float32, from the windows whose cores cover it; all must be held."""
+        return {name: self._assemble(name, box, windows) for name in self._strides}
+
+    def _assemble(self, name: str, box: Box, windows: Sequence[Window]) -> np.ndarray:
+        stride = self._strides[name]
+        rows, columns = -(-box.height // stride), -(-box.width // stride)
+        channels = self._cores[windows[0]][name].shape[2:]
+        out = np.empty((rows, columns, *channels), np.float32)
+        for window in windows:
+            shared = box.shared(window.core)
+            core = self._cores[window][name]
+            out[_inside(shared, box, stride)] = to_single(
+                core[_inside(shared, window.core, stride)]
+            )
+        return out
+
+
+def _inside(inner: Box, outer: Box, stride: int) -> tuple[slice, slice]:
+    """Slices of an outer box's map that hold an inner box."""
+    return (
+        slice((inner.top - outer.top) // stride, -(-(inner.bottom - outer.top) // stride)),
+        slice((inner.left - outer.left) // stride, -(-(inner.right - outer.left) // stride)),
+    )

@@ -1,0 +1,87 @@
+"""The order of the work: which windows are run before a block, and which are forgotten after it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from karyoscope.inference import Model
+from karyoscope.pipeline.tiling.area import Area
+from karyoscope.pipeline.tiling.blocks import Block, Layout, Window
+
+#: How far a block reads beyond its own area, µm: more than the longest nucleus.
+MARGIN_UM = 32.0
+
+
+def layout_for(model: Model, area: Area) -> Layout:
+    """Return the windows and blocks of an area at a model's scale."""
+    margin = round(MARGIN_UM / model.mpp)
+    grid = area.grid
+    return Layout(grid.width, grid.height, model.context, margin, within=area.on_grid)
+
+
+def wanted_blocks(layout: Layout, area: Area) -> list[int]:
+    """Return the places, among all blocks of a layout, of those that hold some of the area."""
+    return [i for i, block in enumerate(layout.blocks()) if area.measure(block.own) > 0]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One block, and the windows that come and go with it.
+
+    Attributes
+    ----------
+    index : int
+        Place of the block among all blocks of the layout.
+    block : Block
+    analysed_px : float
+        Pixels of level 0 that are wanted of it.
+    windows, fresh, spent : list of Window
+        Those that it needs, those of them to run before it, and those to forget after it.
+    """
+
+    index: int
+    block: Block
+    analysed_px: float
+    windows: list[Window]
+    fresh: list[Window]
+    spent: list[Window]
+
+
+def plan_blocks(layout: Layout, area: Area, indices: Collection[int] | None = None) -> list[Step]:
+    """Steps for the blocks that hold some of the area, in the layout's order.
+
+    A window is held from its first block to its last. Only a window between two bands is run
+    twice: it would be held for a whole band.
+
+    Parameters
+    ----------
+    layout : Layout
+    area : Area
+    indices : collection of int, optional
+        Places of the blocks that are wanted, among all of the layout; all by default.
+    """
+    blocks = []
+    for index, block in enumerate(layout.blocks()):
+        if indices is None or index in indices:
+            pixels = area.measure(block.own)
+            if pixels > 0:
+                blocks.append((index, block, pixels))
+    needs = [layout.windows(block.read) for _, block, _ in blocks]
+    uses: dict[Window, list[int]] = {}
+    for step, windows in enumerate(needs):
+        for window in windows:
+            uses.setdefault(window, []).append(step)
+    kept_for = 2 * layout.band
+    plan = []
+    for step, (place, windows) in enumerate(zip(blocks, needs, strict=True)):
+        fresh, spent = [], []
+        for window in windows:
+            at = uses[window].index(step)
+            before, after = uses[window][:at][-1:], uses[window][at + 1 : at + 2]
+            if not before or step - before[0] > kept_for:
+                fresh.append(window)
+            if not after or after[0] - step > kept_for:
+                spent.append(window)
+        plan.append(Step(*place, windows, fresh, spent))
+    return plan

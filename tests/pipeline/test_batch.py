@@ -1,0 +1,167 @@
+"""Many slides by one call: what fails is in the result, and every warning is with its slide."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+from karyoscope.errors import KaryoscopeError
+from karyoscope.pipeline import (
+    BatchListener,
+    InvalidOptions,
+    LocalExecutor,
+    Run,
+    SegmentOptions,
+    segment_slides,
+)
+from karyoscope.pipeline.batch_warnings import SlideWarnings
+
+OPTIONS = SegmentOptions(("csv",), mpp=0.5)
+
+
+class Notes(BatchListener):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple] = []
+
+    def problem(self, line):
+        self.heard.append(("problem", line))
+
+    def begin(self, path):
+        self.heard.append(("begin", path.name))
+
+    def warning(self, path, line):
+        self.heard.append(("warning", path.name, line))
+
+    def finished(self, slide):
+        self.heard.append(("finished", slide.path.name, slide.status))
+
+
+class Several(LocalExecutor):
+    """Runs two slides at once, here."""
+
+    slides_at_once = 2
+
+
+@pytest.fixture
+def folder(tmp_path, tissue):
+    folder = tmp_path / "slides"
+    folder.mkdir()
+    for name in "ac":
+        np.save(folder / f"{name}.npy", tissue[:200, :300])
+    (folder / "b.npy").write_bytes(b"\x93NUMPY")
+    return folder
+
+
+@pytest.mark.parametrize("executor", [LocalExecutor(), Several()])
+def test_what_fails_is_reported_and_the_others_go_on(threshold_model, folder, tmp_path, executor):
+    notes, out = Notes(), tmp_path / "out"
+    paths = [folder, tmp_path / "none.npy"]
+    result = segment_slides(paths, out, threshold_model, OPTIONS, executor, notes)
+    assert [(s.path.name, s.status) for s in result.slides] == [
+        ("a.npy", "done"),
+        ("b.npy", "failed"),
+        ("c.npy", "done"),
+    ]
+    assert result.problems == [f"{tmp_path / 'none.npy'} does not exist"]
+    assert (result.failed, result.inputs) == (2, 4)
+    assert "b.npy" in result.slides[1].error
+    assert result.slides[1].summary is None
+    assert [s["nuclei"] for s in result.summaries] == [result.slides[0].summary["nuclei"]] * 2
+    assert {path.name for path in result.cohort} == {"cohort.csv", "cohort.html"}
+    assert notes.heard[0] == ("problem", result.problems[0])
+    assert notes.heard[1:] == [
+        pair
+        for name, status in (("a.npy", "done"), ("b.npy", "failed"), ("c.npy", "done"))
+        for pair in (("begin", name), ("finished", name, status))
+    ]
+    again = segment_slides(folder, out, threshold_model, OPTIONS, executor)
+    assert [slide.status for slide in again.slides] == ["unchanged", "failed", "unchanged"]
+    assert again.summaries == result.summaries
+
+
+def test_a_file_named_once_and_nothing_found(threshold_model, folder, tmp_path):
+    one = segment_slides(folder / "a.npy", tmp_path / "out", threshold_model, OPTIONS)
+    assert one.failed == 0
+    assert one.cohort == []
+    nothing = segment_slides(str(tmp_path / "*.svs"), tmp_path / "out", "no such model")
+    assert nothing.slides == []
+    assert nothing.failed == 1
+
+
+def test_warnings_are_with_their_slides(threshold_model, folder, tmp_path, monkeypatch):
+    both = threading.Barrier(2, timeout=30)
+
+    class Warning_(Several):
+        def run_blocks(self, slide, *arguments):
+            both.wait()
+            warnings.warn(f"hears {slide.name}", stacklevel=2)
+            both.wait()
+            return super().run_blocks(slide, *arguments)
+
+    notes = Notes()
+    paths = [folder / "a.npy", folder / "c.npy"]
+    segment_slides(paths, tmp_path / "out", threshold_model, OPTIONS, Warning_(), notes)
+    heard = sorted(note[1:] for note in notes.heard if note[0] == "warning")
+    assert heard == [("a.npy", "a.npy: hears a"), ("c.npy", "c.npy: hears c")]
+
+
+def test_a_warning_of_a_helping_thread_is_the_latest_slide_s(tmp_path):
+    heard = []
+    with SlideWarnings(lambda path, line: heard.append((path, line))) as slides:
+        warnings.warn("of nobody", stacklevel=1)
+        with slides.of(tmp_path):
+            helper = threading.Thread(target=lambda: warnings.warn("torn", stacklevel=1))
+            helper.start()
+            helper.join()
+            warnings.warn("torn", stacklevel=1)
+            warnings.warn("not for users", DeprecationWarning, stacklevel=1)
+    assert heard == [(tmp_path, f"{tmp_path.name}: torn")]
+
+
+def test_areas_of_one_slide_are_not_for_several(threshold_model, folder, tmp_path):
+    options = SegmentOptions(("csv",), mpp=0.5, tissue=tmp_path / "drawn.geojson")
+    with pytest.raises(InvalidOptions, match="is drawn on one slide; 3 are given"):
+        segment_slides(folder, tmp_path / "out", threshold_model, options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"formats": ("cvs",)}, r"no format 'cvs'; there are .*csv"),
+        ({"features": ("shapes",)}, "no feature group 'shapes'; there are shape"),
+        ({"radius_um": float("inf")}, "the radius is a length"),
+        ({"overwrite": True, "retry_failed": True}, "leave retry-failed out"),
+    ],
+)
+def test_options_that_make_no_sense(options, says):
+    with pytest.raises(InvalidOptions, match=says):
+        SegmentOptions(**options)
+
+
+def test_the_identity_is_what_decides_the_nuclei(threshold_model, folder):
+    changes = {
+        "formats": ("csv",),
+        "overwrite": True,
+        "preview": True,
+        "mpp": 0.25,
+        "roi": (0, 0, 9, 9),
+        "tissue": "none",
+        "stain": "clahe",
+        "features": (),
+        "radius_um": 9.0,
+    }
+    plain = Run(folder / "a.npy", folder, threshold_model).settings
+    other = {
+        name
+        for name, value in changes.items()
+        if Run(folder / "a.npy", folder, threshold_model, SegmentOptions(**{name: value})).settings
+        != plain
+    }
+    assert other == {"mpp", "roi", "tissue", "stain", "features", "radius_um"}
+    with pytest.raises(KaryoscopeError, match="no stain"):
+        Run(folder / "a.npy", folder, threshold_model, SegmentOptions(stain="clahee"))
