@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Record, Sample
 from karyoscope.datasets.folder import write_folder
 from karyoscope.metrics import PROTOCOLS, Score, ScoringProtocol, report_classes, report_set
 from karyoscope.metrics.accumulate import Accumulator, Scores, ratio
-from karyoscope.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
 

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from karyoscope.cluster import Cluster
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export import read_parquet
 from karyoscope.pipeline import (
     Layout,

@@ -5,8 +5,9 @@ from typing import Annotated
 import numpy as np
 import pytest
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 from karyoscope.datasets import Record, Sample
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.objectives import SCORES, Predicted, count_params, evaluate_params
 from karyoscope.evaluation.search import cross_check, halves, tune
 from karyoscope.evaluation.search_space import class_parameters, search_space
@@ -19,7 +20,6 @@ from karyoscope.postprocessing import (
     postprocess,
     tuning_ranges,
 )
-from karyoscope.taxonomy import NucleusClass, Taxonomy
 
 TAXONOMY = Taxonomy("two", (NucleusClass(1, "a", (200, 0, 0)), NucleusClass(2, "b", (0, 0, 200))))
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from some_nuclei import make_nuclei, read_plain
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.drawing import fit_text, legend_panel, round_length, text_width
-from karyoscope.errors import KaryoscopeError
 from karyoscope.export import ExportContext
 from karyoscope.export._insets import Insets
 from karyoscope.export.labels import LabelsWriter

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from some_nuclei import make_nuclei
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export import ExportContext, RunReport, open_writers
 from karyoscope.export._density import DensityGrid
 from karyoscope.export.report import ReportWriter

@@ -12,7 +12,8 @@ import shapely
 from rich.console import Console
 from some_nuclei import make_nuclei, polygons_of
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export import (
     RunReport,
     iterate_parquet,
@@ -24,7 +25,6 @@ from karyoscope.export import parquet as parquet_module
 from karyoscope.export.csv import CSVWriter
 from karyoscope.export.parquet import ParquetWriter
 from karyoscope.export.summary import SummaryWriter
-from karyoscope.nuclei import Nuclei
 
 
 def write(path, context, *blocks):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.features import GROUPS, FeatureContext, PixelGrid, feature_columns
-from karyoscope.nuclei import Nuclei
 from karyoscope.postprocessing import trace_outlines
-from karyoscope.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
 MPP = 0.5

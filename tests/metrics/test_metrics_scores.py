@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics import PROTOCOLS, Evaluation, Pair
-from karyoscope.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.load("lizard")
 LABELS = np.array([[1, 1, 0, 2], [1, 1, 0, 2], [0, 0, 0, 0], [3, 3, 0, 0]])

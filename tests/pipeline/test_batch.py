@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline import (
     BatchListener,
     InvalidOptions,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline import BlockReport, Box
 from karyoscope.pipeline.runs.failures import Failures, regions
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Engine, Model
 from karyoscope.pipeline import Layout, Run, SegmentOptions, segment_file
 from karyoscope.slides import ArraySlide

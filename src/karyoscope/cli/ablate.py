@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from karyoscope.cli._choices import Device
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 app = typer.Typer()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from karyoscope.core.taxonomy import NucleusClass
 from karyoscope.drawing.text import (
     BOLD,
     FAINT,
@@ -14,7 +15,6 @@ from karyoscope.drawing.text import (
     put_text_right,
     text_width,
 )
-from karyoscope.taxonomy import NucleusClass
 
 RULE = (222, 226, 230)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, open_dataset
 from karyoscope.datasets.split import read_split
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.predictions import Predictions, open_predictions
 from karyoscope.evaluation.predictions.model import ModelPredictions
 from karyoscope.evaluation.result import EvaluationResult
 from karyoscope.evaluation.score import Begin, ScoringOptions, Watch, evaluate_predictions
 from karyoscope.inference import Model, load_model
 from karyoscope.pipeline import Stain, input_stains, load_stain
-from karyoscope.taxonomy import Taxonomy
 
 
 def evaluate(

@@ -8,16 +8,16 @@ from itertools import repeat
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Record, Sample, common_taxonomy, merge_classes
 from karyoscope.datasets.resample import same_scale
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.patches import SIZE, cut
 from karyoscope.evaluation.predictions import Prediction, Predictions
 from karyoscope.evaluation.predictions.model import ModelPredictions
 from karyoscope.evaluation.result import EvaluationResult
 from karyoscope.inference import Model
 from karyoscope.metrics import PROTOCOLS, Evaluation, Pair, find_protocol
-from karyoscope.taxonomy import Taxonomy
 
 Watch = Callable[[Sample, Prediction], None]
 Begin = Callable[[int], None]

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import Dataset, merge_classes, open_dataset
 from karyoscope.datasets.resample import resampled
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.from_paths import names_of_part
 from karyoscope.evaluation.objectives import SCORES, Predicted
 from karyoscope.evaluation.search import CrossCheck, cross_check, tune

@@ -19,10 +19,10 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.export.run_report import RunReport
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     from karyoscope.export.slide_figures import SlideFigures

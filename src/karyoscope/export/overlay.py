@@ -5,13 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import UNCLASSIFIED
 from karyoscope.drawing import draw_box, draw_nuclei, draw_scale_bar, legend_panel
-from karyoscope.errors import KaryoscopeError
 from karyoscope.export._insets import Insets
 from karyoscope.export._whole import enlarged, read_whole
 from karyoscope.export.base import ExportContext, Reader, Writer
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import UNCLASSIFIED
 
 _LONGEST = 4000
 _COMFORTABLE = 1600

@@ -9,14 +9,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.drawing import draw_nuclei, draw_scale_bar
-from karyoscope.errors import KaryoscopeError
 from karyoscope.export._density import DensityGrid
 from karyoscope.export._whole import enlarged, read_whole
 from karyoscope.export.base import Writer
 from karyoscope.export.slide_figures import SlideFigures
 from karyoscope.export.tally import Tally
-from karyoscope.nuclei import Nuclei
 
 _LONGEST = 1600
 _COMFORTABLE = 1000

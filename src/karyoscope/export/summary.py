@@ -9,9 +9,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export.base import Writer
 from karyoscope.export.tally import Tally
-from karyoscope.nuclei import Nuclei
 
 
 class SummaryWriter(Writer):

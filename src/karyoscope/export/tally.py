@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import UNCLASSIFIED
 from karyoscope.export.base import ExportContext
 from karyoscope.export.run_report import RunReport
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import UNCLASSIFIED
 
 
 class Tally:

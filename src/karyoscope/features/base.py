@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import Taxonomy
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 
 #: Stands for the name of a class in the name of a feature that there is one of a class.
 CLASS = "<class>"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.features.base import RADIUS_UM, Feature, FeatureGroup, expand
 from karyoscope.features.neighbours import NEIGHBOURS
 from karyoscope.features.shape import SHAPE
 from karyoscope.features.stain import STAIN
-from karyoscope.taxonomy import Taxonomy
 
 GROUPS: dict[str, FeatureGroup] = {group.name: group for group in (SHAPE, STAIN, NEIGHBOURS)}
 """Groups of features by name."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import UNCLASSIFIED, Taxonomy
 from karyoscope.features.base import (
     CLASS,
     RADIUS_UM,
@@ -16,8 +18,6 @@ from karyoscope.features.base import (
     FeatureGroup,
     expand,
 )
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import UNCLASSIFIED, Taxonomy
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree

@@ -12,8 +12,8 @@ import math
 import numba
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.features.base import Feature, FeatureContext, FeatureGroup, PerNucleus
-from karyoscope.nuclei import Nuclei
 
 COLUMNS = (
     Feature("perimeter_um", "µm", "length of the outline"),

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.features.base import Feature, FeatureContext, FeatureGroup, PerNucleus
-from karyoscope.nuclei import Nuclei
 
 COLUMNS = (
     Feature(

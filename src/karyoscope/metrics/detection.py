@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import Scores, Terms, mean_over, ratio
 from karyoscope.metrics.confusion import (
     UNLABELLED,
@@ -18,7 +19,6 @@ from karyoscope.metrics.confusion import (
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.pairing import ORDERS, PairingOrder, pair_points
 from karyoscope.metrics.scores import Score, count_score
-from karyoscope.taxonomy import Taxonomy
 
 Weights = tuple[float, float, float, float]
 PUBLISHED_WEIGHTS: Weights = (2.0, 2.0, 1.0, 1.0)

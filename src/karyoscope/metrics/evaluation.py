@@ -7,13 +7,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import Accumulator, Scores
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.protocol import Names, ScoringProtocol
 from karyoscope.metrics.protocols import find_protocol
 from karyoscope.metrics.resampling import bootstrap, bootstrap_difference
-from karyoscope.taxonomy import Taxonomy
 
 
 class Evaluation:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import Accumulator
 from karyoscope.metrics.scores import Score
-from karyoscope.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True)

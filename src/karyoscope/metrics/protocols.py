@@ -8,7 +8,8 @@ protocol is one function and one line in ``PROTOCOLS``.
 
 from __future__ import annotations
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import Accumulator
 from karyoscope.metrics.composition import CompositionAccumulator
 from karyoscope.metrics.confusion import ConfusionAccumulator
@@ -19,7 +20,6 @@ from karyoscope.metrics.objects import ObjectAccumulator
 from karyoscope.metrics.overlap import OverlapAccumulator
 from karyoscope.metrics.panoptic import PanopticAccumulator
 from karyoscope.metrics.protocol import ScoringProtocol, report_classes, report_set
-from karyoscope.taxonomy import Taxonomy
 
 _PQ_COUNTS = ("tp", "fp", "fn", "sum_iou")
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export.cohort import NAME as COHORT
 from karyoscope.inference import Model
 from karyoscope.pipeline.batch_inputs import find_inputs

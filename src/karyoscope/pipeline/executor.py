@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Model
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.prepare import prepare_model
 from karyoscope.pipeline.progress import Progress
 from karyoscope.pipeline.stream import run_blocks

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Model
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.prepare import prepare_model
 from karyoscope.pipeline.progress import Progress
 from karyoscope.pipeline.stains.inputs import model_input

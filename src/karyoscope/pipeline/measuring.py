@@ -17,7 +17,8 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export import (
     WRITERS,
     ExportContext,
@@ -33,7 +34,6 @@ from karyoscope.features import (
     PixelGrid,
     find_groups,
 )
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.report import slide_page
 from karyoscope.slides import Slide, open_slide

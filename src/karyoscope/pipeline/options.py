@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export import WRITERS
 from karyoscope.features import GROUPS, RADIUS_UM
 from karyoscope.inference import Model

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Maps, Model
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.progress import Progress
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.pipeline.retry import Running, run_with_retry

@@ -7,11 +7,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export import ExportContext, RunReport, open_writers
 from karyoscope.export.base import Reader
 from karyoscope.features import feature_columns
 from karyoscope.inference import Model
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.executor import Executor, LocalExecutor
 from karyoscope.pipeline.measuring import Measure, Measuring, Sink
 from karyoscope.pipeline.options import SegmentOptions

@@ -21,7 +21,8 @@ from typing import Annotated
 import numba
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.flooding import watershed
 from karyoscope.postprocessing.labelling import fill_holes, label_larger
@@ -34,7 +35,6 @@ from karyoscope.postprocessing.parameters import (
     per_class,
 )
 from karyoscope.postprocessing.tabulate import class_stride
-from karyoscope.taxonomy import Taxonomy
 
 
 class ThreeLabelParameters(Parameters):

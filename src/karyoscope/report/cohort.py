@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export.cohort import class_colors, cohort_rows, write_cohort_csv, write_shared
 from karyoscope.export.report import ReportWriter
 from karyoscope.export.summary import SummaryWriter

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics import Score, ScoringProtocol, find_protocol
 from karyoscope.report.figures import Bar, interval_figure, scatter_figure
 from karyoscope.report.page import render
@@ -22,7 +23,6 @@ from karyoscope.report.wording import (
     of_groups,
     unit,
 )
-from karyoscope.taxonomy import Taxonomy
 
 _ALL = (90, 98, 107)
 _FEW_SOURCES = 10

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
 from karyoscope.report.tiles import Tile, draw_rows
-from karyoscope.taxonomy import Taxonomy
 
 #: Edge of a tile in pixels of the image; it is drawn at twice that.
 EDGE = 192

@@ -17,8 +17,8 @@ from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.training.averaging import MovingAverage
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.batches import TileBatches

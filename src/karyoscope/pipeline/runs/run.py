@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Model
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.executor import Executor
 from karyoscope.pipeline.options import SegmentOptions
 from karyoscope.pipeline.progress import Progress

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline.batch_warnings import SlideWarnings
 from karyoscope.pipeline.stains.recolour import recolour_file
 from karyoscope.pipeline.stains.stain import Stain, load_stain

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline.stains.restainer import Restainer
 from karyoscope.pipeline.stains.sampling import sample_pixels
 from karyoscope.pipeline.tiling.blocks import Box

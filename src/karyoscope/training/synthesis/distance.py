@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import open_dataset
-from karyoscope.errors import KaryoscopeError
 from karyoscope.metrics.frechet import fit_gaussian, frechet_distance
 from karyoscope.training.schema import DataSource
 from karyoscope.training.synthesis.data import TileSource, load_part

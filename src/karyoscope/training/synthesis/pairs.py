@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets.convert import convert
-from karyoscope.errors import KaryoscopeError
 from karyoscope.training.schema import DataSource
 from karyoscope.training.synthesis.data import TileSource, load_part, load_sources
 from karyoscope.training.synthesis.generator import Generator, load_generator
