@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.export import WRITERS, ExportContext
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import Taxonomy
 
 EDGE = 60_000
 BLOCK = 2_000

@@ -17,8 +17,8 @@ from itertools import islice
 import numpy as np
 
 from karyoscope import metrics
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.evaluation import Evaluation
-from karyoscope.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
 CONIC = 256

@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 import scipy.io
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing import POSTPROCESSINGS, nuclei_from_labels
-from karyoscope.taxonomy import Taxonomy
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "postprocessing"))

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import yaml
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Engine, Maps
-from karyoscope.nuclei import Nuclei
 
 CARD: dict[str, Any] = {
     "format": 1,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "KaryoscopeError": "karyoscope.errors",
-    "Nuclei": "karyoscope.nuclei",
-    "Taxonomy": "karyoscope.taxonomy",
+    "KaryoscopeError": "karyoscope.core.errors",
+    "Nuclei": "karyoscope.core.nuclei",
+    "Taxonomy": "karyoscope.core.taxonomy",
     "evaluate": "karyoscope.metrics",
     "load_model": "karyoscope.inference",
     "open_slide": "karyoscope.slides",
@@ -22,13 +22,13 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
-    from karyoscope.errors import KaryoscopeError
+    from karyoscope.core.errors import KaryoscopeError
+    from karyoscope.core.nuclei import Nuclei
+    from karyoscope.core.taxonomy import Taxonomy
     from karyoscope.inference import load_model
     from karyoscope.metrics import evaluate
-    from karyoscope.nuclei import Nuclei
     from karyoscope.pipeline import segment
     from karyoscope.slides import open_slide
-    from karyoscope.taxonomy import Taxonomy
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ import tifffile
 import yaml
 from PIL import Image
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import shipped_models
 
 PAGE = Path(__file__).parents[2] / "docs" / "bad_input.md"
@@ -285,7 +285,7 @@ def test_a_gpu_that_is_not_there(segment, quote, picture, monkeypatch):
 
 
 def test_an_engine_that_fails(segment, quote, picture, tmp_path, monkeypatch):
-    from karyoscope.errors import KaryoscopeError
+    from karyoscope.core.errors import KaryoscopeError
 
     def fail(engine, images):
         raise KaryoscopeError("OpenVINO failed on 416 x 320 pixels: out of memory")

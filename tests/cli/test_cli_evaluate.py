@@ -10,12 +10,12 @@ import scipy.io
 from typer.testing import CliRunner
 
 from karyoscope.cli import compare, evaluate, main
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Record, Sample
 from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.split import Split, write_split
-from karyoscope.errors import KaryoscopeError
 from karyoscope.inference import shipped_models
-from karyoscope.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
 NAMES = ("a", "b", "c", "d")

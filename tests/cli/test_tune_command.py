@@ -8,11 +8,11 @@ import pytest
 import tifffile
 
 import karyoscope
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Record, Sample, open_dataset
 from karyoscope.datasets.folder import write_folder
 from karyoscope.evaluation import ModelPredictions, composition, evaluate_predictions
 from karyoscope.inference import find_bundle, load_model
-from karyoscope.taxonomy import Taxonomy
 from tiny_model import CARD, write_bundle
 
 TWO = Taxonomy.from_dict(CARD["taxonomy"])

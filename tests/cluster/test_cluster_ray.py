@@ -8,7 +8,7 @@ import importlib.util
 import pytest
 
 from karyoscope.cluster import Cluster, segment_slides
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export import read_parquet
 from karyoscope.pipeline import Layout, SegmentOptions, prepare_model, run_blocks, segment_file
 from tiny_model import assert_same_nuclei

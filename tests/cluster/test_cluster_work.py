@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from karyoscope.cluster import Cluster, work
 from karyoscope.cluster.regions import LARGEST, SMALLEST, divide
 from karyoscope.cluster.work import Job, ModelSource, run_region, try_model
-from karyoscope.errors import KaryoscopeError
-from karyoscope.nuclei import Nuclei
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.pipeline import Layout, area_of, load_stain, prepare_model, run_blocks
 from karyoscope.slides import open_slide
 from tiny_model import assert_same_nuclei

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import open_dataset
 from karyoscope.datasets.base import Record, Sample
 from karyoscope.datasets.conic_patches import count_nuclei, cut, patch_corners, write_conic
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
 

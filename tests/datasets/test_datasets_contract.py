@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from dataset_layouts import CASES, pictures
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 from karyoscope.datasets import DATASETS, open_dataset, recognise
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import NucleusClass, Taxonomy
 
 WITH_FILES = [name for name, case in CASES.items() if case.labels and name != "pannuke"]
 

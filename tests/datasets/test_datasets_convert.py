@@ -10,12 +10,12 @@ from test_datasets_contract import same_partition
 from typer.testing import CliRunner
 
 from karyoscope.cli.data import app
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import merge_classes, open_dataset
 from karyoscope.datasets._write import write_png
 from karyoscope.datasets.convert import LAYOUTS, convert
 from karyoscope.datasets.split import split_dataset
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 
 OUTLINED = [name for name in CASES if name != "crchisto"]
 

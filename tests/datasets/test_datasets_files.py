@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._aperio import read_aperio
 from karyoscope.datasets._describe import read_description, write_description
 from karyoscope.datasets._files import (
@@ -32,8 +34,6 @@ from karyoscope.datasets._labels import (
 from karyoscope.datasets._polygons import CENTRE_ORIGIN, covered_pixels, paint, pixel_polygon
 from karyoscope.datasets._write import GrowingArray, write_label_image, write_png
 from karyoscope.datasets.base import Record
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))), st.integers(0, 5))

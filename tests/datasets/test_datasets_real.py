@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from dataset_layouts import DATA
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import open_dataset, recognise
 from karyoscope.datasets.inspect import inspect_dataset
 from karyoscope.datasets.sheet import ContactSheet, outlines
-from karyoscope.taxonomy import Taxonomy
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from karyoscope.cli.data import app
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Record, Sample, open_dataset
 from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.resample import resample, resampled
-from karyoscope.taxonomy import Taxonomy
 
 NUCLEUS = Taxonomy.load("nucleus")
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from karyoscope.cli import data
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import open_dataset
 from karyoscope.datasets.base import Record, Sample
 from karyoscope.datasets.folder import write_folder
@@ -25,8 +27,6 @@ from karyoscope.datasets.split import (
     split_records,
     write_split,
 )
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
 

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import scipy.io
 
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Record, Sample, open_dataset
 from karyoscope.datasets.folder import write_folder
 from karyoscope.export import ExportContext, open_writers
-from karyoscope.nuclei import Nuclei
 from karyoscope.postprocessing.outlines import trace_outlines
-from karyoscope.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
 MPP = 0.5

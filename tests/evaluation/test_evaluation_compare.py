@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from annotated_sets import LIZARD, make_sample
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.evaluation import compare, read_evaluation
 from karyoscope.metrics import Evaluation, Pair, to_json
 

@@ -8,10 +8,10 @@ import pytest
 import scipy.io
 from annotated_sets import LIZARD, WRITERS, exported, make_sample, make_set, write_images, write_mat
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.evaluation import FORMATS, Rules, evaluate_predictions, open_predictions
 from karyoscope.evaluation.predictions.conic import ConicArray
-from karyoscope.taxonomy import Taxonomy
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,10 @@ from annotated_sets import LIZARD, WRITERS, as_nuclei, make_sample, make_set
 
 import karyoscope
 from karyoscope import metrics
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Record, open_dataset
 from karyoscope.datasets.conic_patches import write_conic
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation import (
     Prediction,
     Predictions,
@@ -23,7 +24,6 @@ from karyoscope.evaluation import (
     open_predictions,
 )
 from karyoscope.evaluation.predictions import model as model_predictions
-from karyoscope.taxonomy import Taxonomy
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.evaluation import Prediction
 from karyoscope.evaluation.changes import (
     CHANGES,

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 from karyoscope.datasets import Record, Sample
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.objectives import SCORES, Predicted, count_params, evaluate_params
 from karyoscope.evaluation.search_space import BY_CLASS, SHARED, search_space
 from karyoscope.evaluation.tune import cross_check, halves, tune
 from karyoscope.metrics import Evaluation, Pair
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
-from karyoscope.taxonomy import NucleusClass, Taxonomy
 
 TAXONOMY = Taxonomy("two", (NucleusClass(1, "a", (200, 0, 0)), NucleusClass(2, "b", (0, 0, 200))))
 

@@ -1,8 +1,8 @@
 import pytest
 from some_nuclei import HEIGHT, MPP, WIDTH, make_nuclei, read_plain
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export import ExportContext
-from karyoscope.nuclei import Nuclei
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import shapely
 
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import Taxonomy
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 
 WIDTH, HEIGHT, MPP = 600, 400, 0.5
 

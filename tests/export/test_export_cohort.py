@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 from some_nuclei import make_nuclei
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.export import open_writers
 from karyoscope.export.cohort import CLASS_COLUMNS, COLUMNS, cohort_rows, cohort_table, write_cohort
-from karyoscope.taxonomy import Taxonomy
 
 
 def slide(folder, context, stem, count, tell=lambda summary: None, formats=()):

@@ -21,10 +21,10 @@ import pytest
 import tifffile
 from some_nuclei import make_nuclei
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.export import WRITERS, _anndata, open_writers, parquet
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import Taxonomy
 
 
 def read_geojson(path):

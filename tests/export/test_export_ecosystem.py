@@ -11,7 +11,7 @@ import pytest
 import shapely
 from some_nuclei import make_nuclei, polygons_of
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export import WRITERS, ExportContext, _anndata
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from some_nuclei import make_nuclei, read_plain
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export import ExportContext
 from karyoscope.export._insets import Insets
 from karyoscope.export._legend import fit_text, legend, round_length, text_width

@@ -12,13 +12,13 @@ import shapely
 from rich.console import Console
 from some_nuclei import make_nuclei, polygons_of
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export import iterate_parquet, read_context, read_parquet, summary_table
 from karyoscope.export import parquet as parquet_module
 from karyoscope.export.csv import CSVWriter
 from karyoscope.export.parquet import ParquetWriter
 from karyoscope.export.summary import SummaryWriter
-from karyoscope.nuclei import Nuclei
 
 
 def write(path, context, *blocks):

@@ -14,10 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from some_nuclei import make_nuclei, polygons_of, trace
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.export._digits import LONGEST_NUMBER, put_fixed, put_integer, put_number
 from karyoscope.export.csv import CSVWriter
 from karyoscope.export.geojson import GeoJSONWriter, GzippedGeoJSONWriter
-from karyoscope.taxonomy import Taxonomy
 
 
 def text_of(put, *arguments):

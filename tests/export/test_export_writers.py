@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export import WRITERS, open_writers
 from karyoscope.export.parquet import ParquetWriter
 

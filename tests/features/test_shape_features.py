@@ -6,9 +6,9 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.features import GROUPS, shape_features
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
 LENGTHS = ("perimeter_um", "major_axis_um", "minor_axis_um")

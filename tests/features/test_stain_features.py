@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.features import stain_features
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
 HEMATOXYLIN = np.array([0.65, 0.70, 0.29])

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 import yaml
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Bundle, find_bundle, shipped_models
 from tiny_model import CARD, write_card
 

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 import yaml
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Bundle, Engine, Model, devices, load_model, shipped_models
 from karyoscope.inference.bundle import ONNX
 from karyoscope.inference.model import predict_padded

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import karyoscope
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Bundle, Engine, Ensemble, find_bundle, load_model
 from karyoscope.inference.ensemble import EnsembleEngine
 from karyoscope.inference.rewrite import rewrite_bundle

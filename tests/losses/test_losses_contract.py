@@ -8,7 +8,7 @@ from loss_cases import CLASSES, REQUIRED, batch_targets, labels, outputs_at
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
-from karyoscope.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.losses import LOSSES, build_loss  # noqa: E402
 from karyoscope.targets import OF_THE_BATCH, TARGETS  # noqa: E402
 

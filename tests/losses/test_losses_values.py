@@ -7,7 +7,7 @@ from scipy import ndimage, special
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
-from karyoscope.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.losses import build_loss  # noqa: E402
 from karyoscope.losses.cost_sensitive import cost_matrix, expected_cost  # noqa: E402
 from karyoscope.losses.cross_entropy import cross_entropy  # noqa: E402

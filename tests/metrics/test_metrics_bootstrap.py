@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from karyoscope import KaryoscopeError, metrics
-from karyoscope.taxonomy import Taxonomy
+from karyoscope.core.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from karyoscope import metrics
+from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 from karyoscope.metrics.overlap import f1_score
-from karyoscope.taxonomy import NucleusClass, Taxonomy
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 EXPECTED = json.loads((GOLDEN / "edge_expected.json").read_text())

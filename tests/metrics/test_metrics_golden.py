@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from karyoscope import metrics
+from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 from karyoscope.metrics.overlap import f1_score
-from karyoscope.taxonomy import NucleusClass, Taxonomy
 
 CLOSE = {"abs": 1e-9, "rel": 1e-9}
 CONSEP = Taxonomy(

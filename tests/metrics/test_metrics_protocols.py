@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karyoscope import KaryoscopeError, metrics
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.evaluation import Evaluation
-from karyoscope.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
 NAMES = sorted(metrics.PROTOCOLS)

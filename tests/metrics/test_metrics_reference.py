@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from karyoscope import KaryoscopeError, metrics
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.jaccard import assign_by_iou
-from karyoscope.taxonomy import Taxonomy
 
 SEEDS = range(6)
 

@@ -3,7 +3,7 @@ import pytest
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 
-from karyoscope.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.networks.encoder import Encoder  # noqa: E402
 from karyoscope.networks.full_resolution import FullResolutionEncoder  # noqa: E402
 from karyoscope.networks.hovernet import HoVerNet  # noqa: E402

@@ -4,7 +4,7 @@ from tiny_networks import tiny
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
-from karyoscope.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.networks.deployed import Deployed  # noqa: E402
 from karyoscope.networks.hovernet import VARIANTS, HoVerNet  # noqa: E402
 from karyoscope.networks.preact_resnet import PreactResNet50  # noqa: E402

@@ -6,7 +6,7 @@ from tiny_networks import TINY, tiny
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
-from karyoscope.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.networks import NETWORKS, build_network  # noqa: E402
 from karyoscope.networks.deployed import ACTIVATIONS, Deployed  # noqa: E402
 from karyoscope.networks.outputs import output_channels  # noqa: E402

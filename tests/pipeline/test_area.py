@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import shapely
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline import Box, area_of, segment
 from karyoscope.pipeline import area as area_module
 from karyoscope.slides import ArraySlide, open_slide

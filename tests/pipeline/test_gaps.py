@@ -2,7 +2,7 @@
 
 import pytest
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline import Box, Facts
 from karyoscope.pipeline.gaps import Gaps, regions
 

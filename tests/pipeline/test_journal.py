@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.nuclei import Nuclei
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.pipeline import Box, Facts, Journal
-from karyoscope.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.load("lizard")
 SETTINGS = {"slide": {"name": "a.svs", "size": 12}, "tta": 1, "roi": None}

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 import tifffile
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export import ExportContext, parquet, read_parquet
 from karyoscope.features import GROUPS, feature_columns
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline import Layout, Progress, SegmentOptions, area_of, segment_file
 from karyoscope.pipeline.measuring import Measure, Measuring, add_features
 from karyoscope.pipeline.stream import stream_nuclei

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline import Layout, SegmentOptions, segment_file
 from karyoscope.pipeline.preview import _TEXT, write_preview
 from karyoscope.slides import ArraySlide

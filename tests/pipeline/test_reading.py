@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline import Box
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.slides import ArraySlide

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Engine, Model
 from karyoscope.pipeline import Layout, SegmentOptions, done_before, journal_folder, segment_file
 from karyoscope.slides import ArraySlide

@@ -12,7 +12,7 @@ from PIL import Image
 
 import tiny_model
 from karyoscope import open_slide, segment
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Bundle, Model
 from karyoscope.inference.bundle import InputSpec
 from karyoscope.pipeline import (

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export import read_context, read_parquet
 from karyoscope.inference import Bundle, Engine, Model
 from karyoscope.pipeline import SegmentOptions, segment, segment_file, warm_up

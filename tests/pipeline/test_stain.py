@@ -13,7 +13,7 @@ from PIL import Image
 from restain_bundles import write_restain_bundle
 
 from karyoscope import open_slide, segment
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Bundle, load_model
 from karyoscope.inference.restain_bundle import RestainBundle
 from karyoscope.pipeline import SegmentOptions, segment_file

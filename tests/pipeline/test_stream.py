@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Engine, Model
 from karyoscope.pipeline import Box, Layout, Progress, area_of, stream_nuclei
 from karyoscope.pipeline.plan import plan_blocks

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Model
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline import Layout, Progress, area_of, segment, stream_nuclei
 from karyoscope.slides import Slide, open_slide
 from tiny_model import assert_same_nuclei

@@ -9,8 +9,8 @@ import scipy.ndimage as ndi
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
+from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 from karyoscope.postprocessing.labelling import fill_holes, label, largest_parts, select
-from karyoscope.taxonomy import NucleusClass, Taxonomy
 
 DATA = Path(__file__).parents[1] / "data"
 THREE = Taxonomy(

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from label_map_cases import THREE
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
 from karyoscope.postprocessing.contour import _dilate
 

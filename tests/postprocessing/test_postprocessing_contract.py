@@ -17,8 +17,8 @@ from label_map_cases import (
     tidy,
 )
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.nuclei import Nuclei
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.postprocessing import POSTPROCESSINGS, Parameters, postprocess
 
 every = pytest.mark.parametrize("name", sorted(POSTPROCESSINGS))

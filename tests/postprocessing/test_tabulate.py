@@ -5,7 +5,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from label_map_cases import THREE, dsb2018, label_maps, perfect_maps, some_classes
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.postprocessing import nuclei_from_labels
 from karyoscope.postprocessing.tabulate import class_stride
 

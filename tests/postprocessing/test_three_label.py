@@ -13,7 +13,7 @@ from label_map_cases import (
     tidy,
 )
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
 
 METHOD = POSTPROCESSINGS["three_label"]

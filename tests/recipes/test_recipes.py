@@ -8,12 +8,12 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 pytest.importorskip("lightning")
 
+from karyoscope.core.taxonomy import Taxonomy  # noqa: E402
 from karyoscope.losses import build_loss  # noqa: E402
 from karyoscope.networks import build_network  # noqa: E402
 from karyoscope.networks.deployed import Deployed  # noqa: E402
 from karyoscope.postprocessing import POSTPROCESSINGS  # noqa: E402
 from karyoscope.targets import TARGETS, crop_targets, make_targets  # noqa: E402
-from karyoscope.taxonomy import Taxonomy  # noqa: E402
 from karyoscope.training.recipe import Recipe, load_recipe  # noqa: E402
 
 RECIPES = sorted(

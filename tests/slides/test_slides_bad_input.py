@@ -7,7 +7,7 @@ import pytest
 import slide_files as files
 from PIL import Image
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides import open_slide
 
 

@@ -15,7 +15,7 @@ import slide_files as files
 import tifffile
 from PIL import Image
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides import READERS, Slide, open_slide
 from karyoscope.slides.dicom import DicomSlide
 from karyoscope.slides.openslide_reader import OpenSlideSlide

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import slide_files as files
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides import open_slide
 from karyoscope.slides.openslide_reader import OpenSlideSlide
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides import Grid, Level, open_slide
 from karyoscope.slides._resample import box_average, interpolate, plan_taps
 from karyoscope.slides._sampling import level_for, sample

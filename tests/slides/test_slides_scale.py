@@ -9,7 +9,7 @@ import pytest
 import slide_files as files
 import tifffile
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides import open_slide
 from karyoscope.slides._scale import RecordedScale, resolve_mpp
 

@@ -8,7 +8,7 @@ import pytest
 import slide_files as files
 import tifffile
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides import open_slide
 from karyoscope.slides._tiff_tiles import TiledLevel
 from karyoscope.slides.tiff import TiffSlide

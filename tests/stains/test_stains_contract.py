@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from stained_images import stained
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.stains import NORMALISERS, build_normaliser
 
 TARGET = stained(seed=1, strength=(0.8, 1.2))

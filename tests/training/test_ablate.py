@@ -16,12 +16,12 @@ pytest.importorskip("onnx")
 from typer.testing import CliRunner
 
 from karyoscope.cli import ablate as command
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Record, Sample
 from karyoscope.datasets._files import read_rgb
 from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.split import Split, read_split, write_split
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.ablate import Ablation, Bench, Job, ablate
 from karyoscope.training.ablation_table import markdown, table_of
 from karyoscope.training.grid import Grid, Row, load_grid

@@ -8,7 +8,7 @@ from tiny_recipe import write_recipe
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from karyoscope.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.losses import LOSSES  # noqa: E402
 from karyoscope.training import load_recipe, train  # noqa: E402
 from karyoscope.training import run as run_room  # noqa: E402

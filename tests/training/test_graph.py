@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 pytest.importorskip("lightning")
 pytest.importorskip("onnx")

@@ -9,12 +9,12 @@ pytest.importorskip("timm")
 
 import torch
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.evaluation.search_space import search_space
 from karyoscope.losses import build_loss
 from karyoscope.networks import build_network
 from karyoscope.postprocessing import POSTPROCESSINGS
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.ablate import Bench, recipe_of
 from karyoscope.training.budget import stretched
 from karyoscope.training.grid import Budget, Grid, Row, load_grid, shipped_grids

@@ -11,12 +11,12 @@ from tiny_recipe import write_recipe
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.taxonomy import NucleusClass, Taxonomy  # noqa: E402
 from karyoscope.datasets import Record, Sample  # noqa: E402
 from karyoscope.datasets.consep import write_consep  # noqa: E402
 from karyoscope.datasets.folder import write_folder  # noqa: E402
 from karyoscope.datasets.split import Split, write_split  # noqa: E402
-from karyoscope.errors import KaryoscopeError  # noqa: E402
-from karyoscope.taxonomy import NucleusClass, Taxonomy  # noqa: E402
 from karyoscope.training import load_recipe, train  # noqa: E402
 from karyoscope.training.data import (  # noqa: E402
     ValidationImages,

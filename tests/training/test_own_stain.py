@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 import tiny_model  # noqa: E402
-from karyoscope.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.evaluation import ModelPredictions  # noqa: E402
 from karyoscope.inference import Model, find_bundle, load_model  # noqa: E402
 from karyoscope.pipeline import load_stain, segment  # noqa: E402

@@ -15,7 +15,7 @@ pytest.importorskip("lightning")
 
 from PIL import Image  # noqa: E402
 
-from karyoscope.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.training import load_recipe  # noqa: E402
 from karyoscope.training.data import ValidationImages, load_training_bank  # noqa: E402
 from karyoscope.training.pack_coding import (  # noqa: E402

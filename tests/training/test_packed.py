@@ -11,7 +11,7 @@ from tiny_recipe import write_recipe
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from karyoscope.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.training import load_recipe  # noqa: E402
 from karyoscope.training.data import load_training_bank  # noqa: E402
 from karyoscope.training.pack_recipe import pack_recipe  # noqa: E402

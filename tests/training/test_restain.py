@@ -8,7 +8,7 @@ pytest.importorskip("lightning", reason="training needs the [train] extra")
 
 import torch
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline.stain import load_stain
 from karyoscope.slides import open_slide
 from karyoscope.stains import lab_statistics

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import yaml
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets.split import Split, write_split
-from karyoscope.errors import KaryoscopeError
 
 pytest.importorskip("lightning")
 

@@ -5,10 +5,10 @@ import pytest
 
 pytest.importorskip("lightning")
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Record, Sample
 from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.split import Split, write_split
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.data import split_records
 from karyoscope.training.recipe import load_recipe
 

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 pytest.importorskip("lightning")
 
-from karyoscope.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.training.bank import PixelBank  # noqa: E402
 from karyoscope.training.synthesis.layouts import (  # noqa: E402
     LayoutTiles,

@@ -9,10 +9,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 pytest.importorskip("lightning")
 
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.datasets import open_dataset  # noqa: E402
 from karyoscope.datasets.convert import convert  # noqa: E402
 from karyoscope.datasets.split import Split, write_split  # noqa: E402
-from karyoscope.errors import KaryoscopeError  # noqa: E402
 from karyoscope.training.synthesis import (  # noqa: E402
     Motion,
     SyntheticTiles,

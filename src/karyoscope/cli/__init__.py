@@ -12,7 +12,7 @@ from importlib import import_module
 import typer
 
 from karyoscope import __version__
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 #: Verb, which is the name of its module, and one line of help. Modules are imported when used.
 VERBS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 
 def require(extra: str, *modules: str) -> None:

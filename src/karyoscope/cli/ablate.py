@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 app = typer.Typer()
 

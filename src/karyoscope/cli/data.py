@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from karyoscope.cli._terminal import counting_bar
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import merge_classes, open_dataset
 from karyoscope.datasets._write import write_png
 from karyoscope.datasets.base import Dataset, Sample
@@ -27,8 +29,6 @@ from karyoscope.datasets.split import (
     split_records,
     write_split,
 )
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 
 app = typer.Typer(
     name="data", help="Inspect, convert, split and pack annotated images.", no_args_is_help=True

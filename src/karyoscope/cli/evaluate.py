@@ -13,9 +13,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Sample, open_dataset
 from karyoscope.datasets.split import read_split
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation import (
     FORMATS,
     GROUPINGS,
@@ -34,7 +35,6 @@ from karyoscope.evaluation.table import evaluation_table
 from karyoscope.inference import Model, load_model
 from karyoscope.metrics import PROTOCOLS
 from karyoscope.pipeline import load_stain, stains_before
-from karyoscope.taxonomy import Taxonomy
 
 app = typer.Typer()
 

@@ -11,7 +11,7 @@ import typer
 
 from karyoscope.cli._extras import require
 from karyoscope.cli._terminal import complain, warnings_told
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides import find_slides
 
 app = typer.Typer(

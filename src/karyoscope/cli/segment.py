@@ -20,7 +20,7 @@ from rich.console import Console
 from karyoscope.cli._choices import names_of
 from karyoscope.cli._terminal import complain, no_bar, progress_bar, warnings_told
 from karyoscope.cluster import Cluster, segment_slides
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export import WRITERS, summary_table
 from karyoscope.export.cohort import NAME as COHORT
 from karyoscope.export.cohort import write_cohort

@@ -11,8 +11,8 @@ import typer
 
 from karyoscope.cli._extras import require
 from karyoscope.cli._terminal import complain, counting_bar
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets.convert import LAYOUTS, convert
-from karyoscope.errors import KaryoscopeError
 
 app = typer.Typer(
     name="synthesize",

@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import merge_classes, open_dataset
 from karyoscope.datasets.resample import resampled
 from karyoscope.datasets.split import read_split
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.objectives import SCORES, Objective, Predicted
 from karyoscope.evaluation.search_space import BY_CLASS, Params, search_space
 from karyoscope.evaluation.tune import CrossCheck, cross_check, tune

@@ -18,9 +18,9 @@ import numpy as np
 
 from karyoscope.cluster.regions import divide
 from karyoscope.cluster.work import Job, ModelSource, Region, run_region, try_model
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Engine, Maps, Model, find_bundle
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline import Area, Facts, Layout, Progress, warm_up
 from karyoscope.slides import Slide
 

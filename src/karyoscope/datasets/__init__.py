@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._describe import read_description
 from karyoscope.datasets.base import Dataset, Record, Sample
 from karyoscope.datasets.conic import Conic
@@ -22,8 +24,6 @@ from karyoscope.datasets.on_disk import DatasetOnDisk
 from karyoscope.datasets.pannuke import PanNuke
 from karyoscope.datasets.qu import Qu
 from karyoscope.datasets.tnbc import Tnbc
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 
 # In the order in which a folder is tried when no name is given: the plain folder comes last.
 DATASETS: dict[str, type[DatasetOnDisk]] = {

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets._files import one_line
-from karyoscope.errors import KaryoscopeError
 
 if TYPE_CHECKING:
     import shapely

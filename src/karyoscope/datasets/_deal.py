@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets.base import Record
-from karyoscope.taxonomy import Taxonomy
 
 _RESTARTS = 16
 # A part without a class that it could have weighs more than any imbalance of shares.

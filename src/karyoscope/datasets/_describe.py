@@ -18,10 +18,10 @@ from typing import Any
 
 import yaml
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._files import one_line, read_table
 from karyoscope.datasets.base import Record
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 
 DESCRIPTION = "dataset.yaml"
 RECORDS = "records.csv"

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.io
 import tifffile
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".bmp", ".svs")
 _TIFF_SUFFIXES = (".svs", ".tif", ".tiff")

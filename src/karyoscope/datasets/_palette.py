@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from karyoscope.taxonomy import NucleusClass, Taxonomy
+from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 
 # Okabe and Ito, "Color Universal Design" (2008), told apart by the colour-blind.
 _COLORS = (

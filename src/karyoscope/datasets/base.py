@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._describe import write_description
 from karyoscope.datasets._write import GrowingArray
 from karyoscope.datasets.base import Record, Sample
-from karyoscope.taxonomy import Taxonomy
 
 SIZE = 256
 COUNTED = 224

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._describe import DESCRIPTION
 from karyoscope.datasets.base import Dataset, Sample
 from karyoscope.datasets.conic_patches import write_conic
@@ -16,8 +18,6 @@ from karyoscope.datasets.consep import write_consep
 from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.geojson import write_geojson
 from karyoscope.datasets.lizard import write_lizard
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 
 Writer = Callable[[Iterable[Sample], Path, Taxonomy], None]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets._files import (
     images_under,
     mat_keys,
@@ -24,7 +25,6 @@ from karyoscope.datasets._files import (
 from karyoscope.datasets._labels import label_map, one_class
 from karyoscope.datasets.base import Record, Sample
 from karyoscope.datasets.on_disk import DatasetOnDisk
-from karyoscope.errors import KaryoscopeError
 
 _MASK = "_mask"
 

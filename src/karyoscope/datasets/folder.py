@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._describe import write_description
 from karyoscope.datasets._files import (
     IMAGE_SUFFIXES,
@@ -23,8 +25,6 @@ from karyoscope.datasets._palette import taxonomy_of
 from karyoscope.datasets._write import write_label_image, write_png
 from karyoscope.datasets.base import Record, Sample
 from karyoscope.datasets.on_disk import DatasetOnDisk
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 
 _IMAGES = ("images", "image", "imgs")
 _LABELS = ("labels", "label", "masks", "mask")

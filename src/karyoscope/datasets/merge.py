@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets.base import Dataset, Record, Sample
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 
 
 class Merged(Dataset):

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets._aperio import read_aperio
 from karyoscope.datasets._files import images_under, pair, patient_of, read_rgb
 from karyoscope.datasets._polygons import CENTRE_ORIGIN, paint
 from karyoscope.datasets.base import Record, Sample
 from karyoscope.datasets.on_disk import DatasetOnDisk
-from karyoscope.errors import KaryoscopeError
 
 
 class MoNuSac(DatasetOnDisk):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 from karyoscope.datasets._files import (
     by_stem,
     image_by_stem,
@@ -23,8 +25,6 @@ from karyoscope.datasets._labels import label_map, majority_class
 from karyoscope.datasets._polygons import paint
 from karyoscope.datasets.base import Record, Sample
 from karyoscope.datasets.on_disk import DatasetOnDisk
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import NucleusClass, Taxonomy
 
 if TYPE_CHECKING:
     import shapely

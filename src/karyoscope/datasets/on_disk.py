@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._describe import RECORDS, read_description
 from karyoscope.datasets.base import Dataset, Record, Sample
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 
 
 class DatasetOnDisk(Dataset):

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets.base import Dataset, Record, Sample
-from karyoscope.taxonomy import Taxonomy
 
 
 class PartlyLabelled(Dataset):

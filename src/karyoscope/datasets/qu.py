@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets._files import image_by_stem, pair, patient_of, read_rgb
 from karyoscope.datasets._labels import read_label_image
 from karyoscope.datasets.base import Record, Sample
 from karyoscope.datasets.on_disk import DatasetOnDisk
-from karyoscope.errors import KaryoscopeError
 
 _LABEL = "_label"
 

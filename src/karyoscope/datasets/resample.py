@@ -8,8 +8,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets.base import Dataset, Record, Sample
-from karyoscope.errors import KaryoscopeError
 
 #: Relative difference of pixel sizes that still counts as the same, as where slides are read.
 SAME_SCALE = 0.03

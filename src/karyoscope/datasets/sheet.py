@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from karyoscope.core.taxonomy import UNCLASSIFIED, Taxonomy
 from karyoscope.datasets.base import Sample
-from karyoscope.taxonomy import UNCLASSIFIED, Taxonomy
 
 _CROP = 192
 _ZOOM = 2

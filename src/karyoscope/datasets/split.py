@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._deal import deal, features
 from karyoscope.datasets.base import Dataset, Record, Sample
 from karyoscope.datasets.inspect import class_counts
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 
 _FORMAT = "karyoscope split 1"
 #: What a split never parts.

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from karyoscope.core.taxonomy import UNCLASSIFIED, Taxonomy
 from karyoscope.evaluation.pictures import Tile
 from karyoscope.metrics import contingency
-from karyoscope.taxonomy import UNCLASSIFIED, Taxonomy
 
 _ZOOM = 2
 _LINE = 2

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
 from karyoscope.evaluation.patches import SIZE, cut
 from karyoscope.evaluation.search_space import Params
 from karyoscope.inference import Maps
 from karyoscope.metrics import CompositionAccumulator, Pair, PanopticAccumulator
-from karyoscope.nuclei import Nuclei
 from karyoscope.postprocessing import postprocess
-from karyoscope.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.metrics import Evaluation, to_json
 from karyoscope.metrics.stored import plain
 

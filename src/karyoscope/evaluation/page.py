@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from karyoscope import _page
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.evaluation.drawing import draw_tile
 from karyoscope.evaluation.figures import Bar, interval_figure, scatter_figure
 from karyoscope.evaluation.pictures import LEAST_NUCLEI, Pictures, Tile
@@ -21,7 +22,6 @@ from karyoscope.evaluation.table import (
     shown,
     unit,
 )
-from karyoscope.taxonomy import Taxonomy
 
 _ALL = (90, 98, 107)
 _FEW_SOURCES = 10

@@ -8,9 +8,10 @@ from itertools import repeat
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Record, Sample, common_taxonomy, merge_classes
 from karyoscope.datasets.resample import same_scale
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.outcome import Outcome
 from karyoscope.evaluation.patches import SIZE, cut
 from karyoscope.evaluation.predictions import Prediction, Predictions
@@ -18,7 +19,6 @@ from karyoscope.evaluation.predictions.model import ModelPredictions
 from karyoscope.inference import Model
 from karyoscope.metrics import Evaluation, Pair
 from karyoscope.metrics.protocols import find_protocol
-from karyoscope.taxonomy import Taxonomy
 
 Watch = Callable[[Sample, Prediction], None]
 #: The protocol whose figures are defined on patches of 256 pixels.

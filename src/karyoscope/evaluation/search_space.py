@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing import POSTPROCESSINGS
-from karyoscope.taxonomy import Taxonomy
 
 Params = dict[str, Any]
 

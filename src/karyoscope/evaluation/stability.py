@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.evaluation.changes import CHANGES, Change
 from karyoscope.evaluation.predictions.base import Prediction
 from karyoscope.metrics import contingency

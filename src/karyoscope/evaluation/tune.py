@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.evaluation.objectives import Predicted, evaluate_params, pair_of
 from karyoscope.evaluation.search_space import Axis, Params
 

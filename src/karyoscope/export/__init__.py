@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export.annotationstore import AnnotationStoreWriter
 from karyoscope.export.base import AllOrNothing, ExportContext, Writer, cannot_write
 from karyoscope.export.conic import ConicWriter
@@ -20,7 +21,6 @@ from karyoscope.export.parquet import ParquetWriter, iterate_parquet, read_conte
 from karyoscope.export.report import ReportWriter
 from karyoscope.export.spatialdata import SpatialDataWriter
 from karyoscope.export.summary import SummaryWriter, summary_table
-from karyoscope.nuclei import Nuclei
 
 __all__ = [
     "WRITERS",

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import UNCLASSIFIED
 from karyoscope.export.base import ExportContext
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import UNCLASSIFIED
 
 _ROWS = 16384
 

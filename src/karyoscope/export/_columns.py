@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pyarrow as pa
 
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import UNCLASSIFIED
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import UNCLASSIFIED
 
 #: Ends of names that are units: the unit in its signs, and the decimal places that make sense.
 _UNITS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from karyoscope.nuclei import Nuclei
+from karyoscope.core.nuclei import Nuclei
 
 # Fixed-point bits of the coordinates that OpenCV draws.
 _BITS = 4

@@ -7,9 +7,9 @@ import math
 import cv2
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export._legend import round_length
 from karyoscope.export.base import ExportContext
-from karyoscope.nuclei import Nuclei
 
 _MOST_BINS = 64
 _SMALLEST_UM = 20.0

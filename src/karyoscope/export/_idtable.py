@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export.base import close_quietly
-from karyoscope.nuclei import Nuclei
 
 
 class IdTable:

@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export._drawing import draw_nuclei
 from karyoscope.export._spool import OutlineSpool
 from karyoscope.export.base import ExportContext, Reader
-from karyoscope.nuclei import Nuclei
 
 _SIDE_UM = 120.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from karyoscope.taxonomy import NucleusClass
+from karyoscope.core.taxonomy import NucleusClass
 
 INK = (33, 37, 41)
 FAINT = (134, 142, 150)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export.base import ExportContext
-from karyoscope.nuclei import Nuclei
 
 
 class OutlineSpool:

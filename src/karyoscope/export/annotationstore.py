@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export._wkb import to_wkb
 from karyoscope.export.base import Writer
-from karyoscope.nuclei import Nuclei
 
 # Version 1.0.1 of the store: metadata are JSON, geometries WKB polygons, not compressed.
 _TABLES = """

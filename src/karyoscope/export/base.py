@@ -19,9 +19,9 @@ from typing import IO, Any, ClassVar, Self
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import Taxonomy
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 
 Reader = Callable[[int, int, int, int, float | None], np.ndarray]
 

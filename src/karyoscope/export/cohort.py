@@ -19,7 +19,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export._cohort_page import cohort_page
 from karyoscope.export.base import cannot_write, partial_name
 from karyoscope.export.report import ReportWriter

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export._columns import columns, decimals
 from karyoscope.export.base import Writer, close_quietly
-from karyoscope.nuclei import Nuclei
 
 
 class CSVWriter(Writer):

@@ -9,6 +9,8 @@ from typing import IO, cast
 import numba
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import NucleusClass
 from karyoscope.export._columns import decimals, spoken_name
 from karyoscope.export._digits import (
     LONGEST_NUMBER,
@@ -18,8 +20,6 @@ from karyoscope.export._digits import (
     put_number,
 )
 from karyoscope.export.base import Writer, close_quietly
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import NucleusClass
 
 _ROWS_AT_ONCE = 8192
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export._anndata import AnnDataTable
 from karyoscope.export.base import Writer, require
-from karyoscope.nuclei import Nuclei
 
 
 class H5ADWriter(Writer):

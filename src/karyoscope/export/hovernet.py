@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from karyoscope._raster import fill_outlines
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export.base import Writer, close_quietly
-from karyoscope.nuclei import Nuclei
 
 
 class HoverNetWriter(Writer):

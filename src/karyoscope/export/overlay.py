@@ -5,14 +5,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import UNCLASSIFIED
 from karyoscope.export._drawing import draw_nuclei
 from karyoscope.export._insets import Insets
 from karyoscope.export._legend import draw_box, draw_scale_bar, legend
 from karyoscope.export._whole import enlarged, read_whole
 from karyoscope.export.base import ExportContext, Reader, Writer
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import UNCLASSIFIED
 
 _LONGEST = 4000
 _COMFORTABLE = 1600

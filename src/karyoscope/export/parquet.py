@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.export._columns import columns
 from karyoscope.export._wkb import from_wkb, to_wkb
 from karyoscope.export.base import ExportContext, Writer, close_quietly
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import Taxonomy
 
 _ROW_GROUP = 65536
 

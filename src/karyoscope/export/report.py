@@ -5,13 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export._drawing import draw_nuclei
 from karyoscope.export._heatmap import DensityGrid, faded
 from karyoscope.export._legend import draw_scale_bar
 from karyoscope.export._report_page import HeatMap, Pictures, report_page
 from karyoscope.export._whole import enlarged, read_whole
 from karyoscope.export.summary import SummaryWriter
-from karyoscope.nuclei import Nuclei
 
 _LONGEST = 1600
 _COMFORTABLE = 1000

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export._anndata import AnnDataTable
 from karyoscope.export.base import Writer, require
 from karyoscope.export.parquet import ParquetWriter
-from karyoscope.nuclei import Nuclei
 
 _SHAPES = "nuclei"
 _TABLE = "nuclei_table"

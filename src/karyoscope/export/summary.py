@@ -10,9 +10,9 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import UNCLASSIFIED
 from karyoscope.export.base import Writer
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import UNCLASSIFIED
 
 #: What only the caller knows.
 _TOLD = ("analysed_mm2", "seconds", "unread_regions", "failed_regions", "run", "warnings")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 
 #: Stands for the name of a class in the name of a feature that there is one of a class.
 CLASS = "<class>"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import UNCLASSIFIED, Taxonomy
 from karyoscope.features.columns import RADIUS_UM, feature_columns
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import UNCLASSIFIED, Taxonomy
 
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree

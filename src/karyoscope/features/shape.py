@@ -12,8 +12,8 @@ import math
 import numba
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.features.columns import GROUPS
-from karyoscope.nuclei import Nuclei
 
 
 def shape_features(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from karyoscope.nuclei import Nuclei
+from karyoscope.core.nuclei import Nuclei
 
 ReadGrid = Callable[[int, int, int, int], np.ndarray]
 """x, y, width and height in pixels of a grid -> (height, width, 3) uint8 RGB."""

@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.inference.container import CARD, FORMAT, Container
-from karyoscope.taxonomy import Taxonomy
 
 ONNX, WEIGHTS, README = "model.onnx", "weights.safetensors", "README.md"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference.bundle import Bundle
 from karyoscope.inference.engine import Engine
 from karyoscope.inference.ensemble import Ensemble, EnsembleEngine

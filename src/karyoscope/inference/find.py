@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference.bundle import CARD, Bundle
 from karyoscope.inference.ensemble import Ensemble, is_ensemble
 

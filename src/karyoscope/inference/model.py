@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.inference.bundle import CARD, Bundle
 from karyoscope.inference.engine import Engine, Maps
 from karyoscope.inference.find import find_bundle
 from karyoscope.inference.tta import VIEWS, RandomRun, Run, average_over_views
-from karyoscope.taxonomy import Taxonomy
 
 
 class Model:

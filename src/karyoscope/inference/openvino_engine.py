@@ -7,7 +7,7 @@ import openvino as ov
 import openvino.properties as props
 import openvino.properties.hint as hints
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference.bundle import ONNX, Bundle
 from karyoscope.inference.engine import Engine, Maps, failed
 from karyoscope.inference.restain_bundle import RestainBundle

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference.bundle import ONNX, README, WEIGHTS, NetworkSpec
 from karyoscope.inference.container import Container
 

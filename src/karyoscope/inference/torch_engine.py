@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference.bundle import WEIGHTS, Bundle
 from karyoscope.inference.engine import Engine, Maps, failed
 from karyoscope.networks import build_network

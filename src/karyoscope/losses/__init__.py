@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.losses.class_balanced import PriorWeightedCrossEntropy
 from karyoscope.losses.consistency import Consistency
 from karyoscope.losses.cost_sensitive import CostSensitive

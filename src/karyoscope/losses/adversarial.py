@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 Scores = Tensor | Sequence[Tensor]
 Term = Callable[[Tensor], Tensor]

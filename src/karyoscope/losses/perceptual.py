@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.losses._labels import IGNORE, at_outputs, truth
 from karyoscope.losses.inner_contour import inner_contour_labels
 

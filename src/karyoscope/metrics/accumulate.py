@@ -19,9 +19,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.pair import Pair
-from karyoscope.taxonomy import Taxonomy
 
 Terms = dict[str, np.ndarray]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.metrics.accumulate import Accumulator, Scores
 
 

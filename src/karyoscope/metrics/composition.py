@@ -12,12 +12,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics._kernels import present_ids
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_over, ratio
 from karyoscope.metrics.labels import as_label_map, parts_by_class
 from karyoscope.metrics.pair import Pair
-from karyoscope.taxonomy import Taxonomy
 
 CONIC_PATCH = 256
 CONIC_CROP = 224
@@ -116,7 +116,7 @@ class CompositionAccumulator(Accumulator):
 
     Examples
     --------
-    >>> from karyoscope.taxonomy import Taxonomy
+    >>> from karyoscope.core.taxonomy import Taxonomy
     >>> scores = CompositionAccumulator(Taxonomy.load("lizard"))
     >>> scores.update_counts([0, 4, 0, 0, 0, 0], [0, 5, 0, 0, 0, 0])
     >>> scores.update_counts([0, 8, 0, 0, 0, 0], [0, 8, 0, 0, 0, 0])

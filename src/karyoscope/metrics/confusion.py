@@ -7,10 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_over, ratio
 from karyoscope.metrics.pair import Pair
-from karyoscope.taxonomy import Taxonomy
 
 Unlabelled = Literal["ignore", "count"]
 UNLABELLED = {
@@ -99,7 +99,7 @@ class ConfusionAccumulator(Accumulator):
 
     Examples
     --------
-    >>> from karyoscope.taxonomy import Taxonomy
+    >>> from karyoscope.core.taxonomy import Taxonomy
     >>> scores = ConfusionAccumulator(Taxonomy.load("lizard"))
     >>> scores.update([[1, 1, 0, 2]], [[3, 3, 0, 4]], [0, 2, 3], [0, 0, 0, 2, 1])
     >>> scores.compute()["acc"]

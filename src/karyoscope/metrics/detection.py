@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import Scores, Terms, mean_over, ratio
 from karyoscope.metrics.confusion import (
     UNLABELLED,
@@ -17,7 +18,6 @@ from karyoscope.metrics.confusion import (
 )
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.pairing import ORDERS, PairingOrder, pair_points
-from karyoscope.taxonomy import Taxonomy
 
 Weights = tuple[float, float, float, float]
 PUBLISHED_WEIGHTS: Weights = (2.0, 2.0, 1.0, 1.0)

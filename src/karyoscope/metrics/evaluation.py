@@ -7,14 +7,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import Accumulator, Scores
 from karyoscope.metrics.bootstrap import bootstrap, bootstrap_difference
 from karyoscope.metrics.composition import CompositionAccumulator
 from karyoscope.metrics.confusion import ConfusionAccumulator
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.protocols import Names, Protocol, find_protocol
-from karyoscope.taxonomy import Taxonomy
 
 
 class Evaluation:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 
 @dataclass(frozen=True)

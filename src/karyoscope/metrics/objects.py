@@ -7,14 +7,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics._geometry import connected_parts, hausdorff_to_partners
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms
 from karyoscope.metrics.contingency import Contingency, label_maps, tabulate
 from karyoscope.metrics.labels import compact
 from karyoscope.metrics.overlap import best_overlap
 from karyoscope.metrics.pair import Pair
-from karyoscope.taxonomy import Taxonomy
 
 ObjectBy = Literal["id", "component"]
 _BY = {

@@ -6,12 +6,12 @@ from typing import Literal
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics._kernels import best_pairs
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
 from karyoscope.metrics.contingency import Contingency
 from karyoscope.metrics.pair import Pair
-from karyoscope.taxonomy import Taxonomy
 
 OverlapRule = Literal["literal", "one_to_one", "one_to_one_at_least_half"]
 RULES: dict[OverlapRule, str] = {

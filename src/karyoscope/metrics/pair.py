@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.metrics.contingency import Contingency, label_maps, tabulate
 from karyoscope.metrics.labels import as_classes, centroids, class_of_ids, parts_by_class
 

@@ -18,7 +18,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import (
     Accumulator,
     Scores,
@@ -30,7 +31,6 @@ from karyoscope.metrics.accumulate import (
 )
 from karyoscope.metrics.contingency import Contingency
 from karyoscope.metrics.pair import MIXED, Mixed, Pair
-from karyoscope.taxonomy import Taxonomy
 
 Epsilon = Literal["conic", "hover_net", "none"]
 Absent = Literal["zero", "skip", "skip_empty"]
@@ -177,7 +177,7 @@ class PanopticAccumulator(Accumulator):
 
     Examples
     --------
-    >>> from karyoscope.taxonomy import Taxonomy
+    >>> from karyoscope.core.taxonomy import Taxonomy
     >>> scores = PanopticAccumulator(Taxonomy.load("lizard"), epsilon="none", absent="skip")
     >>> scores.update([[1, 1, 0, 2]], [[3, 3, 0, 0]], [0, 2, 3], [0, 0, 0, 2])
     >>> result = scores.compute()

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import Accumulator
 from karyoscope.metrics.composition import CompositionAccumulator
 from karyoscope.metrics.confusion import ConfusionAccumulator
@@ -19,7 +20,6 @@ from karyoscope.metrics.jaccard import JaccardAccumulator
 from karyoscope.metrics.objects import ObjectAccumulator
 from karyoscope.metrics.overlap import OverlapAccumulator
 from karyoscope.metrics.panoptic import PanopticAccumulator
-from karyoscope.taxonomy import Taxonomy
 
 # Name in the result -> accumulator of the protocol and its name there.
 Names = Mapping[str, tuple[str, str]]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.evaluation import Evaluation
-from karyoscope.taxonomy import Taxonomy
 
 
 def to_json(evaluation: Evaluation, *, samples: int = 1000, seed: int = 0) -> dict[str, Any]:

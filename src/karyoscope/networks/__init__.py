@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.networks.colour_stack import WithSixColours
 from karyoscope.networks.fcn8s import FCN8s
 from karyoscope.networks.hovernet import HoVerNet

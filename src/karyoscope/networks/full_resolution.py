@@ -8,7 +8,7 @@ import timm
 import torch
 from torch import nn
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.networks.encoder import Encoder
 
 

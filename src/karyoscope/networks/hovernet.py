@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.networks.blocks import initialise
 from karyoscope.networks.dense_decoder import DenseDecoder
 from karyoscope.networks.full_resolution import FullResolutionEncoder

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.nuclei import Nuclei
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.pipeline.blocks import Box
 from karyoscope.slides import Slide, Tissue
 from karyoscope.slides.grid import Grid

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.export.base import cannot_write
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.blocks import Box
-from karyoscope.taxonomy import Taxonomy
 
 _HEADER, _FINISHED = "header.json", "finished"
 _SUFFIX = ".arrow"

@@ -16,7 +16,8 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export import (
     WRITERS,
     ExportContext,
@@ -33,7 +34,6 @@ from karyoscope.features import (
     shape_features,
     stain_features,
 )
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.slides import Slide, open_slide
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export import ExportContext, open_writers
 from karyoscope.features import shape_features
 from karyoscope.inference import Bundle, Model, find_bundle, load_model
 from karyoscope.inference.bundle import PostprocessingSpec
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.halves import to_half, to_single
 from karyoscope.pipeline.seen import stain_of
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess

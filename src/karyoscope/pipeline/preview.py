@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export._legend import FAINT, INK, draw_scale_bar, fit_text, put_text
 from karyoscope.export.base import cannot_write, partial_name
 from karyoscope.pipeline.area import Area, Outlines

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline.blocks import Box
 from karyoscope.slides import Slide
 

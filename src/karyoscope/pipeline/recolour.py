@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import tifffile
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.export.base import cannot_write, partial_name
 from karyoscope.pipeline.stain import Stain
 from karyoscope.slides import Slide, open_slide

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Engine
 from karyoscope.inference.bundle import ONNX
 from karyoscope.inference.model import predict_padded

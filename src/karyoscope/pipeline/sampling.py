@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.slides import Slide, Tissue
 from karyoscope.slides.grid import Grid

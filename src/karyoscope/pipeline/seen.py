@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Bundle, Model
 from karyoscope.pipeline.stain import Stain, load_stain
 from karyoscope.slides import Slide, open_slide

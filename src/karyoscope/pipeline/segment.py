@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.export import ExportContext, open_writers
 from karyoscope.export.base import Reader
 from karyoscope.export.summary import SummaryWriter
 from karyoscope.features import RADIUS_UM, feature_columns
 from karyoscope.inference import Model
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.area import Area, Roi, area_of
 from karyoscope.pipeline.blocks import Layout
 from karyoscope.pipeline.gaps import Gaps, regions

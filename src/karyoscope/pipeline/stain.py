@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline.blocks import Box
 from karyoscope.pipeline.restainer import Restainer
 from karyoscope.pipeline.sampling import sample_pixels

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Maps, Model
-from karyoscope.nuclei import Nuclei
 from karyoscope.pipeline.area import Area
 from karyoscope.pipeline.blocks import Block, Box, Layout, Window
 from karyoscope.pipeline.journal import Facts

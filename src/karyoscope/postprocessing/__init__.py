@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.nuclei import Nuclei
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.contour import CONTOUR
 from karyoscope.postprocessing.distance import DISTANCE
@@ -17,7 +18,6 @@ from karyoscope.postprocessing.outlines import trace_outlines
 from karyoscope.postprocessing.parameters import Parameters
 from karyoscope.postprocessing.tabulate import nuclei_from_labels
 from karyoscope.postprocessing.three_label import THREE_LABEL
-from karyoscope.taxonomy import Taxonomy
 
 POSTPROCESSINGS: dict[str, PostProcessing] = {
     "three_label": THREE_LABEL,

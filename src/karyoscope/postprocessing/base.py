@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.limits import keep_within_limits
 from karyoscope.postprocessing.parameters import Parameters
-from karyoscope.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True)

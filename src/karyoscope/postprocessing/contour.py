@@ -18,11 +18,11 @@ from collections.abc import Mapping
 import numba
 import numpy as np
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.labelling import fill_holes, label_larger, largest_parts
 from karyoscope.postprocessing.parameters import NonNegative, Parameters
 from karyoscope.postprocessing.tabulate import class_stride
-from karyoscope.taxonomy import Taxonomy
 
 
 class ContourParameters(Parameters):

@@ -17,11 +17,11 @@ from collections.abc import Mapping
 import numba
 import numpy as np
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.flooding import watershed
 from karyoscope.postprocessing.labelling import drop_smaller, fill_holes
 from karyoscope.postprocessing.parameters import NonNegative, Parameters, Share
-from karyoscope.taxonomy import Taxonomy
 
 
 class DistanceParameters(Parameters):

@@ -35,6 +35,7 @@ import numba
 import numpy as np
 from pydantic import Field
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.flooding import watershed
 from karyoscope.postprocessing.labelling import (
@@ -45,7 +46,6 @@ from karyoscope.postprocessing.labelling import (
     largest_parts,
 )
 from karyoscope.postprocessing.parameters import NonNegative, Parameters, Share
-from karyoscope.taxonomy import Taxonomy
 
 LEAST_GRADIENT, GREATEST_GRADIENT = -0.7, 0.5
 

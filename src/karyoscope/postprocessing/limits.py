@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.labelling import select
 from karyoscope.postprocessing.parameters import Parameters, per_class, weights
 from karyoscope.postprocessing.runs import find_runs
 from karyoscope.postprocessing.shape import measure, solidity
 from karyoscope.postprocessing.tabulate import class_rows, summed_probabilities
-from karyoscope.taxonomy import Taxonomy
 
 
 def keep_within_limits(

@@ -13,7 +13,7 @@ def trace_outlines(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Trace one ring around each label, through the midpoints of the pixel edges around it.
 
     The ring is a simple polygon, of ``pixels - 1/2`` in area, and gives the pixels back (see
-    :mod:`karyoscope.nuclei`). It runs clockwise on the screen, which is counter-clockwise in
+    :mod:`karyoscope.core.nuclei`). It runs clockwise on the screen, which is counter-clockwise in
     coordinates, as GeoJSON asks of an outer ring. Vertices on a straight line are left out.
 
     Parameters

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.nuclei import Nuclei
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.outlines import trace_from
 from karyoscope.postprocessing.parameters import weights
 from karyoscope.postprocessing.runs import find_runs
 from karyoscope.postprocessing.shape import measure
-from karyoscope.taxonomy import Taxonomy
 
 
 def nuclei_from_labels(

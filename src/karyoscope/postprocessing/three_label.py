@@ -20,13 +20,13 @@ from collections.abc import Mapping
 import numba
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.flooding import watershed
 from karyoscope.postprocessing.labelling import fill_holes, label_larger
 from karyoscope.postprocessing.parameters import NonNegative, Parameters, Share, per_class
 from karyoscope.postprocessing.tabulate import class_stride
-from karyoscope.taxonomy import Taxonomy
 
 
 class ThreeLabelParameters(Parameters):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides._sniff import first_bytes, not_a_slide
 from karyoscope.slides.array import ArraySlide
 from karyoscope.slides.base import Slide, UnsupportedLayout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 TWELVE_BIT = 4095
 

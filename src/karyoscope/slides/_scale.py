@@ -6,7 +6,7 @@ import math
 import warnings
 from dataclasses import dataclass
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 LARGEST_MPP = 2.0
 """Above this (5x) nuclei are a few pixels wide: a value read from a dpi tag, not a microscope."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 HEAD_BYTES = 512
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import tifffile
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides._pixels import to_rgb
 from karyoscope.slides._sniff import reason
 from karyoscope.slides.base import UnsupportedLayout

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides._sampling import sample
 from karyoscope.slides._scale import RecordedScale, resolve_mpp
 from karyoscope.slides.grid import Grid, Level, grid_of, whole_scale

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides._openslide import openslide
 from karyoscope.slides._pixels import to_rgb
 from karyoscope.slides._scale import RecordedScale

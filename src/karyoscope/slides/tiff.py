@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 import tifffile
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides._pixels import refuse_narrow
 from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import TIFF_MAGIC, reason

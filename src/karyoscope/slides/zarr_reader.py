@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides._pixels import refuse_narrow, to_rgb
 from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.stains.base import Normaliser, Recolour
 from karyoscope.stains.clahe import Clahe
 from karyoscope.stains.deconvolution import HED, combine, optical_density, separate

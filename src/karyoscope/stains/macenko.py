@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.stains.base import Normaliser, Recolour
 from karyoscope.stains.deconvolution import optical_density, rgb_of_density
 from karyoscope.stains.tissue_pixels import LEAST_PIXELS, tissue_pixels

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.stains.base import Normaliser, Recolour
 from karyoscope.stains.tissue_pixels import LEAST_PIXELS, tissue_pixels, tissue_share
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets.split import cohorts_of, leave_out, write_split
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation import Rules, evaluate_model
 from karyoscope.inference import find_bundle, load_model
 from karyoscope.inference.rewrite import rewrite_bundle

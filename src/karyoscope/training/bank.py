@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 if TYPE_CHECKING:
     from karyoscope.datasets.base import Sample

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.losses import LOSSES, build_loss
 from karyoscope.networks import build_network
 from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.schedule import Flat
 from karyoscope.training.schema import Recipe, WeightedLoss
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch.utils.data import Dataset as TorchDataset
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Record, Sample, open_dataset
 from karyoscope.datasets.partial import partly_labelled
 from karyoscope.datasets.resample import Resampled, resampled
-from karyoscope.errors import KaryoscopeError
 from karyoscope.pipeline.seen import change_image, own_stain
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.hold_out import HeldOut
 from karyoscope.training.schema import DataSource, Recipe

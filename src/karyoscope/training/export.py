@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 from safetensors.torch import save
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.inference.bundle import CARD, FORMAT, ONNX, README, WEIGHTS
 from karyoscope.inference.rewrite import write_files
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.data import SourceImages, images_of
 from karyoscope.training.graph import check_graph, with_half_weights, write_onnx
 from karyoscope.training.recipe import Recipe, load_recipe

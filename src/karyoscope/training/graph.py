@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import torch
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.networks.deployed import Deployed
 from karyoscope.networks.padding import fix_padding
 

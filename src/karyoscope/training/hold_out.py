@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import Dataset, Record
 from karyoscope.datasets.split import Split, apply_split, read_split
-from karyoscope.errors import KaryoscopeError
 from karyoscope.training.schema import DataSource, Validation
 
 #: The part of a split that is trained on, where it has one of that name.

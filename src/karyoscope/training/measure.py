@@ -15,11 +15,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.networks import build_network
 from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.data import load_training_bank
 from karyoscope.training.module import NucleusModule
 from karyoscope.training.run import batches_of

@@ -12,13 +12,13 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.losses import build_loss
 from karyoscope.networks import build_network
 from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
 from karyoscope.networks.encoder import keep_depthwise_in_float32
 from karyoscope.targets import crop_targets
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.batches import Batch, step_seed
 from karyoscope.training.clock import TimeLimit
 from karyoscope.training.optimisers import build_optimiser, statistics_held

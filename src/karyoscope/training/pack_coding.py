@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 #: Of AVIF, best first. At the last, images of H&E are nearer to the original than those of WebP at
 #: its best (which keeps a quarter of the colour) in as many bytes; below it nothing is packed.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.training.pack_coding import QUALITIES, Coding, decode_image, encode_image
 
 _MIB = 2**20

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.pack_coding import IDS, LONGEST, decode_image, encode_labels, renumber
 from karyoscope.training.pack_reading import TRAIN, VALIDATION

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.training.pack_coding import IDS, LONGEST, decode_image, decode_labels
 
 FORMAT = "karyoscope training set 2"

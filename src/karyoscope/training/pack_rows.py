@@ -14,8 +14,8 @@ from karyoscope.training.bank import PixelBank
 from karyoscope.training.pack_reading import TRAIN, VALIDATION, Decoded, PackFile
 
 if TYPE_CHECKING:
+    from karyoscope.core.taxonomy import Taxonomy
     from karyoscope.datasets.base import Sample
-    from karyoscope.taxonomy import Taxonomy
 
 # What is made from the images; everything else of a bank is written as it is.
 _PIXELS = ("rgb", "ids", "classes", "starts", "heights", "widths", "names", "highest")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.pack_fitting import Fitted, Loss, fit_images
 from karyoscope.training.pack_images import ToPack

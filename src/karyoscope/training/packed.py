@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank, single_sets
 from karyoscope.training.pack_reading import open_pack
 from karyoscope.training.pack_rows import bank_of, samples_in

@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
 from karyoscope.evaluation.drawing import draw_tile
 from karyoscope.evaluation.pictures import Tile
-from karyoscope.taxonomy import Taxonomy
 
 #: Edge of a tile in pixels of the image; it is drawn at twice that.
 EDGE = 192

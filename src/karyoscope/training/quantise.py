@@ -22,7 +22,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.networks.deployed import Deployed
 from karyoscope.training.data import RecipeImages, split_records
 from karyoscope.training.graph import differences

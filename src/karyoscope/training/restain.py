@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import CSVLogger
 from safetensors.torch import save
 from torch.utils.data import DataLoader
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference.bundle import ONNX, README, WEIGHTS
 from karyoscope.inference.container import CARD, FORMAT
 from karyoscope.inference.restain_bundle import RestainCard

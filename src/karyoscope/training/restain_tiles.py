@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.pipeline.restainer import grey_density
 from karyoscope.pipeline.sampling import sample_windows
 from karyoscope.slides import find_slides, open_slide

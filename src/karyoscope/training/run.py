@@ -18,8 +18,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.batches import TileBatches
 from karyoscope.training.check import ANALYST, can_validate

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from karyoscope.taxonomy import sets_of
+from karyoscope.core.taxonomy import sets_of
 from karyoscope.training.colour import Colour
 from karyoscope.training.geometry import Geometry
 from karyoscope.training.phases import Phase, rate_in_phases

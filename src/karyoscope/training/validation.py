@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch.distributed
 
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
 from karyoscope.evaluation.tune import pair_of
 from karyoscope.inference.model import predict_padded
@@ -15,7 +16,6 @@ from karyoscope.metrics import PanopticAccumulator
 from karyoscope.networks.deployed import Deployed
 from karyoscope.pipeline.maps import image_maps
 from karyoscope.postprocessing import postprocess
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.pictures import SampleTiles
 from karyoscope.training.schema import Recipe
 

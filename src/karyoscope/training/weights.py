@@ -11,12 +11,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.networks import build_network
 from karyoscope.networks.anti_alias import average_kernel
 from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.recipe import Recipe
 
 _log = logging.getLogger(__name__)

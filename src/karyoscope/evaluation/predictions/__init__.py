@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset
 from karyoscope.datasets._files import read_table
 from karyoscope.datasets.conic import Conic
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, Predictions
 from karyoscope.evaluation.predictions.conic import ConicArray, ConicFiles
 from karyoscope.evaluation.predictions.geojson import GeoJsonFiles
 from karyoscope.evaluation.predictions.labels import LabelImages, PlainLabelImages
 from karyoscope.evaluation.predictions.mat import MatFiles
 from karyoscope.evaluation.predictions.parquet import ParquetFiles
-from karyoscope.taxonomy import Taxonomy
 
 # In the order in which a folder is tried: what states its classes itself comes first, images of
 # any name last.

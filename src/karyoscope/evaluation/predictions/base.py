@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import UNCLASSIFIED, Taxonomy
 from karyoscope.datasets import Sample
-from karyoscope.errors import KaryoscopeError
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import UNCLASSIFIED, Taxonomy
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
 from karyoscope.datasets._files import map_npy, read_table
 from karyoscope.datasets._labels import label_map
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.predictions.base import (
     Prediction,
     PredictionFiles,
     Predictions,
     check_class_ids,
 )
-from karyoscope.taxonomy import Taxonomy
 
 _ARRAYS = ("pred.npy", "labels.npy")
 _NAMES = "patch_info.csv"

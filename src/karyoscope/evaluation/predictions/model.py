@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.predictions.base import Prediction, Predictions
 from karyoscope.inference import Maps, Model
 from karyoscope.pipeline import Stain, segment
-from karyoscope.taxonomy import Taxonomy
 
 
 class ModelPredictions(Predictions):

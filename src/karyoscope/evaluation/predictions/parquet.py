@@ -8,11 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
-from karyoscope.errors import KaryoscopeError
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles
 from karyoscope.export import read_parquet
-from karyoscope.taxonomy import Taxonomy
 
 
 class ParquetFiles(PredictionFiles):

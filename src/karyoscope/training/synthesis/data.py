@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Record, Sample, merge_classes, open_dataset
 from karyoscope.datasets.resample import resampled
 from karyoscope.datasets.split import apply_split, read_split
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.schema import DataSource
 from karyoscope.training.synthesis.recipe import KeptOut, SynthesisRecipe

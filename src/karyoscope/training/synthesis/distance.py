@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.metrics.frechet import fit_gaussian, frechet_distance
 from karyoscope.training.synthesis.data import TileSource
 from karyoscope.training.synthesis.layouts import TileWindows, to_signed

@@ -14,10 +14,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.inference.rewrite import write_files
 from karyoscope.networks.mask2image import Mask2Image, draw_noise
-from karyoscope.taxonomy import Taxonomy
 from karyoscope.training.synthesis.layouts import make_layout
 
 FORMAT = "karyoscope generator 1"

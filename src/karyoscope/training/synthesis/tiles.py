@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import Dataset, Record, Sample
 from karyoscope.datasets.jitter import jitter_nuclei
-from karyoscope.errors import KaryoscopeError
 from karyoscope.training.synthesis.data import TileSource
 from karyoscope.training.synthesis.generator import Generator
 from karyoscope.training.synthesis.layouts import TileWindows, style_of, to_signed

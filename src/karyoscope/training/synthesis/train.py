@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.losses.adversarial import build_adversarial, feature_matching
 from karyoscope.losses.perceptual import perceptual
 from karyoscope.networks.mask2image import Discriminator, Mask2Image, draw_noise

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import Taxonomy
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 
 _COLUMNS: dict[str, Any] = {
     "id": np.uint32,

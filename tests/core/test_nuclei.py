@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.nuclei import Nuclei
-from karyoscope.taxonomy import Taxonomy
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.taxonomy import Taxonomy
 
 LIZARD = Taxonomy.load("lizard")
 

@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from karyoscope.errors import KaryoscopeError
-from karyoscope.taxonomy import UNCLASSIFIED, NucleusClass, Taxonomy
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import UNCLASSIFIED, NucleusClass, Taxonomy
 
 SHIPPED = Taxonomy.shipped()
 names = st.lists(

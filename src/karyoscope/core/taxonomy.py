@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from karyoscope.errors import KaryoscopeError
+from karyoscope.core.errors import KaryoscopeError
 
 _SHIPPED = resources.files("karyoscope") / "taxonomies"
 #: In place of a list of classes: every class of the other taxonomy.
