@@ -253,6 +253,6 @@ class Nuclei:
         ndarray of uint32, shape (height, width)
             0 where there is no nucleus; where outlines overlap, the later row wins.
         """
-        from karyoscope._raster import fill_outlines
+        from karyoscope.core.raster import fill_outlines
 
         return fill_outlines(self.vertices, self.offsets, self.id, x, y, width, height)
