@@ -20,7 +20,8 @@ import yaml
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets._files import one_line, read_table
+from karyoscope.core.yaml import read_yaml
+from karyoscope.datasets._files import read_table
 from karyoscope.datasets.base import Record
 
 DESCRIPTION = "dataset.yaml"
@@ -95,10 +96,7 @@ def write_description(
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise KaryoscopeError(f"{path}: not valid YAML ({one_line(error)})") from error
+    data = read_yaml(path) or {}
     if not isinstance(data, dict):
         raise KaryoscopeError(f"{path}: must hold names and values, such as mpp: 0.5")
     return data

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import write_text, writing
 from karyoscope.evaluation.page import evaluation_page
 from karyoscope.evaluation.pictures import Pictures
 
@@ -49,8 +50,8 @@ def write_report(data: dict[str, Any], pictures: Pictures, out: Path) -> None:
         If the folder cannot be written.
     """
     with _writing(out):
-        _write(out / JSON, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-        _write(out / HTML, evaluation_page(data, pictures))
+        write_text(out / JSON, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        write_text(out / HTML, evaluation_page(data, pictures))
         _write_images(out / CSV, data["per_image"])
 
 
@@ -62,16 +63,8 @@ def _writing(out: Path) -> Iterator[None]:
         raise KaryoscopeError(f"cannot write {out}: {error.strerror or error}") from error
 
 
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
 def _write_images(path: Path, rows: list[dict[str, Any]]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
+    with writing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["name"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    partial.replace(path)

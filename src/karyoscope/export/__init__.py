@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import cannot_write
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.export.annotationstore import AnnotationStoreWriter
-from karyoscope.export.base import AllOrNothing, ExportContext, Writer, cannot_write
+from karyoscope.export.base import AllOrNothing, ExportContext, Writer
 from karyoscope.export.conic import ConicWriter
 from karyoscope.export.csv import CSVWriter
 from karyoscope.export.geojson import GeoJSONWriter, GzippedGeoJSONWriter

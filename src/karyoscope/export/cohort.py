@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,8 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import write_text
 from karyoscope.export._cohort_page import cohort_page
-from karyoscope.export.base import cannot_write, partial_name
 from karyoscope.export.report import ReportWriter
 from karyoscope.export.summary import SummaryWriter
 
@@ -111,7 +110,7 @@ def write_cohort(
         if (folder / (row["result"] + ReportWriter.suffix)).exists()
     }
     title = folder.resolve().name or "cohort"
-    _write_text(folder / PAGE, cohort_page(title, rows, reports, _colors(folder)))
+    write_text(folder / PAGE, cohort_page(title, rows, reports, _colors(folder)))
     _write_csv(folder / NAME, names, rows)
     return [folder / NAME, folder / PAGE]
 
@@ -192,23 +191,11 @@ def _earlier_failures(path: Path) -> list[tuple[str, str, str]]:
 
 
 def _write_csv(path: Path, names: list[str], rows: list[dict[str, Any]]) -> None:
-
     text = io.StringIO()
     writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    _write_text(path, text.getvalue())
-
-
-def _write_text(path: Path, text: str) -> None:
-    # Several runs may share a folder: the number of the process keeps their files apart.
-    partial = partial_name(path.with_name(f"{path.name}.{os.getpid()}"))
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise KaryoscopeError(cannot_write(path, error)) from error
+    write_text(path, text.getvalue())
 
 
 def _cell(value: Any, spec: str) -> str:

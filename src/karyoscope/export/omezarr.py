@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.core.files import partial_name
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.export._idtable import IdTable
 from karyoscope.export._pyramid import level_sizes, render
 from karyoscope.export._spool import OutlineSpool
-from karyoscope.export.base import Writer, partial_name, require
+from karyoscope.export.base import Writer, require
 
 _CHUNK = 512
 

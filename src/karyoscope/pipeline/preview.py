@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import write_bytes
 from karyoscope.export._legend import FAINT, INK, draw_scale_bar, fit_text, put_text
-from karyoscope.export.base import cannot_write, partial_name
 from karyoscope.pipeline.area import Area, Outlines
 from karyoscope.pipeline.blocks import Box, Layout
 from karyoscope.slides import Slide, Tissue
@@ -116,10 +116,4 @@ def _caption(slide: Slide, area: Area, blocks: int, pixels: float, width: int) -
 
 def _save(path: Path, picture: np.ndarray) -> None:
     _, data = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    partial = partial_name(path)
-    try:
-        partial.write_bytes(data.tobytes())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise KaryoscopeError(cannot_write(path, error)) from error
+    write_bytes(path, data.tobytes())

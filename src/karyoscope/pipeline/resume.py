@@ -16,9 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from karyoscope.core.files import partial_name
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.export import WRITERS
-from karyoscope.export.base import partial_name
 from karyoscope.inference import Model
 from karyoscope.pipeline.area import Area
 from karyoscope.pipeline.blocks import Layout

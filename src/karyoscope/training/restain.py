@@ -16,10 +16,10 @@ from safetensors.torch import save
 from torch.utils.data import DataLoader
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import write_folder
 from karyoscope.inference.bundle import ONNX, README, WEIGHTS
 from karyoscope.inference.container import CARD, FORMAT
 from karyoscope.inference.restain_bundle import RestainCard
-from karyoscope.inference.rewrite import write_files
 from karyoscope.networks.restainnet import Restained
 from karyoscope.training.checkpoints import Checkpoints, last_checkpoint
 from karyoscope.training.curves import summarise_log
@@ -142,7 +142,7 @@ def export_restainer(module: RestainModule, target: Target, out: Path) -> Path:
     }
     checked = RestainCard.model_validate(card).model_dump(mode="json")
     text = yaml.safe_dump(checked, sort_keys=False, allow_unicode=True)
-    return write_files(out, files | {CARD: text.encode()})
+    return write_folder(out, files | {CARD: text.encode()})
 
 
 def _check_colours(graph: bytes, module: Restained) -> None:

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.yaml import parse_yaml, read_yaml
 
 
 class RestainSettings(BaseModel):
@@ -52,13 +53,13 @@ class RestainSettings(BaseModel):
             key, equals, value = change.partition("=")
             if not equals:
                 raise KaryoscopeError(f"--set {change!r} should read key=value")
-            values[key] = yaml.safe_load(value)
+            values[key] = parse_yaml(value, f"--set {change}: {value}")
         return cls._checked(values, "--set")
 
     @classmethod
     def read(cls, path: Path) -> RestainSettings:
         """Settings of an earlier run."""
-        return cls._checked(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+        return cls._checked(read_yaml(path), str(path))
 
     @classmethod
     def _checked(cls, values: dict[str, Any], source: str) -> RestainSettings:

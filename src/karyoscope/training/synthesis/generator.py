@@ -15,8 +15,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import write_folder
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.inference.rewrite import write_files
+from karyoscope.core.yaml import read_yaml
 from karyoscope.networks.mask2image import Mask2Image, draw_noise
 from karyoscope.training.synthesis.layouts import make_layout
 
@@ -96,7 +97,7 @@ def save_generator(
         "files": {_WEIGHTS: hashlib.sha256(weights).hexdigest()},
     }
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    return write_files(out, {_WEIGHTS: weights, _CARD: text.encode()})
+    return write_folder(out, {_WEIGHTS: weights, _CARD: text.encode()})
 
 
 def load_generator(path: Path) -> Generator:
@@ -114,7 +115,7 @@ def load_generator(path: Path) -> Generator:
             " checkpoint"
         )
     try:
-        card = yaml.safe_load((folder / _CARD).read_text(encoding="utf-8"))
+        card = read_yaml(folder / _CARD)
         weights = (folder / _WEIGHTS).read_bytes()
         if card["format"] != FORMAT:
             raise KaryoscopeError(f"{folder / _CARD}: format {card['format']!r}, not {FORMAT!r}")
@@ -123,7 +124,7 @@ def load_generator(path: Path) -> Generator:
         taxonomy = Taxonomy.from_dict(card["taxonomy"])
         network = Mask2Image(len(taxonomy), **card["network"])
         network.load_state_dict(load(weights))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise KaryoscopeError(f"{folder} is not a readable generator: {reason}") from error
     return Generator(network.eval(), card, taxonomy)
