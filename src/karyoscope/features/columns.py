@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
 
 #: Stands for the name of a class in the name of a feature that there is one of a class.
@@ -36,7 +36,7 @@ class Feature:
     definition: str
 
 
-GROUPS: dict[str, tuple[Feature, ...]] = {
+_FEATURES: dict[str, tuple[Feature, ...]] = {
     "shape": (
         Feature("perimeter_um", "µm", "length of the outline"),
         Feature("circularity", "", "4π × area of the outline / perimeter²; 1 for a circle"),
@@ -78,6 +78,8 @@ GROUPS: dict[str, tuple[Feature, ...]] = {
         Feature(f"density_50um_{CLASS}_per_mm2", "1/mm²", "the same, of one class"),
     ),
 }
+
+GROUPS: Registry[tuple[Feature, ...]] = Registry("features", _FEATURES)
 """Features by group, in the order of their columns."""
 
 
@@ -90,8 +92,7 @@ def check_groups(groups: Iterable[str]) -> None:
         If one is unknown; lists those there are.
     """
     for group in groups:
-        if group not in GROUPS:
-            raise KaryoscopeError(f"no features {group!r}; there are {', '.join(GROUPS)}")
+        GROUPS.find(group)
 
 
 def feature_columns(

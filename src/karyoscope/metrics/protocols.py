@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import Accumulator
 from karyoscope.metrics.composition import CompositionAccumulator
@@ -160,7 +160,7 @@ _QU = Protocol(
     classes=_names("overlap", "f1", "acc") | _names("objects", *_OBJECTS),
 )
 
-PROTOCOLS: dict[str, Protocol] = {p.name: p for p in (_CONIC, _HOVERNET, _PANNUKE, _QU)}
+PROTOCOLS: Registry[Protocol] = Registry.by_name("protocol", (_CONIC, _HOVERNET, _PANNUKE, _QU))
 
 
 def find_protocol(name: str) -> Protocol:
@@ -171,6 +171,4 @@ def find_protocol(name: str) -> Protocol:
     KaryoscopeError
         If there is none of that name.
     """
-    if name not in PROTOCOLS:
-        raise KaryoscopeError(f"no protocol {name!r}; there are {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[name]
+    return PROTOCOLS.find(name)

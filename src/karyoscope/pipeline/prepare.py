@@ -62,12 +62,10 @@ def _check_postprocessing(bundle: Bundle) -> None:
 
 
 def _check_spec(bundle: Bundle, spec: PostprocessingSpec) -> None:
-    method = POSTPROCESSINGS.get(spec.name)
-    if method is None:
-        raise KaryoscopeError(
-            f"model bundle {bundle.path}: no post-processing {spec.name!r}; there are"
-            f" {', '.join(sorted(POSTPROCESSINGS))}"
-        )
+    try:
+        method = POSTPROCESSINGS.find(spec.name)
+    except KaryoscopeError as error:
+        raise KaryoscopeError(f"model bundle {bundle.path}: {error}") from error
     for name in method.maps:
         if name not in bundle.card.maps:
             raise KaryoscopeError(

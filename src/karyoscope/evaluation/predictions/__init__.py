@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset
 from karyoscope.datasets._files import read_table
@@ -18,9 +19,9 @@ from karyoscope.evaluation.predictions.parquet import ParquetFiles
 
 # In the order in which a folder is tried: what states its classes itself comes first, images of
 # any name last.
-FORMATS: dict[str, type[PredictionFiles] | type[ConicArray]] = {
-    form.name: form  # type: ignore[attr-defined]
-    for form in (
+FORMATS: Registry[type[PredictionFiles] | type[ConicArray]] = Registry.by_name(
+    "format",
+    (
         ParquetFiles,
         LabelImages,
         GeoJsonFiles,
@@ -28,8 +29,8 @@ FORMATS: dict[str, type[PredictionFiles] | type[ConicArray]] = {
         ConicArray,
         ConicFiles,
         PlainLabelImages,
-    )
-}
+    ),
+)
 
 __all__ = ["FORMATS", "Prediction", "PredictionFiles", "Predictions", "open_predictions"]
 
