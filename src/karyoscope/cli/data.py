@@ -204,7 +204,7 @@ def pack_command(
     ] = None,
 ) -> None:
     """Write the images of a recipe to one file, for a machine without the data."""
-    from karyoscope.cli._extras import require
+    from karyoscope.core.optional import require
 
     require("train", "torch", "timm", "lightning")
     from karyoscope.training import load_recipe

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._extras import require
 from karyoscope.cli._terminal import complain, counting_bar
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.optional import require
 from karyoscope.datasets.convert import LAYOUTS, convert
 
 app = typer.Typer(

@@ -48,14 +48,15 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     except RuntimeError:  # no place for the cache
         folder = _own_folder()
     if folder is not None:
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(folder)
+        config: Any = numba.config
+        before = config.CACHE_DIR
+        config.CACHE_DIR = str(folder)
         try:
             return numba.njit(cache=True, **options)(function)
         except RuntimeError:
             pass
         finally:
-            numba.config.CACHE_DIR = before
+            config.CACHE_DIR = before
     return numba.njit(**options)(function)
 
 
@@ -77,7 +78,7 @@ def _own_folder() -> Path | None:
 
 
 @njit
-def find_root(parent, node):  # type: ignore[no-untyped-def]
+def find_root(parent: Any, node: Any) -> Any:
     """Root of a node's tree in a forest (union-find), whose paths are halved on the way.
 
     Parameters

@@ -8,13 +8,23 @@ traced on a grid run between the centres of its pixels, and have no centre on an
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from karyoscope.core.kernels import njit
 
 
 @njit
-def fill_outlines(vertices, offsets, ids, left, top, width, height):  # type: ignore[no-untyped-def]
+def fill_outlines(
+    vertices: np.ndarray,
+    offsets: np.ndarray,
+    ids: np.ndarray,
+    left: int,
+    top: int,
+    width: int,
+    height: int,
+) -> np.ndarray:
     """Fill closed rings, each by itself.
 
     Parameters
@@ -40,7 +50,9 @@ def fill_outlines(vertices, offsets, ids, left, top, width, height):  # type: ig
 
 
 @njit
-def fill_polygon(vertices, offsets, left, top, width, height):  # type: ignore[no-untyped-def]
+def fill_polygon(
+    vertices: np.ndarray, offsets: np.ndarray, left: int, top: int, width: int, height: int
+) -> np.ndarray:
     """Fill the rings of one polygon together, so that holes stay empty.
 
     Parameters
@@ -63,7 +75,16 @@ def fill_polygon(vertices, offsets, left, top, width, height):  # type: ignore[n
 
 
 @njit
-def _fill(labels, vertices, offsets, first_ring, last_ring, value, left, top):  # type: ignore[no-untyped-def]
+def _fill(
+    labels: np.ndarray,
+    vertices: np.ndarray,
+    offsets: np.ndarray,
+    first_ring: int,
+    last_ring: int,
+    value: Any,
+    left: int,
+    top: int,
+) -> None:
     begin, end = offsets[first_ring], offsets[last_ring]
     if end - begin < 3:
         return
@@ -104,7 +125,9 @@ def _fill(labels, vertices, offsets, first_ring, last_ring, value, left, top):  
 
 
 @njit
-def _span(labels, row, start, stop, value, left, width):  # type: ignore[no-untyped-def]
+def _span(
+    labels: np.ndarray, row: int, start: float, stop: float, value: Any, left: int, width: int
+) -> None:
     """Write a value to the pixels whose centres are from start to stop, both included."""
     first = max(0, int(np.ceil(start - 0.5)) - left)
     last = min(width - 1, int(np.floor(stop - 0.5)) - left)

@@ -11,6 +11,7 @@ from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import write_text, writing
+from karyoscope.core.text import for_csv
 from karyoscope.evaluation.page import evaluation_page
 from karyoscope.evaluation.pictures import Pictures
 
@@ -67,4 +68,5 @@ def _write_images(path: Path, rows: list[dict[str, Any]]) -> None:
     with writing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["name"], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            writer.writerow({k: for_csv(v) if isinstance(v, str) else v for k, v in row.items()})

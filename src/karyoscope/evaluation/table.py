@@ -11,6 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from karyoscope.core.text import for_markup
+
 #: Names of scores as the field writes them, in the order in which they are shown.
 TITLES = {
     "pq": "PQ",
@@ -134,7 +136,7 @@ def _classes(data: dict[str, Any]) -> Table:
     )
     for name, scores in data["classes"].items():
         table.add_row(
-            name,
+            for_markup(name),
             number(scores[main]),
             interval(data["intervals"]["classes"][name].get(main), places=2),
             *(number(scores[other]) for other in others),
@@ -147,7 +149,9 @@ def _groups(groups: dict[str, Any], counted: str) -> Table:
     columns = groups_columns(groups)
     table = _table(f"by {groups['by']}", groups["by"], counted, *(TITLES[c] for c in columns))
     for name, scores in groups["scores"].items():
-        table.add_row(name or "-", str(scores["images"]), *(number(scores[c]) for c in columns))
+        table.add_row(
+            for_markup(name) or "-", str(scores["images"]), *(number(scores[c]) for c in columns)
+        )
     return table
 
 

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import IO, Any, ClassVar, Self
 
 import numpy as np
@@ -270,22 +269,6 @@ class Writer(AllOrNothing):
         except BaseException:
             self.abort()
             raise
-
-
-def require(module: str, extra: str, name: str) -> ModuleType:
-    """Import a library that only one format needs.
-
-    Raises
-    ------
-    KaryoscopeError
-        If it is not installed; names the extra that brings it.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise KaryoscopeError(
-            f"format {name!r} needs {module}: pip install 'karyoscope[{extra}]'"
-        ) from error
 
 
 def close_quietly(file: IO[Any]) -> None:

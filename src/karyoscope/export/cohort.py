@@ -20,6 +20,7 @@ from rich.text import Text
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import write_text
+from karyoscope.core.text import for_csv, for_markup, for_terminal, from_csv
 from karyoscope.export._cohort_page import cohort_page
 from karyoscope.export.report import ReportWriter
 from karyoscope.export.summary import SummaryWriter
@@ -126,12 +127,12 @@ def cohort_table(rows: list[dict[str, Any]]) -> Table:
         style = {"ok": "", _FAILED: "red"}.get(row["status"], "yellow")
         status = row["error"] if row["status"] == _FAILED else row["status"]
         table.add_row(
-            row["slide"],
+            for_markup(row["slide"]),
             _cell(row["nuclei"], ",d"),
             _cell(row["analysed_mm2"], ".3g"),
             _cell(row["density_per_mm2"], ",.0f"),
             _cell(row["mean_area_um2"], ".1f"),
-            Text(status, style=style),
+            Text(for_terminal(status), style=style),
         )
     return table
 
@@ -180,7 +181,7 @@ def _earlier_failures(path: Path) -> list[tuple[str, str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [
-                (row["result"], row["slide"], row["error"])
+                (from_csv(row["result"]), from_csv(row["slide"]), from_csv(row["error"]))
                 for row in csv.DictReader(file)
                 if row["status"] == _FAILED
             ]
@@ -194,7 +195,8 @@ def _write_csv(path: Path, names: list[str], rows: list[dict[str, Any]]) -> None
     text = io.StringIO()
     writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({k: for_csv(v) if isinstance(v, str) else v for k, v in row.items()})
     write_text(path, text.getvalue())
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.maps import pixel_shape
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.export import ExportContext, open_writers
 from karyoscope.features import shape_features
@@ -108,10 +109,10 @@ def _run(bundle: Bundle, formats: Sequence[str]) -> None:
 
 def _nuclei_in_noise(bundle: Bundle) -> Nuclei:
     card = bundle.card
-    channels = {"tp": (len(bundle.taxonomy) + 1,), "hv": (2,), "centre": (2,)}
+    n = len(bundle.taxonomy)
     noise = np.random.default_rng(0)
     maps = {
-        name: noise.random((_EDGE // stride, _EDGE // stride, *channels.get(name, ())), np.float32)
+        name: noise.random((_EDGE // stride, _EDGE // stride, *pixel_shape(name, n)), np.float32)
         for name, stride in card.maps.items()
     }
     maps = {name: to_single(to_half(values)) for name, values in maps.items()}

@@ -8,7 +8,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.registry import Registry
 from karyoscope.stains.base import Normaliser, Recolour
 from karyoscope.stains.clahe import Clahe
-from karyoscope.stains.deconvolution import HED, combine, optical_density, separate
+from karyoscope.stains.deconvolution import HED, combine, separate
 from karyoscope.stains.macenko import Macenko, estimate_stains
 from karyoscope.stains.reinhard import Reinhard, lab_of, lab_statistics
 from karyoscope.stains.tissue_pixels import tissue_pixels
@@ -23,7 +23,6 @@ __all__ = [
     "estimate_stains",
     "lab_of",
     "lab_statistics",
-    "optical_density",
     "separate",
     "tissue_pixels",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.optional import installed
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.losses import LOSSES, build_loss
 from karyoscope.networks import build_network
@@ -31,7 +31,7 @@ ANALYST = ("numba", "cv2", "scipy", "pyarrow", "tifffile")
 
 def can_validate() -> bool:
     """Whether the packages of the post-processing are here; a bare GPU machine trains without."""
-    return all(importlib.util.find_spec(name) for name in ANALYST)
+    return installed(*ANALYST)
 
 
 def faults_of(recipe: Recipe) -> list[Fault]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.optional import installed
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.batches import TileBatches
@@ -157,7 +157,7 @@ def _loggers(out: Path, first_step: int, log_to: Log) -> list[Logger]:
     name = f"from-{first_step:07d}"
     loggers: list[Logger] = [CSVLogger(out, "log", name, flush_logs_every_n_steps=50)]
     if log_to == "tensorboard":
-        if importlib.util.find_spec("tensorboard") is None:
+        if not installed("tensorboard"):
             raise KaryoscopeError("tensorboard not installed: run `pip install tensorboard`")
         # Imported late: few have it.
         from lightning.pytorch.loggers import TensorBoardLogger

@@ -66,7 +66,7 @@ def open_predictions(
         raise KaryoscopeError(f"{root}: no such file or folder")
     if form is None:
         form = next((name for name, cls in FORMATS.items() if cls.recognises(root)), None)
-    if form not in FORMATS:
+    if form is None or form not in FORMATS:
         problem = "no predictions recognised" if form is None else f"no format {form!r}"
         raise KaryoscopeError(f"{root}: {problem}; there are {', '.join(FORMATS)}")
     meaning = taxonomy or truth.taxonomy
