@@ -21,8 +21,8 @@ import yaml
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.core.yaml import read_yaml
-from karyoscope.datasets._files import read_table
 from karyoscope.datasets.base import Record
+from karyoscope.datasets.files import read_table
 
 DESCRIPTION = "dataset.yaml"
 RECORDS = "records.csv"

@@ -15,7 +15,7 @@ from karyoscope.pipeline.blocks import Box
 from karyoscope.pipeline.restainer import Restainer
 from karyoscope.pipeline.sampling import sample_pixels
 from karyoscope.slides import Slide, find_slides, open_slide
-from karyoscope.slides._scale import RecordedScale
+from karyoscope.slides.scale import RecordedScale
 from karyoscope.stains import NORMALISERS, Normaliser, Recolour, build_normaliser
 
 

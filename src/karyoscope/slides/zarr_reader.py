@@ -10,10 +10,10 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.optional import load
 from karyoscope.slides._pixels import refuse_narrow, to_rgb
-from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import reason
 from karyoscope.slides.base import Slide, UnsupportedLayout
 from karyoscope.slides.grid import pyramid_level
+from karyoscope.slides.scale import RecordedScale
 
 _MICROMETRES = {"nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3}
 _MARKS = ("zarr.json", ".zgroup", ".zattrs")

@@ -8,8 +8,8 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset
-from karyoscope.datasets._files import read_table
 from karyoscope.datasets.conic import Conic
+from karyoscope.datasets.files import read_table
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, Predictions
 from karyoscope.evaluation.predictions.conic import ConicArray, ConicFiles
 from karyoscope.evaluation.predictions.geojson import GeoJsonFiles
