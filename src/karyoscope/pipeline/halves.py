@@ -57,7 +57,7 @@ def to_single(halves: np.ndarray) -> np.ndarray:
 
 
 @njit(nogil=True)
-def _to_half(bits, out):  # pragma: no cover - compiled
+def _to_half(bits: np.ndarray, out: np.ndarray) -> None:  # pragma: no cover - compiled
     for i in range(bits.size):
         value = bits[i]
         sign = (value >> np.uint32(16)) & np.uint32(0x8000)
@@ -70,7 +70,7 @@ def _to_half(bits, out):  # pragma: no cover - compiled
 
 
 @njit(nogil=True)
-def _to_single(halves, out):  # pragma: no cover - compiled
+def _to_single(halves: np.ndarray, out: np.ndarray) -> None:  # pragma: no cover - compiled
     for i in range(halves.size):
         value = np.uint32(halves[i])
         sign = (value & np.uint32(0x8000)) << np.uint32(16)
