@@ -6,7 +6,7 @@ import pytest
 
 from karyoscope.core import yaml
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.yaml import parse_yaml, read_yaml
+from karyoscope.core.yaml import dump_yaml, parse_yaml, read_yaml
 
 BOMB = "a: &a [x, x]\n" + "".join(
     f"{name}: &{name} [*{before}, *{before}]\n"
@@ -63,3 +63,11 @@ def test_large_files_are_not_read_whole(tmp_path, monkeypatch):
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(KaryoscopeError, match="cannot be read: No such file"):
         read_yaml(tmp_path / "a.yaml")
+
+
+def test_what_is_written_is_read():
+    shared = {"µ": [1, 2]}
+    data = {"b": shared, "a": [shared, shared]}
+    text = dump_yaml(data)
+    assert parse_yaml(text, "here") == data
+    assert "µ" in text

@@ -1,4 +1,4 @@
-"""YAML that someone else wrote: bounded in size, without aliases, wrong in one line."""
+"""YAML read and written: bounded in size, without aliases, wrong in one line."""
 
 from __future__ import annotations
 
@@ -89,3 +89,28 @@ def _reason(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"{error.problem} in line {error.problem_mark.line + 1}"
     return " ".join(str(error).split())
+
+
+class _Dumper(yaml.SafeDumper):
+    """A safe dumper that writes values that occur twice twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def dump_yaml(data: Any) -> str:
+    """Plain data as YAML that :func:`parse_yaml` reads: keys in their order, no aliases.
+
+    Examples
+    --------
+    >>> values = [1, 2]
+    >>> print(dump_yaml({"b": values, "a": values}), end="")
+    b:
+    - 1
+    - 2
+    a:
+    - 1
+    - 2
+    """
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return text

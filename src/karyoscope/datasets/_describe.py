@@ -16,11 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.core.yaml import read_yaml
+from karyoscope.core.yaml import dump_yaml, read_yaml
 from karyoscope.datasets.base import Record
 from karyoscope.datasets.files import read_table
 
@@ -82,7 +80,7 @@ def write_description(
     # An unknown scale is written as such, or the layout's published one would take its place.
     mpp = float(known.most_common(1)[0][0]) if known else None
     data = {"layout": layout, "mpp": mpp, "taxonomy": taxonomy.to_dict()}
-    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    text = dump_yaml(data)
     (root / DESCRIPTION).write_text(text, encoding="utf-8")
     with (root / RECORDS).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)

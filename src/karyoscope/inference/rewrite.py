@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from karyoscope.core.files import write_folder
+from karyoscope.core.yaml import dump_yaml
 from karyoscope.inference.bundle import CARD, FORMAT, ONNX, README, WEIGHTS, Bundle, ModelCard
 from karyoscope.inference.ensemble import Ensemble, EnsembleCard
 
@@ -66,4 +65,4 @@ def _ensemble_files(bundle: Ensemble, changes: dict[str, Any]) -> dict[str, byte
 
 
 def _yaml(card: dict[str, Any]) -> bytes:
-    return yaml.safe_dump(card, sort_keys=False, allow_unicode=True).encode()
+    return dump_yaml(card).encode()

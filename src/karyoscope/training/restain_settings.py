@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.yaml import parse_yaml, read_yaml
+from karyoscope.core.yaml import dump_yaml, parse_yaml, read_yaml
 
 
 class RestainSettings(BaseModel):
@@ -72,4 +71,4 @@ class RestainSettings(BaseModel):
 
     def write(self, path: Path) -> None:
         """Write them as YAML."""
-        path.write_text(yaml.safe_dump(self.model_dump(), sort_keys=False), encoding="utf-8")
+        path.write_text(dump_yaml(self.model_dump()), encoding="utf-8")

@@ -9,7 +9,6 @@ from typing import Literal
 
 import lightning as L
 import torch
-import yaml
 from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.strategies import DDPStrategy
@@ -20,6 +19,7 @@ from torch.utils.data import DataLoader
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.optional import installed
 from karyoscope.core.taxonomy import Taxonomy
+from karyoscope.core.yaml import dump_yaml
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.batches import TileBatches
 from karyoscope.training.check import ANALYST, can_validate
@@ -114,9 +114,7 @@ def _prepare(recipe: Recipe, out: Path, resume: bool) -> None:
     """Check the folder of the run, and copy the recipe to it."""
     last_checkpoint(out, resume)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.yaml").write_text(
-        yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
-    )
+    (out / "recipe.yaml").write_text(dump_yaml(recipe.model_dump(mode="json")), encoding="utf-8")
 
 
 def _trainer(

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -17,7 +16,7 @@ from torch import Tensor
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import write_folder
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.core.yaml import read_yaml
+from karyoscope.core.yaml import dump_yaml, read_yaml
 from karyoscope.networks.mask2image import Mask2Image, draw_noise
 from karyoscope.training.synthesis.layouts import make_layout
 
@@ -96,7 +95,7 @@ def save_generator(
         "network": options,
         "files": {_WEIGHTS: hashlib.sha256(weights).hexdigest()},
     }
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    text = dump_yaml(content)
     return write_folder(out, {_WEIGHTS: weights, _CARD: text.encode()})
 
 
