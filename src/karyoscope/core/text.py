@@ -8,6 +8,7 @@ names stay as they are.
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 
 #: First characters by which spreadsheets know a formula.
@@ -15,6 +16,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 #: Control characters, characters that change the direction of what follows, line separators, and
 #: halves of characters that cannot be encoded.
 _UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+#: Backslashes, a bracket, and what makes it a tag to rich.
+_BRACKET = re.compile(r"(\\*)\[(?=([a-z#/@][^\[]*?\])?)")
 
 
 def for_terminal(text: str) -> str:
@@ -31,10 +34,23 @@ def for_terminal(text: str) -> str:
 
 
 def for_markup(text: str) -> str:
-    """Text as rich prints it, whose brackets are no markup."""
-    from rich.markup import escape
+    r"""Text as rich prints it, whose brackets are no markup; no bracket may follow it.
 
-    return escape(for_terminal(text))
+    Unlike :func:`rich.markup.escape`, it keeps the backslashes of Windows paths as they are.
+
+    Examples
+    --------
+    >>> print(for_markup("slide [bold].svs"))
+    slide \[bold].svs
+    """
+    return _BRACKET.sub(_escaped, for_terminal(text))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    # Before a tag rich halves the backslashes; before any other bracket it takes one away.
+    count = len(found[1])
+    count = 2 * count + 1 if found[2] else count + (count > 0)
+    return "\\" * count + "["
 
 
 def for_csv(text: str) -> str:
