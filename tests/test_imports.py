@@ -140,3 +140,20 @@ def test_no_module_is_hidden_by_a_function_of_its_name():
         if name in names:
             hidden.append(found.name)
     assert hidden == []
+
+
+def test_no_package_imports_a_private_module_of_another():
+    package = Path(karyoscope.__file__).parent
+    found = []
+    for path in package.rglob("*.py"):
+        own = path.relative_to(package).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not node.module:
+                continue
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for parts in (name.split(".") for name in names):
+                if parts[0] != "karyoscope" or len(parts) < 2 or parts[1] == own:
+                    continue
+                if any(p.startswith("_") and not p.startswith("__") for p in parts[1:]):
+                    found.append(f"{path.relative_to(package)}: {'.'.join(parts)}")
+    assert not found

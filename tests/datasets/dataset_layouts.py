@@ -15,13 +15,13 @@ import scipy.io
 from scipy import ndimage
 
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets._polygons import pixel_polygon
 from karyoscope.datasets.base import Record, Sample
 from karyoscope.datasets.conic_patches import write_conic
 from karyoscope.datasets.consep import write_consep
 from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.geojson import write_geojson
 from karyoscope.datasets.lizard import write_lizard
+from karyoscope.datasets.polygons import pixel_polygon
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -13,9 +13,9 @@ from karyoscope.cli.data import app
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import merge_classes, open_dataset
-from karyoscope.datasets._write import write_png
 from karyoscope.datasets.convert import LAYOUTS, convert
 from karyoscope.datasets.split import split_dataset
+from karyoscope.datasets.writing import write_png
 
 OUTLINED = [name for name in CASES if name != "crchisto"]
 

@@ -16,7 +16,8 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._aperio import read_aperio
 from karyoscope.datasets._describe import read_description, write_description
-from karyoscope.datasets._files import (
+from karyoscope.datasets.base import Record
+from karyoscope.datasets.files import (
     image_by_stem,
     map_npy,
     patient_of,
@@ -24,16 +25,15 @@ from karyoscope.datasets._files import (
     read_npy_dict,
     read_rgb,
 )
-from karyoscope.datasets._labels import (
+from karyoscope.datasets.labels import (
     class_lookup,
     components,
     label_map,
     majority_class,
     read_label_image,
 )
-from karyoscope.datasets._polygons import CENTRE_ORIGIN, covered_pixels, paint, pixel_polygon
-from karyoscope.datasets._write import GrowingArray, write_label_image, write_png
-from karyoscope.datasets.base import Record
+from karyoscope.datasets.polygons import CENTRE_ORIGIN, covered_pixels, paint, pixel_polygon
+from karyoscope.datasets.writing import GrowingArray, write_label_image, write_png
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))), st.integers(0, 5))

@@ -10,7 +10,7 @@ from dataset_layouts import CASES, pictures
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import common_taxonomy, merge_classes, open_dataset
-from karyoscope.datasets._write import write_label_image, write_png
+from karyoscope.datasets.writing import write_label_image, write_png
 
 
 def written(name, root):

@@ -374,7 +374,7 @@ def test_memory_does_not_grow_with_the_number_of_nuclei(tmp_path, name, context,
 @pytest.mark.parametrize("name", OPTIONAL)
 def test_a_missing_library_names_the_extra(tmp_path, name, context, monkeypatch):
     monkeypatch.setitem(sys.modules, OPTIONAL[name], None)
-    with pytest.raises(KaryoscopeError, match=r"needs \w+: pip install 'karyoscope\[\w+\]'"):
+    with pytest.raises(KaryoscopeError, match=r"needs \w+: run `pip install 'karyoscope\[\w+\]'`"):
         open_writers(tmp_path, "slide", ["csv", name], context)
     assert list(tmp_path.iterdir()) == []
 

@@ -32,7 +32,7 @@ def test_all_outputs_of_a_slide(tmp_path, nuclei, context):
 
 
 def test_an_unknown_format_names_the_known(tmp_path, context):
-    with pytest.raises(KaryoscopeError, match=r"no format 'xml'; there are geojson, "):
+    with pytest.raises(KaryoscopeError, match=r"no format 'xml'; there are annotationstore, "):
         open_writers(tmp_path, "slide", ["geojson", "xml"], context)
     assert list(tmp_path.iterdir()) == []
 

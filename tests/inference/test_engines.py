@@ -1,6 +1,7 @@
 """Engines: the same maps from each, any size of image, and errors in one line."""
 
 import hashlib
+import importlib.util
 import shutil
 
 import numpy as np
@@ -127,7 +128,7 @@ def test_a_network_that_onnx_runtime_cannot_read(tiny_bundle, tmp_path):
 
 def test_runs_that_fail_say_so_in_one_line(tiny_bundle):
     engines = [OpenVinoEngine(Bundle(tiny_bundle), 1)]
-    if devices.importlib.util.find_spec("onnxruntime"):
+    if importlib.util.find_spec("onnxruntime"):
         from karyoscope.inference.onnxruntime_engine import OnnxRuntimeEngine
 
         engines.append(OnnxRuntimeEngine(Bundle(tiny_bundle)))

@@ -9,6 +9,7 @@ import yaml
 
 import karyoscope
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.yaml import dump_yaml
 from karyoscope.inference import Bundle, Engine, Ensemble, find_bundle, load_model
 from karyoscope.inference.ensemble import EnsembleEngine
 from karyoscope.inference.rewrite import rewrite_bundle
@@ -40,7 +41,7 @@ def folder(pair, tmp_path):
     root.mkdir()
     for path in pair:
         shutil.copytree(path, root / path.name)
-    (root / "model.yaml").write_text(yaml.safe_dump(OWN | {"members": ["first", "second"]}))
+    (root / "model.yaml").write_text(dump_yaml(OWN | {"members": ["first", "second"]}))
     return root
 
 
@@ -110,7 +111,7 @@ def test_a_bundle_of_bundles(folder, tmp_path, form):
 def test_the_ensembles_own_parameters_come_first(folder):
     own = {"name": "three_label", "params": {"seed": 0.7}}
     card = OWN | {"members": ["second", "first"], "postprocessing": own, "counting": own}
-    (folder / "model.yaml").write_text(yaml.safe_dump(card))
+    (folder / "model.yaml").write_text(dump_yaml(card))
     found = find_bundle(folder)
     assert found.card.postprocessing.params == found.card.counting.params == {"seed": 0.7}
 
@@ -132,7 +133,7 @@ def test_what_results_depend_on(pair):
     assert find_bundle(lists[0]).digest() == find_bundle(lists[0]).digest()
     before = find_bundle(first).digest()
     card = yaml.safe_load((pair[0] / "model.yaml").read_text())
-    (pair[0] / "model.yaml").write_text(yaml.safe_dump(card | {"mpp": 0.4}))
+    (pair[0] / "model.yaml").write_text(dump_yaml(card | {"mpp": 0.4}))
     assert find_bundle(first).digest() != before
 
 
@@ -178,7 +179,7 @@ def test_models_that_cannot_be_averaged(tiny_bundle, tmp_path, change, words):
 )
 def test_members_that_are_not_there(folder, members, words):
     own = OWN if members is None else OWN | {"members": members}
-    (folder / "model.yaml").write_text(yaml.safe_dump(own))
+    (folder / "model.yaml").write_text(dump_yaml(own))
     with pytest.raises(KaryoscopeError, match=words) as error:
         find_bundle(folder)
     assert "\n" not in str(error.value)
@@ -193,7 +194,7 @@ def test_a_member_that_is_a_link_out_of_the_folder(folder, pair):
 
 def test_an_ensemble_in_an_ensemble(folder, pair):
     shutil.copytree(folder, folder / "third")
-    (folder / "model.yaml").write_text(yaml.safe_dump(OWN | {"members": ["third"]}))
+    (folder / "model.yaml").write_text(dump_yaml(OWN | {"members": ["third"]}))
     with pytest.raises(KaryoscopeError, match="third is an ensemble, which cannot be used as one"):
         find_bundle(folder)
     with pytest.raises(KaryoscopeError, match="is an ensemble, which cannot be used as one"):

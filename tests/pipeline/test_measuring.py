@@ -138,7 +138,9 @@ def test_what_cannot_be_measured_is_one_line(threshold_model, saved, tmp_path):
     run(saved, tmp_path, threshold_model, (), ("parquet",))
     table = tmp_path / "tissue.parquet"
     out = Path(tmp_path / "new")
-    with pytest.raises(KaryoscopeError, match="no features 'colour'; there are shape, stain"):
+    with pytest.raises(
+        KaryoscopeError, match="no features 'colour'; there are neighbours, shape, stain"
+    ):
         add_features(table, out, ["colour"])
     with pytest.raises(KaryoscopeError, match="--slide"):
         add_features(table, out, ["stain"])

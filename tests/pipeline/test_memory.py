@@ -15,7 +15,7 @@ import numpy as np
 from karyoscope.inference import Bundle, Engine, Model
 from karyoscope.pipeline import Layout, SegmentOptions, segment_file
 from karyoscope.slides import Slide
-from karyoscope.slides._scale import RecordedScale
+from karyoscope.slides.scale import RecordedScale
 from karyoscope.slides.grid import Level
 
 class Lattice(Slide):

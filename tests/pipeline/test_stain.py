@@ -14,12 +14,13 @@ from restain_bundles import write_restain_bundle
 
 from karyoscope import open_slide, segment
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.staining import natural_density
 from karyoscope.inference import Bundle, load_model
 from karyoscope.inference.restain_bundle import RestainBundle
 from karyoscope.pipeline import SegmentOptions, load_stain, segment_file
 from karyoscope.pipeline.stains.restainer import grey_density
 from karyoscope.pipeline.stains.sampling import sample_pixels, sample_windows
-from karyoscope.stains import lab_statistics, optical_density, tissue_pixels
+from karyoscope.stains import lab_statistics, tissue_pixels
 from karyoscope.stains.deconvolution import rgb_of_density
 
 SPECS = ["macenko", "reinhard", "clahe", "restain"]
@@ -40,7 +41,7 @@ def tissue(example_slide):
 def target(tissue, tmp_path_factory):
     """The same tissue, paler and less red."""
     path = tmp_path_factory.mktemp("target") / "pale.png"
-    Image.fromarray(rgb_of_density(optical_density(tissue) * (0.8, 0.7, 0.6))).save(path)
+    Image.fromarray(rgb_of_density(natural_density(tissue) * (0.8, 0.7, 0.6))).save(path)
     return path
 
 

@@ -173,7 +173,7 @@ def test_an_absent_library_is_named_with_its_extra(tmp_path, monkeypatch, module
     else:
         path = tmp_path / "a.dcm"
         path.write_bytes(bytes(128) + b"DICM" + bytes(100))
-    refused(path, r"pip install karyoscope\[slides\]")
+    refused(path, r"pip install 'karyoscope\[slides\]'")
 
 
 def test_zarr_that_is_no_image(tmp_path):

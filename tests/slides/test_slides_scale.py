@@ -11,7 +11,7 @@ import tifffile
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides import open_slide
-from karyoscope.slides._scale import RecordedScale, resolve_mpp
+from karyoscope.slides.scale import RecordedScale, resolve_mpp
 
 
 def test_a_recorded_size_is_used_without_a_warning():

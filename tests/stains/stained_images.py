@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from karyoscope.stains.deconvolution import EOSIN, HAEMATOXYLIN, rgb_of_density, stain_matrix
+from karyoscope.core.staining import EOSIN, HAEMATOXYLIN
+from karyoscope.stains.deconvolution import rgb_of_density, stain_matrix
 
 
 def stained(

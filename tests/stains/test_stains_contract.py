@@ -97,5 +97,5 @@ class TestTargeted:
 
 
 def test_an_unknown_name_is_named():
-    with pytest.raises(KaryoscopeError, match="no stain normaliser 'vahadane'; there are macenko"):
+    with pytest.raises(KaryoscopeError, match="no stain normaliser 'vahadane'; there are clahe"):
         build_normaliser("vahadane")

@@ -6,9 +6,10 @@ import pytest
 import tifffile
 from stained_images import stained
 
+from karyoscope.core.staining import EOSIN, HAEMATOXYLIN
 from karyoscope.stains import build_normaliser, estimate_stains, lab_statistics, tissue_pixels
 from karyoscope.stains.clahe import Clahe
-from karyoscope.stains.deconvolution import EOSIN, HAEMATOXYLIN, stain_matrix
+from karyoscope.stains.deconvolution import stain_matrix
 
 OTHER = (0.55, 0.75, 0.40), (0.15, 0.90, 0.30)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 from karyoscope.datasets import Record, Sample
-from karyoscope.datasets._files import read_rgb
+from karyoscope.datasets.files import read_rgb
 from karyoscope.training.bank import PixelBank
 
 DATA = Path(__file__).parents[1] / "data" / "dsb2018"

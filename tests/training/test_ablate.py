@@ -19,7 +19,7 @@ from karyoscope.cli import ablate as command
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Record, Sample
-from karyoscope.datasets._files import read_rgb
+from karyoscope.datasets.files import read_rgb
 from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.split import Split, read_split, write_split
 from karyoscope.training.ablate import Ablation, Bench, Job, ablate

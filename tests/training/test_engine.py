@@ -1,5 +1,6 @@
 """What a recipe can ask of the engine: optimisers, schedules, phases, SAM, pictures, logs."""
 
+import importlib.util
 from functools import partial
 
 import pytest
@@ -177,9 +178,9 @@ def test_a_new_loss_is_one_file_and_one_line(tiny, tmp_path, monkeypatch):
 
 
 def test_a_log_for_tensorboard_needs_it(tiny, tmp_path, monkeypatch):
-    find = run_room.importlib.util.find_spec
+    find = importlib.util.find_spec
     monkeypatch.setattr(
-        run_room.importlib.util, "find_spec", lambda n: None if n == "tensorboard" else find(n)
+        importlib.util, "find_spec", lambda n: None if n == "tensorboard" else find(n)
     )
     with pytest.raises(KaryoscopeError, match="run `pip install tensorboard`") as caught:
         train(load_recipe(tiny()), tmp_path / "run", device="cpu", log_to="tensorboard")

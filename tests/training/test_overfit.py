@@ -14,8 +14,8 @@ pytest.importorskip("timm")
 pytest.importorskip("onnx")
 
 from karyoscope.datasets import open_dataset
-from karyoscope.datasets._write import write_png
 from karyoscope.datasets.split import read_split
+from karyoscope.datasets.writing import write_png
 from karyoscope.evaluation import ScoringOptions, evaluate_model
 from karyoscope.inference import load_model
 from karyoscope.pipeline import SegmentOptions, segment_file

@@ -13,6 +13,7 @@ import typer
 
 from karyoscope import __version__
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.text import for_terminal
 
 #: Verb, which is the name of its module, and one line of help. Modules are imported when used.
 VERBS = {
@@ -83,7 +84,7 @@ def main() -> None:
     try:
         app()
     except KaryoscopeError as error:
-        print(f"karyoscope: {error}", file=sys.stderr)
+        print(f"karyoscope: {for_terminal(str(error))}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         # The reader of our output has gone; there is nobody left to tell.

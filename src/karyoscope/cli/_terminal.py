@@ -16,12 +16,13 @@ from rich.progress import (
 )
 from rich.progress import Progress as ProgressBar
 
+from karyoscope.core.text import for_markup, for_terminal
 from karyoscope.pipeline import Progress
 
 
 def complain(message: str) -> None:
     """Print one line on stderr."""
-    print(f"karyoscope: {message}", file=sys.stderr)
+    print(f"karyoscope: {for_terminal(message)}", file=sys.stderr)
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
     )
     hidden = not console.is_terminal
     with ProgressBar(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task(title, total=None)
+        task = bar.add_task(for_markup(title), total=None)
         yield lambda progress: bar.update(
             task, completed=progress.blocks_done, total=progress.blocks
         )
@@ -54,5 +55,5 @@ def counting_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
     """
     console = Console(stderr=True)
     with ProgressBar(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(for_markup(what), total=total)
         yield lambda: bar.advance(task)

@@ -39,7 +39,7 @@ def ablate(
     A row that fails is named, the others go on, and the exit code is then 1. Needs
     `pip install karyoscope[train]`.
     """
-    from karyoscope.cli._extras import require
+    from karyoscope.core.optional import require
 
     require("train", "torch", "timm", "lightning", "onnx")
     if seconds is not None and steps is not None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from karyoscope.core.text import for_markup
 from karyoscope.evaluation import compare as compare_evaluations
 from karyoscope.evaluation import read_evaluation
 from karyoscope.report import comparison_table
@@ -31,4 +32,5 @@ def compare(
     if as_json:
         print(json.dumps(found | {"a": str(first), "b": str(second)}, indent=1))
     else:
-        Console().print(f"A: {first}\nB: {second}", comparison_table(found))
+        named = f"A: {for_markup(str(first))}\nB: {for_markup(str(second))}"
+        Console().print(named, comparison_table(found))

@@ -14,7 +14,6 @@ from karyoscope.cli._terminal import counting_bar
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import merge_classes, open_dataset
-from karyoscope.datasets._write import write_png
 from karyoscope.datasets.base import Dataset, Sample
 from karyoscope.datasets.convert import LAYOUTS, convert
 from karyoscope.datasets.inspect import Inspection, inspect_dataset
@@ -30,6 +29,7 @@ from karyoscope.datasets.split import (
     split_records,
     write_split,
 )
+from karyoscope.datasets.writing import write_png
 
 app = typer.Typer(
     name="data", help="Inspect, convert, split and pack annotated images.", no_args_is_help=True
@@ -203,7 +203,7 @@ def pack_command(
     ] = None,
 ) -> None:
     """Write the images of a recipe to one file, for a machine without the data."""
-    from karyoscope.cli._extras import require
+    from karyoscope.core.optional import require
 
     require("train", "torch", "timm", "lightning")
     from karyoscope.training import load_recipe

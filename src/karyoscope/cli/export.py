@@ -28,7 +28,7 @@ def export(
     ] = False,
 ) -> None:
     """Write the model bundle of a training run. Needs `pip install karyoscope[train]`."""
-    from karyoscope.cli._extras import require
+    from karyoscope.core.optional import require
 
     require("train", "torch", "timm", "lightning", "onnx", *(["onnxruntime"] if int8 else []))
     from karyoscope.training.export import export_bundle

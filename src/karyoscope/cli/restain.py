@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from karyoscope.cli._choices import Device
-from karyoscope.cli._extras import require
 from karyoscope.cli._terminal import complain
+from karyoscope.core.optional import require
 
 app = typer.Typer(
     name="restain",

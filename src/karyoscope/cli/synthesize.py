@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from karyoscope.cli._choices import Device, Style
-from karyoscope.cli._extras import require
 from karyoscope.cli._terminal import complain, counting_bar
+from karyoscope.core.optional import require
 from karyoscope.datasets.convert import LAYOUTS
 
 app = typer.Typer(

@@ -45,7 +45,7 @@ def train(
     workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
 ) -> None:
     """Train a recipe. Needs the extra `train`."""
-    from karyoscope.cli._extras import require
+    from karyoscope.core.optional import require
 
     require("train", "torch", "timm", "lightning")
     import torch

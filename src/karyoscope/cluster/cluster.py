@@ -9,7 +9,6 @@ import uuid
 import warnings
 from collections import deque
 from collections.abc import Collection, Generator, Sequence
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +19,7 @@ from karyoscope.cluster.regions import divide
 from karyoscope.cluster.work import Job, ModelSource, Region, run_region, try_model
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.optional import load
 from karyoscope.inference import Engine, Maps, Model, find_bundle
 from karyoscope.pipeline import Area, BlockReport, Layout, Progress, warm_up
 from karyoscope.slides import Slide
@@ -278,12 +278,7 @@ class _RemoteEngine(Engine):
 def _import_ray() -> Any:
     # Its statistics go to its makers unless this is set before it is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        return import_module("ray")
-    except ImportError as error:
-        raise KaryoscopeError(
-            "--cluster needs ray: run `pip install 'karyoscope[cluster]'`"
-        ) from error
+    return load("cluster", "ray", "--cluster")
 
 
 def _found_anywhere(model: str) -> str:

@@ -253,6 +253,24 @@ class Nuclei:
         ndarray of uint32, shape (height, width)
             0 where there is no nucleus; where outlines overlap, the later row wins.
         """
-        from karyoscope._raster import fill_outlines
+        from karyoscope.core.raster import fill_outlines
 
         return fill_outlines(self.vertices, self.offsets, self.id, x, y, width, height)
+
+    def labels_and_classes(self, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rasterise the outlines, numbered from 1, with the class of each number.
+
+        Parameters
+        ----------
+        width, height : int
+            Size of the result in pixels; its top left pixel is that of this table's grid.
+
+        Returns
+        -------
+        labels : ndarray of int32, shape (height, width)
+            Row of each nucleus plus 1, 0 where there is none.
+        classes : ndarray of uint8, shape (n + 1,)
+            Class by label; that of label 0 is 0.
+        """
+        labels = self.renumber().label_image(width, height).astype(np.int32)
+        return labels, np.concatenate([np.zeros(1, np.uint8), self.class_id])

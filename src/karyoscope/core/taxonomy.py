@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.yaml import parse_yaml, read_yaml
 
 _SHIPPED = resources.files("karyoscope") / "taxonomies"
 #: In place of a list of classes: every class of the other taxonomy.
@@ -235,18 +235,13 @@ class Taxonomy:
         text = str(name_or_path)
         shipped = _SHIPPED / f"{text}.yaml"
         if "/" not in text and "\\" not in text and shipped.is_file():
-            return cls.from_dict(yaml.safe_load(shipped.read_text(encoding="utf-8")))
+            return cls.from_dict(parse_yaml(shipped.read_bytes(), text))
         path = Path(name_or_path)
         if not path.is_file():
             raise KaryoscopeError(
                 f"no taxonomy {text!r}: not a file, and not one of {', '.join(cls.shipped())}"
             )
-        try:
-            return cls.from_dict(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except yaml.YAMLError as error:
-            raise KaryoscopeError(
-                f"{path} is not valid YAML: {' '.join(str(error).split())}"
-            ) from error
+        return cls.from_dict(read_yaml(path))
 
     @staticmethod
     def shipped() -> tuple[str, ...]:

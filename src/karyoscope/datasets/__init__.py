@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._describe import read_description
 from karyoscope.datasets.base import Dataset, Record, Sample
@@ -26,22 +27,25 @@ from karyoscope.datasets.qu import Qu
 from karyoscope.datasets.tnbc import Tnbc
 
 # In the order in which a folder is tried when no name is given: the plain folder comes last.
-DATASETS: dict[str, type[DatasetOnDisk]] = {
-    "conic": Conic,
-    "pannuke": PanNuke,
-    "lizard": Lizard,
-    "crchisto": CrcHisto,
-    "monusac": MoNuSac,
-    "tnbc": Tnbc,
-    "qu": Qu,
-    "consep": Consep,
-    "kumar": Kumar,
-    "cpm15": Cpm15,
-    "cpm17": Cpm17,
-    "nucls": NuCls,
-    "geojson": GeoJson,
-    "folder": Folder,
-}
+DATASETS: Registry[type[DatasetOnDisk]] = Registry(
+    "dataset layout",
+    {
+        "conic": Conic,
+        "pannuke": PanNuke,
+        "lizard": Lizard,
+        "crchisto": CrcHisto,
+        "monusac": MoNuSac,
+        "tnbc": Tnbc,
+        "qu": Qu,
+        "consep": Consep,
+        "kumar": Kumar,
+        "cpm15": Cpm15,
+        "cpm17": Cpm17,
+        "nucls": NuCls,
+        "geojson": GeoJson,
+        "folder": Folder,
+    },
+)
 
 __all__ = [
     "DATASETS",
@@ -87,12 +91,8 @@ def open_dataset(
     if not root.is_dir():
         raise KaryoscopeError(f"{root}: no such folder")
     name = name or read_description(root).layout or recognise(root)
-    if name not in DATASETS:
-        raise KaryoscopeError(f"no dataset layout {name!r}; there are {', '.join(DATASETS)}")
-    try:
-        return DATASETS[name](root, taxonomy=taxonomy, mpp=mpp, **options)
-    except TypeError as error:
-        raise KaryoscopeError(f"layout {name!r}: {error}") from error
+    dataset: Dataset = DATASETS.build(name, root, taxonomy=taxonomy, mpp=mpp, **options)
+    return dataset
 
 
 def recognise(root: Path) -> str:

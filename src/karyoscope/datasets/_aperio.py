@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.datasets._files import one_line
+from karyoscope.datasets.files import one_line
 
 if TYPE_CHECKING:
     import shapely

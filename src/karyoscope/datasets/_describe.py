@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets._files import one_line, read_table
+from karyoscope.core.yaml import dump_yaml, read_yaml
 from karyoscope.datasets.base import Record
+from karyoscope.datasets.files import read_table
 
 DESCRIPTION = "dataset.yaml"
 RECORDS = "records.csv"
@@ -81,7 +80,7 @@ def write_description(
     # An unknown scale is written as such, or the layout's published one would take its place.
     mpp = float(known.most_common(1)[0][0]) if known else None
     data = {"layout": layout, "mpp": mpp, "taxonomy": taxonomy.to_dict()}
-    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    text = dump_yaml(data)
     (root / DESCRIPTION).write_text(text, encoding="utf-8")
     with (root / RECORDS).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -95,10 +94,7 @@ def write_description(
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise KaryoscopeError(f"{path}: not valid YAML ({one_line(error)})") from error
+    data = read_yaml(path) or {}
     if not isinstance(data, dict):
         raise KaryoscopeError(f"{path}: must hold names and values, such as mpp: 0.5")
     return data

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.datasets._files import map_npy, read_table
-from karyoscope.datasets._labels import label_map, majority_class
 from karyoscope.datasets.base import Dataset, Record, Sample
 from karyoscope.datasets.conic_patches import POSITION_COLUMNS, POSITIONS, SIZE, SOURCE_IDS
+from karyoscope.datasets.files import map_npy, read_table
+from karyoscope.datasets.labels import label_map, majority_class
 from karyoscope.datasets.on_disk import DatasetOnDisk
 
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._describe import write_description
-from karyoscope.datasets._write import GrowingArray
 from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.writing import GrowingArray
 
 SIZE = 256
 COUNTED = 224

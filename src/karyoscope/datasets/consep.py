@@ -12,11 +12,11 @@ from scipy import ndimage
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._describe import write_description
-from karyoscope.datasets._files import images_under, mat_keys, pair, read_mat, read_rgb, split_of
-from karyoscope.datasets._labels import class_lookup, label_map
-from karyoscope.datasets._write import write_png
 from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.files import images_under, mat_keys, pair, read_mat, read_rgb, split_of
+from karyoscope.datasets.labels import class_lookup, label_map
 from karyoscope.datasets.on_disk import DatasetOnDisk
+from karyoscope.datasets.writing import write_png
 
 
 class Consep(DatasetOnDisk):

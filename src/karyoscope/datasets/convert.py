@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import writing
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._describe import DESCRIPTION
 from karyoscope.datasets.base import Dataset, Sample
@@ -97,19 +97,12 @@ def convert(
     _check_free(out, overwrite)
     whole = dataset.whole()
     result = Conversion()
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with writing(out) as part:
+        part.mkdir(parents=True)
         LAYOUTS[layout].write(_counted(whole, layout, result, seen), part, whole.taxonomy)
         result.problems += whole.problems
         if not result.images:
             raise KaryoscopeError(f"no image could be read: {'; '.join(result.problems)}")
-        if out.exists():
-            shutil.rmtree(out)
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return result
 
 

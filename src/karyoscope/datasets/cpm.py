@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.datasets._files import (
+from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.files import (
     images_under,
     mat_keys,
     pair,
@@ -22,8 +23,7 @@ from karyoscope.datasets._files import (
     read_rgb,
     split_of,
 )
-from karyoscope.datasets._labels import label_map, one_class
-from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.labels import label_map, one_class
 from karyoscope.datasets.on_disk import DatasetOnDisk
 
 _MASK = "_mask"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from karyoscope.datasets._files import images_under, read_mat, read_rgb
 from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.files import images_under, read_mat, read_rgb
 from karyoscope.datasets.on_disk import DatasetOnDisk
 
 _DETECTION = "_detection.mat"

@@ -11,7 +11,9 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._describe import write_description
-from karyoscope.datasets._files import (
+from karyoscope.datasets._palette import taxonomy_of
+from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.files import (
     IMAGE_SUFFIXES,
     pair,
     patient_of,
@@ -20,11 +22,9 @@ from karyoscope.datasets._files import (
     read_table,
     split_of,
 )
-from karyoscope.datasets._labels import LABEL_SUFFIXES, class_lookup, one_class, read_label_image
-from karyoscope.datasets._palette import taxonomy_of
-from karyoscope.datasets._write import write_label_image, write_png
-from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.labels import LABEL_SUFFIXES, class_lookup, one_class, read_label_image
 from karyoscope.datasets.on_disk import DatasetOnDisk
+from karyoscope.datasets.writing import write_label_image, write_png
 
 _IMAGES = ("images", "image", "imgs")
 _LABELS = ("labels", "label", "masks", "mask")

@@ -13,12 +13,12 @@ from scipy import ndimage
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._describe import write_description
-from karyoscope.datasets._files import images_under, one_line, pair, patient_of, read_rgb, split_of
 from karyoscope.datasets._palette import taxonomy_of
-from karyoscope.datasets._polygons import paint, pixel_polygon
-from karyoscope.datasets._write import write_png
 from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.files import images_under, one_line, pair, patient_of, read_rgb, split_of
 from karyoscope.datasets.on_disk import DatasetOnDisk
+from karyoscope.datasets.polygons import paint, pixel_polygon
+from karyoscope.datasets.writing import write_png
 
 if TYPE_CHECKING:
     import shapely

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.datasets._aperio import read_aperio
-from karyoscope.datasets._files import images_under, mat_keys, pair, patient_of, read_mat, read_rgb
-from karyoscope.datasets._labels import label_map, one_class
-from karyoscope.datasets._polygons import CENTRE_ORIGIN, paint
 from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.files import images_under, mat_keys, pair, patient_of, read_mat, read_rgb
+from karyoscope.datasets.labels import label_map, one_class
 from karyoscope.datasets.on_disk import DatasetOnDisk
+from karyoscope.datasets.polygons import CENTRE_ORIGIN, paint
 
 # The 16 training and 14 test images of HoVer-Net's comparison (vqdang/hover_net, data/README.md);
 # the organs are those of the MoNuSeg challenge. Bladder, colon and stomach are in the test part

@@ -13,11 +13,11 @@ from scipy import ndimage
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._describe import write_description
-from karyoscope.datasets._files import image_by_stem, mat_keys, pair, read_mat, read_rgb, read_table
-from karyoscope.datasets._labels import class_lookup, label_map
-from karyoscope.datasets._write import write_png
 from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.files import image_by_stem, mat_keys, pair, read_mat, read_rgb, read_table
+from karyoscope.datasets.labels import class_lookup, label_map
 from karyoscope.datasets.on_disk import DatasetOnDisk
+from karyoscope.datasets.writing import write_png
 
 
 class Lizard(DatasetOnDisk):

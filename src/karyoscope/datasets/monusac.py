@@ -9,10 +9,10 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets._aperio import read_aperio
-from karyoscope.datasets._files import images_under, pair, patient_of, read_rgb
-from karyoscope.datasets._polygons import CENTRE_ORIGIN, paint
 from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.files import images_under, pair, patient_of, read_rgb
 from karyoscope.datasets.on_disk import DatasetOnDisk
+from karyoscope.datasets.polygons import CENTRE_ORIGIN, paint
 
 
 class MoNuSac(DatasetOnDisk):

@@ -11,7 +11,8 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import NucleusClass, Taxonomy
-from karyoscope.datasets._files import (
+from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.files import (
     by_stem,
     image_by_stem,
     pair,
@@ -21,10 +22,9 @@ from karyoscope.datasets._files import (
     read_table,
     split_of,
 )
-from karyoscope.datasets._labels import label_map, majority_class
-from karyoscope.datasets._polygons import paint
-from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.labels import label_map, majority_class
 from karyoscope.datasets.on_disk import DatasetOnDisk
+from karyoscope.datasets.polygons import paint
 
 if TYPE_CHECKING:
     import shapely

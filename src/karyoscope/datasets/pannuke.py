@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.datasets._files import map_npy
-from karyoscope.datasets._labels import label_map
 from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.files import map_npy
+from karyoscope.datasets.labels import label_map
 from karyoscope.datasets.on_disk import DatasetOnDisk
 
 _FOLD = re.compile(r"fold[ _]?(\d)", re.IGNORECASE)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.datasets._files import image_by_stem, pair, patient_of, read_rgb
-from karyoscope.datasets._labels import read_label_image
 from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.files import image_by_stem, pair, patient_of, read_rgb
+from karyoscope.datasets.labels import read_label_image
 from karyoscope.datasets.on_disk import DatasetOnDisk
 
 _LABEL = "_label"

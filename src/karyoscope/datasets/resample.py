@@ -9,10 +9,8 @@ import cv2
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.scale import same_scale
 from karyoscope.datasets.base import Dataset, Record, Sample
-
-#: Relative difference of pixel sizes that still counts as the same, as where slides are read.
-SAME_SCALE = 0.03
 
 
 class Resampled(Dataset):
@@ -140,11 +138,6 @@ def stated_scale(dataset: Dataset) -> float:
         return dataset.mpp
     except KaryoscopeError:
         return math.nan
-
-
-def same_scale(first: float, second: float) -> bool:
-    """Whether two pixel sizes count as the same; never where one is unknown."""
-    return abs(first / second - 1) <= SAME_SCALE
 
 
 def _nearest(labels: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import write_text
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._deal import deal, features
 from karyoscope.datasets.base import Dataset, Record, Sample
@@ -210,10 +211,7 @@ def _split(
 
 def write_split(split: Split, path: str | Path) -> None:
     """Write a split as JSON."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(split.to_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
-    part.replace(path)
+    write_text(path, json.dumps(split.to_dict(), indent=1, ensure_ascii=False) + "\n")
 
 
 def read_split(path: str | Path) -> Split:

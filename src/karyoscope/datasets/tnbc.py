@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from karyoscope.datasets._files import by_stem, pair, read_plain, read_rgb
-from karyoscope.datasets._labels import components, label_map, one_class
 from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.files import by_stem, pair, read_plain, read_rgb
+from karyoscope.datasets.labels import components, label_map, one_class
 from karyoscope.datasets.on_disk import DatasetOnDisk
 
 

@@ -29,10 +29,9 @@ def composition(image: np.ndarray, mpp: float, model: Model) -> dict[str, int]:
     dict of str to int
         By class, in the order of the taxonomy.
     """
-    nuclei = segment(image, mpp, model.for_counting(), tissue="none").renumber()
+    nuclei = segment(image, mpp, model.for_counting(), tissue="none")
     height, width = image.shape[:2]
     crop = CONIC_CROP if (height, width) == (CONIC_PATCH, CONIC_PATCH) else None
-    classes = np.concatenate([np.zeros(1, np.uint8), nuclei.class_id])
-    labels = nuclei.label_image(width, height).astype(np.int32)
+    labels, classes = nuclei.labels_and_classes(width, height)
     counts = count_nuclei(labels, classes, model.taxonomy.ids, crop)
     return dict(zip(model.taxonomy.names, counts.tolist(), strict=True))

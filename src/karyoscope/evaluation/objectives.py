@@ -69,13 +69,12 @@ def count_params(
 def pair_of(sample: Sample, nuclei: Nuclei) -> Pair:
     """True and predicted label maps of one image; the nuclei are in its pixels."""
     height, width = sample.inst_map.shape
-    nuclei = nuclei.renumber()
-    predicted = nuclei.label_image(width, height).astype(np.int32)
+    predicted, classes = nuclei.labels_and_classes(width, height)
     return Pair(
         sample.inst_map,
         predicted,
         sample.classes,
-        np.concatenate([[0], nuclei.class_id]),
+        classes,
         name=sample.record.name,
         source=sample.record.source,
         cohort=sample.record.cohort,

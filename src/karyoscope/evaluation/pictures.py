@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from karyoscope.datasets import Sample
-from karyoscope.datasets._labels import majority_class, one_class
+from karyoscope.datasets.labels import majority_class, one_class
 from karyoscope.evaluation.patches import SIZE, patch_corners
 from karyoscope.evaluation.predictions import Prediction
 from karyoscope.metrics import contingency, count_nuclei, panoptic_counts, panoptic_quality

@@ -9,9 +9,9 @@ from itertools import repeat
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.scale import same_scale
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Record, Sample, common_taxonomy, merge_classes
-from karyoscope.datasets.resample import same_scale
 from karyoscope.evaluation.patches import SIZE, cut
 from karyoscope.evaluation.predictions import Prediction, Predictions
 from karyoscope.evaluation.predictions.model import ModelPredictions

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import write_text, writing
+from karyoscope.core.text import for_csv
 from karyoscope.evaluation.pictures import Pictures
 from karyoscope.report import evaluation_page
 
@@ -49,8 +51,8 @@ def write_report(data: dict[str, Any], pictures: Pictures, out: Path) -> None:
         If the folder cannot be written.
     """
     with _writing(out):
-        _write(out / JSON, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-        _write(out / HTML, evaluation_page(data, pictures.figures()))
+        write_text(out / JSON, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        write_text(out / HTML, evaluation_page(data, pictures.figures()))
         _write_images(out / CSV, data["per_image"])
 
 
@@ -62,16 +64,9 @@ def _writing(out: Path) -> Iterator[None]:
         raise KaryoscopeError(f"cannot write {out}: {error.strerror or error}") from error
 
 
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
 def _write_images(path: Path, rows: list[dict[str, Any]]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
+    with writing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["name"], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(path)
+        for row in rows:
+            writer.writerow({k: for_csv(v) if isinstance(v, str) else v for k, v in row.items()})

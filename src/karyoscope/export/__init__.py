@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import cannot_write
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.registry import Registry
 from karyoscope.export.annotationstore import AnnotationStoreWriter
-from karyoscope.export.base import AllOrNothing, ExportContext, Writer, cannot_write
+from karyoscope.export.base import AllOrNothing, ExportContext, Writer
 from karyoscope.export.conic import ConicWriter
 from karyoscope.export.csv import CSVWriter
 from karyoscope.export.geojson import GeoJSONWriter, GzippedGeoJSONWriter
@@ -38,9 +40,9 @@ __all__ = [
     "summary_table",
 ]
 
-WRITERS: dict[str, type[Writer]] = {
-    writer.name: writer
-    for writer in (
+WRITERS: Registry[type[Writer]] = Registry.by_name(
+    "format",
+    (
         GeoJSONWriter,
         GzippedGeoJSONWriter,
         ParquetWriter,
@@ -55,8 +57,8 @@ WRITERS: dict[str, type[Writer]] = {
         ConicWriter,
         ReportWriter,
         SummaryWriter,
-    )
-}
+    ),
+)
 
 
 class Writers(AllOrNothing):
@@ -158,12 +160,8 @@ def open_writers(
     """
     # The summary is renamed last, so that it vouches for the others.
     names = [*dict.fromkeys(n for n in formats if n != SummaryWriter.name), SummaryWriter.name]
-    for name in names:
-        if name not in WRITERS:
-            known = ", ".join(WRITERS)
-            raise KaryoscopeError(f"no format {name!r}; there are {known}")
     folder = Path(out_dir)
-    targets = {name: folder / (stem + WRITERS[name].suffix) for name in names}
+    targets = {name: folder / (stem + WRITERS.find(name).suffix) for name in names}
     existing = [
         path
         for name, target in targets.items()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import pyarrow as pa
+
+from karyoscope.core.kernels import njit
 
 _HEADER = 13
 _POINT = 16
@@ -32,7 +33,7 @@ def to_wkb(vertices: np.ndarray, offsets: np.ndarray) -> pa.BinaryArray:
     return pa.Array.from_buffers(pa.binary(), len(offsets) - 1, buffers)
 
 
-@numba.njit(cache=True)
+@njit
 def _put_polygons(data, ends, points, offsets):
     for row in range(len(offsets) - 1):
         at = ends[row]

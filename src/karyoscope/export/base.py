@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import cannot_write, partial_name, put_in_place, remove
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.export.run_report import RunReport
@@ -247,7 +245,7 @@ class Writer(AllOrNothing):
         if self._state == "finished":
             with self._guarded():
                 for path in self.paths(self.path):
-                    _replace(partial_name(path), path)
+                    put_in_place(partial_name(path), path)
             self._state = "closed"
             self._discard()
 
@@ -280,10 +278,7 @@ class Writer(AllOrNothing):
 
     def _discard(self) -> None:
         for path in (*map(partial_name, self.paths(self.path)), self.scratch):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+            remove(path)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -298,51 +293,7 @@ class Writer(AllOrNothing):
             raise
 
 
-def require(module: str, extra: str, name: str) -> ModuleType:
-    """Import a library that only one format needs.
-
-    Raises
-    ------
-    KaryoscopeError
-        If it is not installed; names the extra that brings it.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise KaryoscopeError(
-            f"format {name!r} needs {module}: pip install 'karyoscope[{extra}]'"
-        ) from error
-
-
-def partial_name(path: Path) -> Path:
-    """Name that an output has until it is complete: hidden, and in the same folder.
-
-    It does not vary, so that what a killed run left behind is replaced by the next.
-    """
-    return path.with_name(f".{path.name}.partial")
-
-
-def cannot_write(path: Path, error: OSError) -> str:
-    """One line that says why a file or folder cannot be written, and what to do."""
-    reason = error.strerror or " ".join(str(error).split())
-    remedy = "free space or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-    return f"cannot write {path}: {reason}; {remedy}choose another folder with --out"
-
-
 def close_quietly(file: IO[Any]) -> None:
     """Close a file that is about to be removed, though its last bytes may find no room."""
     with suppress(OSError):
         file.close()
-
-
-def _replace(source: Path, target: Path) -> None:
-    """Rename a file or folder over what is there."""
-    if target.is_dir() and not target.is_symlink():
-        # A folder cannot be renamed over a folder that holds something.
-        old = partial_name(target.with_name(target.name + ".old"))
-        shutil.rmtree(old, ignore_errors=True)
-        target.rename(old)
-        source.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        source.replace(target)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.export.base import cannot_write, partial_name
+from karyoscope.core.files import write_text
+from karyoscope.core.text import for_csv, for_markup, for_terminal, from_csv
 from karyoscope.export.summary import SummaryWriter
 
 NAME = "cohort.csv"
@@ -105,8 +105,11 @@ def write_cohort_csv(folder: str | Path, rows: list[dict[str, Any]]) -> Path:
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-    return write_shared(Path(folder) / NAME, text.getvalue())
+    for row in rows:
+        writer.writerow({k: for_csv(v) if isinstance(v, str) else v for k, v in row.items()})
+    path = Path(folder) / NAME
+    write_text(path, text.getvalue())
+    return path
 
 
 def class_colors(folder: str | Path) -> dict[str, tuple[int, int, int]]:
@@ -120,25 +123,6 @@ def class_colors(folder: str | Path) -> dict[str, tuple[int, int, int]]:
     return colors
 
 
-def write_shared(path: Path, text: str) -> Path:
-    """Write a file of a folder that several runs may share; it appears whole.
-
-    Raises
-    ------
-    KaryoscopeError
-        If it cannot be written.
-    """
-    # The number of the process keeps the files of several runs apart.
-    partial = partial_name(path.with_name(f"{path.name}.{os.getpid()}"))
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise KaryoscopeError(cannot_write(path, error)) from error
-    return path
-
-
 def cohort_table(rows: list[dict[str, Any]]) -> Table:
     """Render the rows for the terminal: what a person looks for first, not all columns."""
     table = Table(title=f"{len(rows)} slides")
@@ -150,12 +134,12 @@ def cohort_table(rows: list[dict[str, Any]]) -> Table:
         style = {"ok": "", _FAILED: "red"}.get(row["status"], "yellow")
         status = row["error"] if row["status"] == _FAILED else row["status"]
         table.add_row(
-            row["slide"],
+            for_markup(row["slide"]),
             _cell(row["nuclei"], ",d"),
             _cell(row["analysed_mm2"], ".3g"),
             _cell(row["density_per_mm2"], ",.0f"),
             _cell(row["mean_area_um2"], ".1f"),
-            Text(status, style=style),
+            Text(for_terminal(status), style=style),
         )
     return table
 
@@ -193,7 +177,7 @@ def _earlier_failures(path: Path) -> list[tuple[str, str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [
-                (row["result"], row["slide"], row["error"])
+                (from_csv(row["result"]), from_csv(row["slide"]), from_csv(row["error"]))
                 for row in csv.DictReader(file)
                 if row["status"] == _FAILED
             ]

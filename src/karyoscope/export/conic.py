@@ -8,9 +8,10 @@ from typing import IO
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import partial_name
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.export._spool import OutlineSpool
-from karyoscope.export.base import Writer, close_quietly, partial_name
+from karyoscope.export.base import Writer, close_quietly
 
 _BAND = 256
 _MOST_PIXELS = 1 << 28

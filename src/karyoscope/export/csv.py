@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.text import for_csv
 from karyoscope.export._columns import columns, decimals
 from karyoscope.export.base import Writer, close_quietly
 
@@ -64,7 +65,8 @@ def _table(nuclei: Nuclei) -> pa.Table:
     arrays = {}
     for name, column in columns(nuclei).items():
         if name == "class":
-            column = column.cast(pa.string())
+            names = pa.array([for_csv(name) for name in column.dictionary.to_pylist()], pa.string())
+            column = pa.DictionaryArray.from_arrays(column.indices, names).cast(pa.string())
         elif pa.types.is_floating(column.type):
             column = _rounded(name, column.to_numpy(zero_copy_only=False), nuclei)
         arrays[name] = column

@@ -6,9 +6,9 @@ import gzip
 import json
 from typing import IO, cast
 
-import numba
 import numpy as np
 
+from karyoscope.core.kernels import njit
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.taxonomy import NucleusClass
 from karyoscope.export._columns import decimals, spoken_name
@@ -158,7 +158,7 @@ _END = _ascii("}}}")
 _HEX = _ascii("0123456789abcdef")
 
 
-@numba.njit(cache=True)
+@njit
 def _encode(out, ids, class_rows, vertices, offsets, values, uuid, classes, keys, places):
     """Write one feature a row into ``out``; returns the number of bytes."""
     class_text, class_offsets = classes
@@ -185,7 +185,7 @@ def _encode(out, ids, class_rows, vertices, offsets, values, uuid, classes, keys
     return at
 
 
-@numba.njit(cache=True)
+@njit
 def _put_ring(out, at, vertices, start, stop):
     """Write a closed ring, counterclockwise where y points up (RFC 7946, section 3.1.6)."""
     twice_area = 0.0
@@ -209,7 +209,7 @@ def _put_ring(out, at, vertices, start, stop):
     return at
 
 
-@numba.njit(cache=True)
+@njit
 def _put_measurements(out, at, values, key_text, key_offsets, places):
     """Write ``"name":value`` pairs; JSON has no NaN or infinity, so such values are left out."""
     first = True

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.optional import load
 from karyoscope.export._anndata import AnnDataTable
-from karyoscope.export.base import Writer, require
+from karyoscope.export.base import Writer
 
 
 class H5ADWriter(Writer):
@@ -22,7 +23,7 @@ class H5ADWriter(Writer):
     _store: _HDF5 | None = None
 
     def _open(self) -> None:
-        self._store = _HDF5(require("h5py", "spatial", self.name), self.partial)
+        self._store = _HDF5(load("spatial", "h5py", f"format {self.name!r}"), self.partial)
         self._table = AnnDataTable(self._store, self.context)
         self._store.check()
 

@@ -9,8 +9,8 @@ from typing import IO
 import cv2
 import numpy as np
 
-from karyoscope._raster import fill_outlines
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.raster import fill_outlines
 from karyoscope.export.base import Writer, close_quietly
 
 

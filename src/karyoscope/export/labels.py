@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from karyoscope.core.files import partial_name
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.export._idtable import IdTable
 from karyoscope.export._pyramid import level_sizes, render
 from karyoscope.export._spool import OutlineSpool
 from karyoscope.export._tiles import TileStore
-from karyoscope.export.base import Writer, partial_name
+from karyoscope.export.base import Writer
 
 _TILE = 256
 

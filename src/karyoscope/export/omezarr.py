@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.core.files import partial_name
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.optional import load
 from karyoscope.export._idtable import IdTable
 from karyoscope.export._pyramid import level_sizes, render
 from karyoscope.export._spool import OutlineSpool
-from karyoscope.export.base import Writer, partial_name, require
+from karyoscope.export.base import Writer
 
 _CHUNK = 512
 
@@ -25,7 +27,7 @@ class OMEZarrWriter(Writer):
     _table: IdTable | None = None
 
     def _open(self) -> None:
-        self._zarr = require("zarr", "slides", self.name)
+        self._zarr = load("slides", "zarr", f"format {self.name!r}")
         self.partial.mkdir()
         self._spool = OutlineSpool(self.scratch, _CHUNK, self.context)
         self._table = IdTable(partial_name(self.paths(self.path)[1]))

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.optional import load
 from karyoscope.export._anndata import AnnDataTable
-from karyoscope.export.base import Writer, require
+from karyoscope.export.base import Writer
 from karyoscope.export.parquet import ParquetWriter
 
 _SHAPES = "nuclei"
@@ -31,7 +32,7 @@ class SpatialDataWriter(Writer):
     _shapes: _Shapes | None = None
 
     def _open(self) -> None:
-        zarr = require("zarr", "spatial", self.name)
+        zarr = load("spatial", "zarr", f"format {self.name!r}")
         self.partial.mkdir()
         self._root = zarr.open_group(str(self.partial), mode="w", zarr_format=3)
         self._root.attrs.update({"spatialdata_attrs": {"version": "0.2"}})

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.text import for_markup, for_terminal
 from karyoscope.export.base import Writer
 from karyoscope.export.tally import Tally
 
@@ -50,13 +51,15 @@ def summary_table(summary: Mapping[str, Any]) -> Table:
     rich.table.Table
         A row a class and a row for all.
     """
-    table = Table(title=f"{summary['slide']}: {summary['analysed_mm2']:.3g} mm² analysed")
+    table = Table(
+        title=f"{for_markup(summary['slide'])}: {summary['analysed_mm2']:.3g} mm² analysed"
+    )
     table.add_column("class")
     for heading in ("count", "share", "per mm²", "mean area µm²"):
         table.add_column(heading, justify="right")
     for row in summary["classes"]:
         name = Text("● ", style="rgb({},{},{})".format(*row["color"])).append(
-            row["name"], style="default"
+            for_terminal(row["name"]), style="default"
         )
         table.add_row(name, *_cells(row, row["share"]))
     table.add_section()

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.features.base import RADIUS_UM, Feature, FeatureGroup, expand
 from karyoscope.features.neighbours import NEIGHBOURS
 from karyoscope.features.shape import SHAPE
 from karyoscope.features.stain import STAIN
 
-GROUPS: dict[str, FeatureGroup] = {group.name: group for group in (SHAPE, STAIN, NEIGHBOURS)}
+GROUPS: Registry[FeatureGroup] = Registry.by_name("features", (SHAPE, STAIN, NEIGHBOURS))
 """Groups of features by name."""
 
 
@@ -28,8 +28,7 @@ def check_groups(groups: Iterable[str]) -> None:
         If one is unknown; lists those there are.
     """
     for group in groups:
-        if group not in GROUPS:
-            raise KaryoscopeError(f"no features {group!r}; there are {', '.join(GROUPS)}")
+        GROUPS.find(group)
 
 
 def find_groups(groups: Iterable[str]) -> list[FeatureGroup]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
+from karyoscope.core.kernels import njit
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.features.base import Feature, FeatureContext, FeatureGroup, PerNucleus
 
@@ -57,7 +57,7 @@ def shape_features(
     return {feature.name: values[k] for k, feature in enumerate(COLUMNS)}
 
 
-@numba.njit(cache=True)
+@njit
 def _measure(vertices, offsets, scale_x, scale_y):
     """One column a row of the result, in the order of the group."""
     out = np.empty((7, len(offsets) - 1), np.float32)
@@ -83,7 +83,7 @@ def _measure(vertices, offsets, scale_x, scale_y):
     return out
 
 
-@numba.njit(cache=True)
+@njit
 def _moments(vertices, start, stop, scale_x, scale_y):
     """Area, perimeter and central second moments by area: of x², xy and y²."""
     # Relative to the first vertex: far from the origin, the products would lose all digits.
@@ -114,7 +114,7 @@ def _moments(vertices, start, stop, scale_x, scale_y):
     return abs(twice) / 2, perimeter, xx, xy, yy
 
 
-@numba.njit(cache=True)
+@njit
 def _hull_area(vertices, start, stop):
     """Area of the convex hull in pixels: from vertex to vertex round it, a sweep each.
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.staining import EOSIN, HAEMATOXYLIN, decadic_density, unit_rows
 from karyoscope.features.base import Feature, FeatureContext, FeatureGroup, PerNucleus
 
 COLUMNS = (
@@ -30,10 +31,6 @@ ReadGrid = Callable[[int, int, int, int], np.ndarray]
 STAIN_MPP = 0.5
 """Micrometres per pixel that stains are measured at; coarser slides are, as they are."""
 
-#: Optical density in red, green and blue (Ruifrok and Johnston).
-_HEMATOXYLIN = (0.65, 0.70, 0.29)
-_EOSIN = (0.07, 0.99, 0.11)
-
 _CELL = 1024
 
 
@@ -42,14 +39,11 @@ def _unmixing() -> np.ndarray:
 
     A third direction, at a right angle to both, takes what neither of them explains.
     """
-    stains = np.array([_HEMATOXYLIN, _EOSIN, np.cross(_HEMATOXYLIN, _EOSIN)])
-    stains /= np.linalg.norm(stains, axis=1, keepdims=True)
+    stains = unit_rows([HAEMATOXYLIN, EOSIN, np.cross(HAEMATOXYLIN, EOSIN)])
     return np.linalg.inv(stains)[:, :2]
 
 
 _UNMIXING = _unmixing()
-#: Of a value of 0 the density is not known; it is taken for half a step above.
-_DENSITY = -np.log10(np.maximum(np.arange(256), 0.5) / 255)
 
 
 def stain_features(
@@ -96,7 +90,7 @@ def _means(nuclei: Nuclei, read: ReadGrid) -> np.ndarray:
     rgb = read(left, top, width, height).reshape(-1, 3)[inside]
     count = np.bincount(rows, minlength=len(nuclei) + 1)[1:]
     sums = np.stack(
-        [np.bincount(rows, _DENSITY[rgb[:, k]], len(nuclei) + 1)[1:] for k in range(3)], 1
+        [np.bincount(rows, decadic_density(rgb[:, k]), len(nuclei) + 1)[1:] for k in range(3)], 1
     )
     return np.where(count[:, None] > 0, sums / np.maximum(count, 1)[:, None], np.nan)
 

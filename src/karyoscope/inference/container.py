@@ -9,10 +9,10 @@ import zlib
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.yaml import parse_yaml
 
 FORMAT = 1
 CARD = "model.yaml"
@@ -58,11 +58,7 @@ class Container:
 
     def read_card(self) -> dict[str, Any]:
         """Content of ``model.yaml``, of which only the format is checked."""
-        text = self.read(CARD)
-        try:
-            data = yaml.safe_load(text)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise KaryoscopeError(f"model bundle {self.name}: {CARD} is not valid YAML") from error
+        data = parse_yaml(self.read(CARD), f"model bundle {self.name}: {CARD}")
         if not isinstance(data, dict) or "format" not in data:
             raise KaryoscopeError(f"model bundle {self.name}: {CARD} describes no model")
         if data["format"] != FORMAT:

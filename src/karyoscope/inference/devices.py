@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.optional import installed
 from karyoscope.inference.bundle import Bundle
 from karyoscope.inference.engine import Engine
 from karyoscope.inference.ensemble import Ensemble, EnsembleEngine
@@ -57,7 +57,7 @@ def _open_on_gpu(bundle: Bundle) -> Engine | None:
 
 def _torch_has_cuda() -> bool:
     """Whether torch sees a GPU; torch is not imported where there is no NVIDIA driver."""
-    if not _nvidia_driver() or importlib.util.find_spec("torch") is None:
+    if not _nvidia_driver() or not installed("torch"):
         return False
     import torch
 
@@ -65,7 +65,7 @@ def _torch_has_cuda() -> bool:
 
 
 def _onnxruntime_has_cuda() -> bool:
-    if not _nvidia_driver() or importlib.util.find_spec("onnxruntime") is None:
+    if not _nvidia_driver() or not installed("onnxruntime"):
         return False
     import onnxruntime
 

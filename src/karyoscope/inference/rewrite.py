@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from karyoscope.core.files import write_folder
+from karyoscope.core.yaml import dump_yaml
 from karyoscope.inference.bundle import CARD, FORMAT, ONNX, README, WEIGHTS, Bundle, ModelCard
 from karyoscope.inference.ensemble import Ensemble, EnsembleCard
 
@@ -36,26 +35,14 @@ def rewrite_bundle(
         The folder.
     """
     if isinstance(bundle, Ensemble):
-        return write_files(out, _ensemble_files(bundle, changes))
+        return write_folder(out, _ensemble_files(bundle, changes))
     files = _files(bundle)
     if readme is not None:
         files[README] = readme.encode()
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     data = bundle.card.model_dump(mode="json") | changes | {"files": digests}
     card = ModelCard.model_validate(data).model_dump(mode="json")
-    return write_files(out, files | {CARD: _yaml(card)})
-
-
-def write_files(out: Path, files: dict[str, bytes]) -> Path:
-    """Write the files of a bundle under another name, then put the folder in its place."""
-    staging = out.with_name(out.name + ".partial")
-    shutil.rmtree(staging, ignore_errors=True)
-    for name, data in files.items():
-        (staging / name).parent.mkdir(parents=True, exist_ok=True)
-        (staging / name).write_bytes(data)
-    shutil.rmtree(out, ignore_errors=True)
-    staging.rename(out)
-    return out
+    return write_folder(out, files | {CARD: _yaml(card)})
 
 
 def _files(bundle: Bundle) -> dict[str, bytes]:
@@ -78,4 +65,4 @@ def _ensemble_files(bundle: Ensemble, changes: dict[str, Any]) -> dict[str, byte
 
 
 def _yaml(card: dict[str, Any]) -> bytes:
-    return yaml.safe_dump(card, sort_keys=False, allow_unicode=True).encode()
+    return dump_yaml(card).encode()

@@ -5,11 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-#: Optical density of haematoxylin, eosin and DAB: rows of Ruifrok & Johnston (2001), to length 1.
-_STAINS = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
-_STAINS /= np.linalg.norm(_STAINS, axis=1, keepdims=True)
-#: Density of each grey level; white has none, and black stays finite.
-_DENSITY = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
+from karyoscope.core.staining import RUIFROK, natural_density, unit_rows
+
+_STAINS = unit_rows(RUIFROK)
 _SEED = 0
 _SPREAD = 0.1
 
@@ -50,6 +48,6 @@ def change_stains(image: np.ndarray, gain: np.ndarray) -> np.ndarray:
     ndarray of uint8, shape (h, w, 3)
     """
     change = np.linalg.inv(_STAINS) @ np.diag(gain) @ _STAINS
-    density = cv2.transform(_DENSITY[image], change.T.astype(np.float32))
+    density = cv2.transform(natural_density(image), change.T.astype(np.float32))
     light = cv2.exp(np.negative(density, out=density)).reshape(image.shape)
     return np.clip(np.rint(256 * light - 1), 0, 255).astype(np.uint8)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from karyoscope.core.maps import is_vector
 from karyoscope.inference.engine import Maps
 from karyoscope.inference.stain_jitter import change_stains, stain_gains
 
@@ -23,8 +24,6 @@ _ORIENTATIONS = [
     (3, False),
     (3, True),
 ]
-#: Maps that hold vectors (x, y) in pixels: turning the image turns them too.
-_VECTORS = ("hv", "centre")
 
 Run = Callable[[np.ndarray], Maps]
 """(n, h, w, 3) uint8 -> maps with a leading n."""
@@ -78,7 +77,7 @@ def _views(image: np.ndarray, views: int) -> Iterator[tuple[np.ndarray, int, boo
 
 def _undo(name: str, values: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
     """Turn a map back, and its vectors where it holds any."""
-    vectors = name in _VECTORS
+    vectors = is_vector(name)
     if mirrored:
         values = values[:, ::-1]
         if vectors:

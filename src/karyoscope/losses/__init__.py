@@ -7,14 +7,13 @@ given it.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from torch import nn
 
-from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.registry import Registry
 from karyoscope.losses.class_balanced import PriorWeightedCrossEntropy
 from karyoscope.losses.consistency import Consistency
 from karyoscope.losses.cost_sensitive import CostSensitive
@@ -30,38 +29,37 @@ from karyoscope.losses.soft import SoftCrossEntropy
 from karyoscope.losses.three_label import CentreVectorLoss, ThreeLabelCrossEntropy
 from karyoscope.losses.unified_focal import UnifiedFocal
 
-LOSSES: dict[str, Callable[..., nn.Module]] = {
-    "three_label": ThreeLabelCrossEntropy,
-    "centre": CentreVectorLoss,
-    "prior_weighted_types": PriorWeightedCrossEntropy,
-    "prior_weighted_focal": PriorWeightedFocal,
-    "partial_types": PartialCrossEntropy,
-    "hv": DistanceError,
-    "hv_gradient": GradientError,
-    "np_cross_entropy": partial(CrossEntropy, "np"),
-    "np_dice": partial(Dice, "np"),
-    "np_unified_focal": partial(UnifiedFocal, "np"),
-    "types_cross_entropy": partial(CrossEntropy, "types"),
-    "types_dice": partial(Dice, "types"),
-    "types_unified_focal": partial(UnifiedFocal, "types"),
-    "types_cost_sensitive": CostSensitive,
-    "inner_contour": InnerContourCrossEntropy,
-    "perceptual": PerceptualLoss,
-    "distance": EdgeDistanceError,
-    "consistent_three_label": partial(Consistency, "three_label"),
-    "consistent_types": partial(Consistency, "types"),
-    "soft_three_label": partial(SoftCrossEntropy, "three_label"),
-    "soft_types": partial(SoftCrossEntropy, "types"),
-}
+LOSSES: Registry[Callable[..., nn.Module]] = Registry(
+    "loss",
+    {
+        "three_label": ThreeLabelCrossEntropy,
+        "centre": CentreVectorLoss,
+        "prior_weighted_types": PriorWeightedCrossEntropy,
+        "prior_weighted_focal": PriorWeightedFocal,
+        "partial_types": PartialCrossEntropy,
+        "hv": DistanceError,
+        "hv_gradient": GradientError,
+        "np_cross_entropy": partial(CrossEntropy, "np"),
+        "np_dice": partial(Dice, "np"),
+        "np_unified_focal": partial(UnifiedFocal, "np"),
+        "types_cross_entropy": partial(CrossEntropy, "types"),
+        "types_dice": partial(Dice, "types"),
+        "types_unified_focal": partial(UnifiedFocal, "types"),
+        "types_cost_sensitive": CostSensitive,
+        "inner_contour": InnerContourCrossEntropy,
+        "perceptual": PerceptualLoss,
+        "distance": EdgeDistanceError,
+        "consistent_three_label": partial(Consistency, "three_label"),
+        "consistent_types": partial(Consistency, "types"),
+        "soft_three_label": partial(SoftCrossEntropy, "three_label"),
+        "soft_types": partial(SoftCrossEntropy, "types"),
+    },
+)
 
 
 def build_loss(name: str, n_classes: int, **options: Any) -> nn.Module:
     """Build a registered loss."""
-    if name not in LOSSES:
-        raise KaryoscopeError(f"no loss {name!r}; there are {', '.join(sorted(LOSSES))}")
-    if "n_classes" in inspect.signature(LOSSES[name]).parameters:
+    if LOSSES.takes(name, "n_classes"):
         options["n_classes"] = n_classes
-    try:
-        return LOSSES[name](**options)
-    except TypeError as error:
-        raise KaryoscopeError(f"loss {name!r}: {error}") from error
+    loss: nn.Module = LOSSES.build(name, **options)
+    return loss

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# Optical density of haematoxylin, eosin and DAB: rows of Ruifrok & Johnston (2001).
-_STAINS = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
+from karyoscope.core.staining import RUIFROK
+
+_STAINS = torch.tensor(RUIFROK)
 
 
 def stain_amounts(rgb: Tensor) -> Tensor:
@@ -15,7 +16,8 @@ def stain_amounts(rgb: Tensor) -> Tensor:
 
     .. math:: c = -\ln\frac{255 x + 1}{256} \cdot M^{-1}
 
-    where the rows of :math:`M` are the densities of haematoxylin, eosin and DAB.
+    where the rows of :math:`M` are the densities of haematoxylin, eosin and DAB: that of
+    :func:`karyoscope.core.staining.natural_density`, on batches.
 
     Parameters
     ----------

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-
-@numba.njit(cache=True)
-def _root(parent, node):
-    while parent[node] != node:
-        parent[node] = parent[parent[node]]
-        node = parent[node]
-    return node
+from karyoscope.core.kernels import find_root, njit
 
 
-@numba.njit(cache=True)
+@njit
 def connected_parts(labels):
     """Number the 8-connected regions of equal label, in scan order; 2-D int32 in and out."""
     height, width = labels.shape
@@ -31,7 +24,7 @@ def connected_parts(labels):
                 y, x = row + dy, column + dx
                 if y < 0 or x < 0 or x >= width or labels[y, x] != label:
                     continue
-                other = _root(parent, parts[y, x])
+                other = find_root(parent, parts[y, x])
                 if part == 0:
                     part = other
                 elif other != part:
@@ -52,11 +45,11 @@ def connected_parts(labels):
     for row in range(height):
         for column in range(width):
             if parts[row, column] > 0:
-                parts[row, column] = number[_root(parent, parts[row, column])]
+                parts[row, column] = number[find_root(parent, parts[row, column])]
     return parts
 
 
-@numba.njit(cache=True)
+@njit
 def pixels_by_label(labels, size):
     """Pixels of each label, one label after the other.
 
@@ -110,7 +103,7 @@ def pixels_by_label(labels, size):
     return pixels, offsets, outline, outline_offsets
 
 
-@numba.njit(cache=True)
+@njit
 def _farthest(pixels, outline, inside_of, labels, reached, limit):
     """Raise ``reached`` to the largest squared distance of a pixel to an object.
 
@@ -133,7 +126,7 @@ def _farthest(pixels, outline, inside_of, labels, reached, limit):
     return reached
 
 
-@numba.njit(cache=True)
+@njit
 def _boxes(pixels, offsets, size):
     """First and last row and column of each label, shape (size, 4)."""
     boxes = np.zeros((size, 4), np.int64)
@@ -145,7 +138,7 @@ def _boxes(pixels, offsets, size):
     return boxes
 
 
-@numba.njit(cache=True)
+@njit
 def hausdorff_to_partners(own, other, partner, own_size, other_size):
     """Squared Hausdorff distance of each object to its partner in another label map.
 

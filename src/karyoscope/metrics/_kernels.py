@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from karyoscope.core.kernels import njit
 
-@numba.njit(cache=True)
+
+@njit
 def _run_starts(first, second):
     """Where either of two flat maps differs from the pixel before; ends with their size."""
     size = first.size
@@ -27,7 +28,7 @@ def _run_starts(first, second):
     return starts[: count + 1]
 
 
-@numba.njit(cache=True)
+@njit
 def _runs(true, pred, true_area, pred_area):
     """Cut two flat label maps into runs of equal (true, pred); count areas on the way.
 
@@ -51,7 +52,7 @@ def _runs(true, pred, true_area, pred_area):
     return run_true[:runs], run_pred[:runs], run_length[:runs]
 
 
-@numba.njit(cache=True)
+@njit
 def _counting_order(keys, key_count, order):
     """Stable order of ``order`` by ``keys[order]``: one pass of a radix sort."""
     first = np.zeros(key_count + 1, np.int64)
@@ -67,7 +68,7 @@ def _counting_order(keys, key_count, order):
     return result
 
 
-@numba.njit(cache=True)
+@njit
 def _present(area):
     """Ids of positive area, and the row of each id in that list (-1 where absent)."""
     row = np.full(area.size, -1, np.int32)
@@ -81,7 +82,7 @@ def _present(area):
     return ids[:count].copy(), row
 
 
-@numba.njit(cache=True)
+@njit
 def cross_tabulate(true, pred, true_size, pred_size):
     """Areas and intersections of two flat label maps, without a scan per nucleus.
 
@@ -130,7 +131,7 @@ def cross_tabulate(true, pred, true_size, pred_size):
     )
 
 
-@numba.njit(cache=True)
+@njit
 def best_pairs(rows, scores, size):
     """For each row the first pair of highest score above 0, -1 where it has none."""
     best = np.full(size, -1, np.int64)
@@ -142,7 +143,7 @@ def best_pairs(rows, scores, size):
     return best
 
 
-@numba.njit(cache=True)
+@njit
 def class_by_id(inst_map, class_map, size):
     """Class at the first pixel of each id, and whether any id has pixels of two classes.
 
@@ -162,7 +163,7 @@ def class_by_id(inst_map, class_map, size):
     return classes, mixed
 
 
-@numba.njit(cache=True)
+@njit
 def present_ids(inst_map, size):
     """Whether each id has a pixel; 2-D int32, which may be a view of a larger map."""
     present = np.zeros(size, np.bool_)
@@ -174,7 +175,7 @@ def present_ids(inst_map, size):
     return present
 
 
-@numba.njit(cache=True)
+@njit
 def centroids_and_areas(inst_map, size):
     """Sum of column and row indices and number of pixels of each id; ``inst_map`` is 2-D."""
     x = np.zeros(size, np.int64)

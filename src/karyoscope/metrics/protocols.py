@@ -8,7 +8,7 @@ protocol is one function and one line in ``PROTOCOLS``.
 
 from __future__ import annotations
 
-from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import Accumulator
 from karyoscope.metrics.composition import CompositionAccumulator
@@ -148,7 +148,9 @@ _QU = ScoringProtocol(
     headlines=("f1", "object_dice"),
 )
 
-PROTOCOLS: dict[str, ScoringProtocol] = {p.name: p for p in (_CONIC, _HOVERNET, _PANNUKE, _QU)}
+PROTOCOLS: Registry[ScoringProtocol] = Registry.by_name(
+    "protocol", (_CONIC, _HOVERNET, _PANNUKE, _QU)
+)
 
 
 def find_protocol(name: str) -> ScoringProtocol:
@@ -159,6 +161,4 @@ def find_protocol(name: str) -> ScoringProtocol:
     KaryoscopeError
         If there is none of that name.
     """
-    if name not in PROTOCOLS:
-        raise KaryoscopeError(f"no protocol {name!r}; there are {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[name]
+    return PROTOCOLS.find(name)

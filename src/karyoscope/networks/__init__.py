@@ -8,6 +8,7 @@ from typing import Any, Literal
 from torch import nn
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.registry import Registry
 from karyoscope.networks.colour_stack import WithSixColours
 from karyoscope.networks.fcn8s import FCN8s
 from karyoscope.networks.hovernet import HoVerNet
@@ -17,16 +18,19 @@ from karyoscope.networks.resunet34 import ResUNet34
 from karyoscope.networks.two_decoder_unet import TwoDecoderUNet
 from karyoscope.networks.unet import SharedUNet
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    "shared_unet": SharedUNet,
-    "hovernet": HoVerNet,
-    "two_decoder_unet": TwoDecoderUNet,
-    "resunet34": ResUNet34,
-    "unet": PlainUNet,
-    "fcn8s": FCN8s,
-    "dist": DIST,
-    "micronet": MicroNet,
-}
+NETWORKS: Registry[Callable[..., nn.Module]] = Registry(
+    "network",
+    {
+        "shared_unet": SharedUNet,
+        "hovernet": HoVerNet,
+        "two_decoder_unet": TwoDecoderUNet,
+        "resunet34": ResUNet34,
+        "unet": PlainUNet,
+        "fcn8s": FCN8s,
+        "dist": DIST,
+        "micronet": MicroNet,
+    },
+)
 
 
 def build_network(
@@ -59,9 +63,4 @@ def build_network(
         return WithSixColours(build_network(name, n_classes, in_channels=6, **options))
     if colours != "rgb":
         raise KaryoscopeError(f"no colours {colours!r}; there are rgb, six")
-    if name not in NETWORKS:
-        raise KaryoscopeError(f"no network {name!r}; there are {', '.join(sorted(NETWORKS))}")
-    try:
-        return NETWORKS[name](n_classes=n_classes, **options)
-    except TypeError as error:
-        raise KaryoscopeError(f"network {name!r}: {error}") from error
+    return NETWORKS.build(name, n_classes=n_classes, **options)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.maps import pixel_shape
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.export import ExportContext, open_writers
 from karyoscope.features import shape_features
@@ -63,12 +64,10 @@ def _check_postprocessing(bundle: Bundle) -> None:
 
 
 def _check_spec(bundle: Bundle, spec: PostprocessingSpec) -> None:
-    method = POSTPROCESSINGS.get(spec.name)
-    if method is None:
-        raise KaryoscopeError(
-            f"model bundle {bundle.path}: no post-processing {spec.name!r}; there are"
-            f" {', '.join(sorted(POSTPROCESSINGS))}"
-        )
+    try:
+        method = POSTPROCESSINGS.find(spec.name)
+    except KaryoscopeError as error:
+        raise KaryoscopeError(f"model bundle {bundle.path}: {error}") from error
     for name in method.maps:
         if name not in bundle.card.maps:
             raise KaryoscopeError(
@@ -111,10 +110,10 @@ def _run(bundle: Bundle, formats: Sequence[str]) -> None:
 
 def _nuclei_in_noise(bundle: Bundle) -> Nuclei:
     card = bundle.card
-    channels = {"tp": (len(bundle.taxonomy) + 1,), "hv": (2,), "centre": (2,)}
+    n = len(bundle.taxonomy)
     noise = np.random.default_rng(0)
     maps = {
-        name: noise.random((_EDGE // stride, _EDGE // stride, *channels.get(name, ())), np.float32)
+        name: noise.random((_EDGE // stride, _EDGE // stride, *pixel_shape(name, n)), np.float32)
         for name, stride in card.maps.items()
     }
     maps = {name: to_single(to_half(values)) for name, values in maps.items()}

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.export.base import cannot_write, partial_name
+from karyoscope.core.files import write_bytes
 from karyoscope.pipeline.tiling.area import Area, Outlines
 from karyoscope.pipeline.tiling.blocks import Box, Layout
 from karyoscope.report.preview import Preview, draw_preview
@@ -99,10 +99,4 @@ def _caption(slide: Slide, blocks: int, pixels: float) -> tuple[str, str]:
 
 def _save(path: Path, picture: np.ndarray) -> None:
     _, data = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    partial = partial_name(path)
-    try:
-        partial.write_bytes(data.tobytes())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise KaryoscopeError(cannot_write(path, error)) from error
+    write_bytes(path, data.tobytes())

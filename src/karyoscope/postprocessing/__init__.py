@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.contour import CONTOUR
@@ -19,12 +19,15 @@ from karyoscope.postprocessing.parameters import Parameters, TuningRange, tuning
 from karyoscope.postprocessing.tabulate import nuclei_from_labels
 from karyoscope.postprocessing.three_label import THREE_LABEL
 
-POSTPROCESSINGS: dict[str, PostProcessing] = {
-    "three_label": THREE_LABEL,
-    "hover": HOVER,
-    "contour": CONTOUR,
-    "distance": DISTANCE,
-}
+POSTPROCESSINGS: Registry[PostProcessing] = Registry(
+    "post-processing",
+    {
+        "three_label": THREE_LABEL,
+        "hover": HOVER,
+        "contour": CONTOUR,
+        "distance": DISTANCE,
+    },
+)
 
 __all__ = [
     "POSTPROCESSINGS",
@@ -70,11 +73,7 @@ def postprocess(
     KaryoscopeError
         If there is no such post-processing, a map is missing or misfits, or a parameter is wrong.
     """
-    if name not in POSTPROCESSINGS:
-        raise KaryoscopeError(
-            f"no post-processing {name!r}; there are {', '.join(sorted(POSTPROCESSINGS))}"
-        )
-    method = POSTPROCESSINGS[name]
+    method = POSTPROCESSINGS.find(name)
     params = method.validate(params)
     labels = method(maps, params, taxonomy, mpp)
     return nuclei_from_labels(labels, maps.get("tp"), taxonomy, mpp, params.class_weights)

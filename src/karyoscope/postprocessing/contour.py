@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-import numba
 import numpy as np
 
+from karyoscope.core.kernels import njit
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.labelling import fill_holes, label_larger, largest_parts
@@ -73,7 +73,7 @@ def segment(
     return labels
 
 
-@numba.njit(cache=True)
+@njit
 def _inner(tp, contour, stride):
     """Mask of the pixels whose most probable label is a class: uint8, shape (h, w)."""
     height, width = contour.shape
@@ -100,7 +100,7 @@ def _dilate(labels: np.ndarray, radius: int) -> np.ndarray:
     return _nearest(labels, rows, columns, radius)
 
 
-@numba.njit(cache=True)
+@njit
 def _nearest(labels, rows, columns, radius):
     height, width = labels.shape
     grown = labels.copy()

@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-import numba
 import numpy as np
 
+from karyoscope.core.kernels import find_root, njit
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.flooding import watershed
@@ -104,7 +104,7 @@ def peaks(height: np.ndarray, mask: np.ndarray, dynamic: float, share: float = 0
     return _peaks(height, order.astype(np.int64), np.float32(dynamic), np.float32(share))
 
 
-@numba.njit(cache=True)
+@njit
 def _peaks(height, order, dynamic, share):
     """Join pixels from the highest down; a region is named by its first pixel, its peak."""
     rows, columns = height.shape
@@ -124,7 +124,7 @@ def _peaks(height, order, dynamic, share):
                 continue
             if parent[ny * columns + nx] == -1:
                 continue
-            a, b = _root(parent, place), _root(parent, ny * columns + nx)
+            a, b = find_root(parent, place), find_root(parent, ny * columns + nx)
             if a == b:
                 continue
             if rank[a] > rank[b]:
@@ -140,14 +140,6 @@ def _peaks(height, order, dynamic, share):
             count += 1
             labels[place // columns, place % columns] = count
     return labels
-
-
-@numba.njit(cache=True)
-def _root(parent, place):
-    while parent[place] != place:
-        parent[place] = parent[parent[place]]
-        place = parent[place]
-    return place
 
 
 DISTANCE = PostProcessing("distance", ("distance",), DistanceParameters, segment)

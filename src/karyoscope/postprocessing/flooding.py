@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from karyoscope.core.kernels import njit
 from karyoscope.postprocessing.runs import connect, find_runs
 
 TO_FLOOD = -1
@@ -32,7 +32,7 @@ def watershed(labels: np.ndarray, height: np.ndarray, mask: np.ndarray) -> None:
     _watershed(labels, np.ascontiguousarray(height, np.float32).view(np.uint32), mask)
 
 
-@numba.njit(cache=True)
+@njit
 def _watershed(labels, bits, mask):
     runs = find_runs(mask)
     region, count = connect(runs)
@@ -70,13 +70,13 @@ def _watershed(labels, bits, mask):
             _flood(labels, bits, runs, first[r], following, heap, place)
 
 
-@numba.njit(cache=True)
+@njit
 def _clear(line, start, stop):
     for x in range(start, stop):
         line[x] = 0
 
 
-@numba.njit(cache=True)
+@njit
 def _sole_markers(markers, runs, region, count):
     """Of each region its one marker, 0 or SEVERAL; and the largest area among the last."""
     sole = np.zeros(count + 1, np.int32)
@@ -97,7 +97,7 @@ def _sole_markers(markers, runs, region, count):
     return sole, largest
 
 
-@numba.njit(cache=True)
+@njit
 def _flood(labels, bits, runs, first, following, heap, place):
     """Flood one region, given as a chain of runs; ``heap`` and ``place`` are working space."""
     size = 0
@@ -129,7 +129,7 @@ def _flood(labels, bits, runs, first, following, heap, place):
                     age += 1
 
 
-@numba.njit(cache=True)
+@njit
 def _has_room(labels, y, x):
     """Whether a neighbour is still to be flooded; if not, the pixel need not wait its turn."""
     height, width = labels.shape
@@ -141,7 +141,7 @@ def _has_room(labels, y, x):
     )
 
 
-@numba.njit(cache=True)
+@njit
 def _key(bits, age):
     """Height and age in one integer that sorts by falling height, then by age.
 
@@ -154,7 +154,7 @@ def _key(bits, age):
     return (wide << np.uint64(32)) | np.uint64(age)
 
 
-@numba.njit(cache=True)
+@njit
 def _push(heap, size, key):
     i = size
     while i > 0:
@@ -166,7 +166,7 @@ def _push(heap, size, key):
     heap[i] = key
 
 
-@numba.njit(cache=True)
+@njit
 def _pop(heap, size):
     """Take the least key off; ``size`` is the number of keys that remain."""
     key = heap[size]

@@ -31,10 +31,10 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import cv2
-import numba
 import numpy as np
 from pydantic import Field
 
+from karyoscope.core.kernels import njit
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.flooding import watershed
@@ -203,7 +203,7 @@ def _step_response(size: int) -> float:
     return float(2 * np.abs(derivative[: size // 2 + 1].sum()) * smoothing.sum())
 
 
-@numba.njit(cache=True)
+@njit
 def _larger_fall(first, second, mask, tops, slopes):
     """Overwrite the first gradient with the larger fall of the two within the mask."""
     for y in range(mask.shape[0]):

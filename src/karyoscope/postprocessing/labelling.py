@@ -7,9 +7,9 @@ that put a map in order change it in place, since fresh memory costs more than t
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from karyoscope.core.kernels import njit
 from karyoscope.postprocessing.runs import Runs, connect, find_runs, paint, repaint
 from karyoscope.postprocessing.shape import measure
 
@@ -122,7 +122,7 @@ def _sizes(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
     return region, size.astype(np.int64)
 
 
-@numba.njit(cache=True)
+@njit
 def _renumbered(values, keep):
     """New labels 1, 2, ... by first appearance; 0 where not kept."""
     table = np.zeros(len(keep), np.int32)
@@ -138,13 +138,13 @@ def _renumbered(values, keep):
     return result
 
 
-@numba.njit(cache=True)
+@njit
 def _fill_boxes(labels, values, box):
     for v in values:
         _fill_box(labels, v, box.top[v], box.bottom[v], box.left[v], box.right[v])
 
 
-@numba.njit(cache=True)
+@njit
 def _fill_box(labels, value, top, bottom, left, right):
     """Give ``value`` to what it encloses: what cannot be reached from outside its box."""
     height, width = bottom - top + 2, right - left + 2

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from karyoscope.core.kernels import njit
 from karyoscope.postprocessing.runs import find_runs
 from karyoscope.postprocessing.shape import measure
 
@@ -34,7 +34,7 @@ def trace_outlines(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return trace_from(labels, geometry.top, geometry.first_x)
 
 
-@numba.njit(cache=True)
+@njit
 def trace_from(labels, top, first_x):
     """Trace outlines from the first pixel of each label; see :func:`trace_outlines`.
 
@@ -55,12 +55,12 @@ def trace_from(labels, top, first_x):
     return vertices[:used], offsets
 
 
-@numba.njit(cache=True)
+@njit
 def _is(labels, y, x, value):
     return 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1] and labels[y, x] == value
 
 
-@numba.njit(cache=True)
+@njit
 def _trace(labels, value, top, first_x, vertices, used):
     """Walk along pixel edges with the label on the right, starting eastwards above ``top``.
 

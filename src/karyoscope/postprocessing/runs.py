@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
+
+from karyoscope.core.kernels import find_root, njit
 
 
 class Runs(NamedTuple):
@@ -29,7 +30,7 @@ class Runs(NamedTuple):
     value: np.ndarray
 
 
-@numba.njit(cache=True)
+@njit
 def _grown(array, capacity):
     larger = np.empty(capacity, np.int32)
     for i in range(len(array)):
@@ -37,7 +38,7 @@ def _grown(array, capacity):
     return larger
 
 
-@numba.njit(cache=True)
+@njit
 def find_runs(image):
     """Find the longest runs of equal non-zero value.
 
@@ -80,15 +81,7 @@ def find_runs(image):
     return Runs(row[:count], start[:count], stop[:count], value[:count])
 
 
-@numba.njit(cache=True)
-def _root(parent, i):
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@numba.njit(cache=True)
+@njit
 def connect(runs):
     """Number the 4-connected regions of equal value.
 
@@ -115,13 +108,13 @@ def connect(runs):
         j = above
         while runs.row[j] == previous and runs.start[j] < runs.stop[i]:
             if runs.value[j] == runs.value[i]:
-                a, b = _root(parent, i), _root(parent, j)
+                a, b = find_root(parent, i), find_root(parent, j)
                 parent[max(a, b)] = min(a, b)
             j += 1
     region = np.empty(n, np.int32)
     count = 0
     for i in range(n):
-        root = _root(parent, i)
+        root = find_root(parent, i)
         if root == i:
             count += 1
             region[i] = count
@@ -130,7 +123,7 @@ def connect(runs):
     return region, count
 
 
-@numba.njit(cache=True)
+@njit
 def repaint(image, runs, values):
     """Change the value of runs of a map, in place.
 
@@ -150,7 +143,7 @@ def repaint(image, runs, values):
                 line[x] = values[i]
 
 
-@numba.njit(cache=True)
+@njit
 def paint(runs, values, height, width):
     """Write runs into an empty map.
 

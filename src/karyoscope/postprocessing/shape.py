@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
+
+from karyoscope.core.kernels import njit
 
 
 class Geometry(NamedTuple):
@@ -36,7 +37,7 @@ class Geometry(NamedTuple):
     runs: np.ndarray
 
 
-@numba.njit(cache=True)
+@njit
 def measure(runs, count):
     """Measure the labels 1 to ``count``.
 
@@ -82,7 +83,7 @@ def measure(runs, count):
     return Geometry(area, sum_x, sum_y, top, bottom, left, right, first_x, number)
 
 
-@numba.njit(cache=True)
+@njit
 def _envelope_area(edge, sign, chain):
     """Integral of the least concave curve over the points (k, sign * edge[k])."""
     size = 0
@@ -102,7 +103,7 @@ def _envelope_area(edge, sign, chain):
     return sign * twice
 
 
-@numba.njit(cache=True)
+@njit
 def _hull_area(left, right):
     """Area of the convex hull of an outline, given the first and last pixel of its rows.
 
@@ -122,7 +123,7 @@ def _hull_area(left, right):
     return (_envelope_area(high, 1, chain) + _envelope_area(low, -1, chain)) / 8.0
 
 
-@numba.njit(cache=True)
+@njit
 def solidity(runs, geometry):
     """Area of each outline by the area of its convex hull.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.kernels import njit
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.outlines import trace_from
@@ -147,7 +147,7 @@ def class_stride(tp: np.ndarray, shape: tuple[int, int], taxonomy: Taxonomy) -> 
     )
 
 
-@numba.njit(cache=True)
+@njit
 def _sum_probabilities(runs, count, tp, stride):
     classes = tp.shape[2] - 1
     sums = np.zeros((count, classes))

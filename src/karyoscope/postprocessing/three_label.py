@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-import numba
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.kernels import njit
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.base import PostProcessing
 from karyoscope.postprocessing.flooding import watershed
@@ -109,7 +109,7 @@ def segment(
     return labels
 
 
-@numba.njit(cache=True)
+@njit
 def _best_class(tp):
     """Most probable class of each pixel, 1 to k, background left out: uint8, shape (h', w')."""
     height, width, channels = tp.shape
@@ -122,7 +122,7 @@ def _best_class(tp):
     return best
 
 
-@numba.njit(cache=True)
+@njit
 def _threshold(inside, boundary, best, stride, foreground, seed):
     """Masks of the nuclear pixels and of the seeds among them: uint8, shape (h, w)."""
     height, width = inside.shape

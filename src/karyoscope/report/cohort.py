@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.export.cohort import class_colors, cohort_rows, write_cohort_csv, write_shared
+from karyoscope.core.files import write_text
+from karyoscope.export.cohort import class_colors, cohort_rows, write_cohort_csv
 from karyoscope.export.report import ReportWriter
 from karyoscope.export.summary import SummaryWriter
 from karyoscope.report.page import render
@@ -48,8 +49,8 @@ def write_cohort(
     }
     title = folder.resolve().name or "cohort"
     page = cohort_page(title, rows, reports, class_colors(folder))
-    written = write_shared(folder / PAGE, page)
-    return [write_cohort_csv(folder, rows), written]
+    write_text(folder / PAGE, page)
+    return [write_cohort_csv(folder, rows), folder / PAGE]
 
 
 def cohort_page(

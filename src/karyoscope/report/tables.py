@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from karyoscope.core.text import for_markup
 from karyoscope.metrics import Score, ScoringProtocol, find_protocol
 from karyoscope.report.wording import (
     convention_lines,
@@ -100,7 +101,7 @@ def _classes(data: dict[str, Any], protocol: ScoringProtocol) -> Table:
     for name, of_class in data["classes"].items():
         bounds = data["intervals"]["classes"][name].get(main.name)
         table.add_row(
-            name,
+            for_markup(name),
             number(of_class[main.name], places=main.digits),
             interval(bounds, places=max(main.digits - 1, 0)),
             *(number(of_class[score.name], places=score.digits) for score in others),
@@ -117,7 +118,7 @@ def _groups(data: dict[str, Any], protocol: ScoringProtocol) -> Table:
     )
     for name, scores in groups["scores"].items():
         values = (number(scores[score.name], places=score.digits) for score in columns)
-        table.add_row(name or "-", str(scores["images"]), *values)
+        table.add_row(for_markup(name) or "-", str(scores["images"]), *values)
     return table
 
 

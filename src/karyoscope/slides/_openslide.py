@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from karyoscope.core.optional import optional
+
 if TYPE_CHECKING:
     import openslide
 else:
-    try:
-        import openslide
-    except ImportError:
-        openslide = None
+    openslide = optional("openslide")
 
 __all__ = ["openslide"]

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
+
+from karyoscope.core.kernels import njit
 
 WEIGHT_BITS = 11
 """Interpolation weights are multiples of 2**-11, as in OpenCV's fixed-point resize."""
@@ -72,7 +73,7 @@ def plan_taps(first: int, last: int, step: float, boxes: int) -> Taps:
     return Taps(low, high, weight)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def box_average(pixels, kx, ky):
     """Mean over boxes of ``kx`` by ``ky`` pixels, rounded; boxes at the far edges may be partial.
 
@@ -111,7 +112,7 @@ def box_average(pixels, kx, ky):
     return out
 
 
-@numba.njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def interpolate(boxes, low_x, high_x, weight_x, low_y, high_y, weight_y):
     """Mix four boxes into each grid pixel, in fixed point.
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from karyoscope.slides._scale import RecordedScale, differ, is_plausible
+from karyoscope.slides.scale import RecordedScale, differ, is_plausible
 
 _MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 _MICROMETRES_OF_RESOLUTION_UNIT = {2: 25_400.0, 3: 10_000.0, 4: 1_000.0, 5: 1.0}

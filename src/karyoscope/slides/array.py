@@ -9,10 +9,10 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides._pixels import refuse_narrow, to_rgb
-from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import reason
 from karyoscope.slides.base import Slide, slide_name
 from karyoscope.slides.grid import Level
+from karyoscope.slides.scale import RecordedScale
 
 _NPY_MAGIC = b"\x93NUMPY"
 

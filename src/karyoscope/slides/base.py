@@ -12,8 +12,8 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides._sampling import sample
-from karyoscope.slides._scale import RecordedScale, resolve_mpp
 from karyoscope.slides.grid import Grid, Level, grid_of, whole_scale
+from karyoscope.slides.scale import RecordedScale, resolve_mpp
 
 
 def slide_name(path: Path) -> str:

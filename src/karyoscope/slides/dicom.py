@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.optional import load
 from karyoscope.slides._pixels import to_rgb
-from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import reason
 from karyoscope.slides.base import Slide
 from karyoscope.slides.grid import pyramid_level
+from karyoscope.slides.scale import RecordedScale
 
 
 class DicomSlide(Slide):
@@ -32,13 +32,7 @@ class DicomSlide(Slide):
 
     def _open(self) -> None:
         assert self.path is not None
-        try:
-            wsidicom = import_module("wsidicom")
-        except ImportError as error:
-            raise KaryoscopeError(
-                f"{self.path}: reading this DICOM file needs wsidicom;"
-                " pip install karyoscope[slides]"
-            ) from error
+        wsidicom = load("slides", "wsidicom", f"{self.path}: reading this DICOM file")
         try:
             self._slide = wsidicom.WsiDicom.open(_series_of(self.path))
             self._levels = list(self._slide.levels)
@@ -72,7 +66,7 @@ class DicomSlide(Slide):
 
 def _series_of(path: Path) -> list[Path]:
     """Files of the series that a file, or the first file of a folder, belongs to."""
-    pydicom = import_module("pydicom")
+    pydicom = load("slides", "pydicom", "reading DICOM")
     files = sorted(p for p in (path if path.is_dir() else path.parent).iterdir() if p.is_file())
     series: dict[Path, str] = {}
     for file in files:

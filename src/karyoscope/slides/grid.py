@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-SAME_SCALE = 0.03
-"""A grid whose pixels would be within this share of a whole number of pixels has that number."""
+from karyoscope.core.scale import same_scale
 
 
 @dataclass(frozen=True)
@@ -71,4 +70,4 @@ def grid_of(size: tuple[int, int], scale_x: float, scale_y: float) -> Grid:
 def whole_scale(scale: float) -> float:
     """Return the whole number that a scale is within 3 % of, else the scale."""
     whole = max(1, round(scale))
-    return float(whole) if abs(scale / whole - 1) <= SAME_SCALE else scale
+    return float(whole) if same_scale(scale, whole) else scale

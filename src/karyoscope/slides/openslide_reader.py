@@ -12,11 +12,11 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides._openslide import openslide
 from karyoscope.slides._pixels import to_rgb
-from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import reason
 from karyoscope.slides._vendor import vendor_format
 from karyoscope.slides.base import Slide, UnsupportedLayout
 from karyoscope.slides.grid import pyramid_level
+from karyoscope.slides.scale import RecordedScale
 
 _BLOCK = 512
 _CACHED_BLOCKS = 64

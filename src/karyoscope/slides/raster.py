@@ -10,10 +10,10 @@ from PIL import BmpImagePlugin, ImageFile, JpegImagePlugin, PngImagePlugin, WebP
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides._pixels import refuse_narrow, to_rgb
-from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import raster_kind, reason
 from karyoscope.slides.base import Slide
 from karyoscope.slides.grid import Level
+from karyoscope.slides.scale import RecordedScale
 
 LARGEST_IMAGE = 300_000_000
 """Pixels that are decoded at once, at most (about 2 GB while decoding)."""

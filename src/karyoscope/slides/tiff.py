@@ -14,13 +14,13 @@ import tifffile
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides._pixels import refuse_narrow
-from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import TIFF_MAGIC, reason
 from karyoscope.slides._tiff_scale import recorded_scale
 from karyoscope.slides._tiff_tiles import TiledLevel
 from karyoscope.slides._vendor import vendor_format
 from karyoscope.slides.base import Slide, UnsupportedLayout
 from karyoscope.slides.grid import pyramid_level
+from karyoscope.slides.scale import RecordedScale
 
 _CACHE_BYTES = 64 << 20
 

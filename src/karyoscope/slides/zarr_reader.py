@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.optional import load
 from karyoscope.slides._pixels import refuse_narrow, to_rgb
-from karyoscope.slides._scale import RecordedScale
 from karyoscope.slides._sniff import reason
 from karyoscope.slides.base import Slide, UnsupportedLayout
 from karyoscope.slides.grid import pyramid_level
+from karyoscope.slides.scale import RecordedScale
 
 _MICROMETRES = {"nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3}
 _MARKS = ("zarr.json", ".zgroup", ".zattrs")
@@ -33,12 +33,7 @@ class ZarrSlide(Slide):
         return path.is_dir() and any((path / mark).is_file() for mark in _MARKS)
 
     def _open(self) -> None:
-        try:
-            zarr = import_module("zarr")
-        except ImportError as error:
-            raise KaryoscopeError(
-                f"{self.path}: reading OME-Zarr needs zarr; pip install karyoscope[slides]"
-            ) from error
+        zarr = load("slides", "zarr", f"{self.path}: reading OME-Zarr")
         try:
             group = zarr.open_group(str(self.path), mode="r")
             image, self._image = _first_image(group)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.registry import Registry
 from karyoscope.stains.base import Normaliser, Recolour
 from karyoscope.stains.clahe import Clahe
-from karyoscope.stains.deconvolution import HED, combine, optical_density, separate
+from karyoscope.stains.deconvolution import HED, combine, separate
 from karyoscope.stains.macenko import Macenko, estimate_stains
 from karyoscope.stains.reinhard import Reinhard, lab_of, lab_statistics
 from karyoscope.stains.tissue import tissue_pixels
@@ -22,16 +23,18 @@ __all__ = [
     "estimate_stains",
     "lab_of",
     "lab_statistics",
-    "optical_density",
     "separate",
     "tissue_pixels",
 ]
 
-NORMALISERS: dict[str, type[Normaliser]] = {
-    "macenko": Macenko,
-    "reinhard": Reinhard,
-    "clahe": Clahe,
-}
+NORMALISERS: Registry[type[Normaliser]] = Registry(
+    "stain normaliser",
+    {
+        "macenko": Macenko,
+        "reinhard": Reinhard,
+        "clahe": Clahe,
+    },
+)
 
 
 def build_normaliser(name: str, target: np.ndarray | None = None) -> Normaliser:
@@ -55,9 +58,7 @@ def build_normaliser(name: str, target: np.ndarray | None = None) -> Normaliser:
     >>> build_normaliser("clahe").describe()
     {'cell': 32, 'limit': 4.0}
     """
-    if name not in NORMALISERS:
-        raise KaryoscopeError(f"no stain normaliser {name!r}; there are {', '.join(NORMALISERS)}")
-    kind = NORMALISERS[name]
+    kind = NORMALISERS.find(name)
     if kind.targeted and target is None:
         raise KaryoscopeError(f"{name} needs a target image: {name}:IMAGE")
     if not kind.targeted and target is not None:

@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-HAEMATOXYLIN = (0.65, 0.70, 0.29)
-EOSIN = (0.07, 0.99, 0.11)
-DAB = (0.27, 0.57, 0.78)
-"""Optical densities in red, green and blue of the three stains (Ruifrok & Johnston 2001)."""
-
-_DENSITY = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
+from karyoscope.core.staining import RUIFROK, natural_density, unit_rows
 
 
 def stain_matrix(*stains: tuple[float, float, float]) -> np.ndarray:
     """Densities of stains, each of length 1: ndarray of float32, shape (n, 3)."""
-    rows = np.asarray(stains, np.float64)
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return unit_rows(stains).astype(np.float32)
 
 
-HED = stain_matrix(HAEMATOXYLIN, EOSIN, DAB)
-
-
-def optical_density(rgb: np.ndarray) -> np.ndarray:
-    r"""Optical density by the law of Beer and Lambert, natural logarithm.
-
-    .. math:: d = -\ln \frac{v + 1}{256}
-
-    One is added so that black has a density too (5.5); white has 0.
-
-    Parameters
-    ----------
-    rgb : ndarray of uint8, any shape
-
-    Returns
-    -------
-    ndarray of float32, same shape
-    """
-    return _DENSITY[rgb]
+HED = stain_matrix(*RUIFROK)
 
 
 def rgb_of_density(density: np.ndarray) -> np.ndarray:
-    """Undo :func:`optical_density`; what no pixel can be is cut off.
+    """Undo :func:`~karyoscope.core.staining.natural_density`; what no pixel can be is cut off.
 
     Parameters
     ----------
@@ -77,7 +53,7 @@ def separate(rgb: np.ndarray, stains: np.ndarray = HED) -> np.ndarray:
     >>> separate(np.full((1, 1, 3), 255, np.uint8)).ravel() + 0.0
     array([0., 0., 0.], dtype=float32)
     """
-    return optical_density(rgb) @ np.linalg.inv(stains).astype(np.float32)
+    return natural_density(rgb) @ np.linalg.inv(stains).astype(np.float32)
 
 
 def combine(amounts: np.ndarray, stains: np.ndarray = HED) -> np.ndarray:

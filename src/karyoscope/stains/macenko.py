@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.staining import natural_density
 from karyoscope.stains.base import Normaliser, Recolour
-from karyoscope.stains.deconvolution import optical_density, rgb_of_density
+from karyoscope.stains.deconvolution import rgb_of_density
 from karyoscope.stains.tissue import LEAST_PIXELS, tissue_pixels
 
 #: Percentile of the angles at each end that is left to outliers: alpha of the paper.
@@ -53,7 +54,7 @@ def estimate_stains(pixels: np.ndarray) -> Stains | None:
     Stains or None
         None where there is too little tissue, or no two stains in it.
     """
-    density = optical_density(tissue_pixels(pixels)).astype(np.float64)
+    density = natural_density(tissue_pixels(pixels)).astype(np.float64)
     if len(density) < LEAST_PIXELS:
         return None
     # Right singular vectors of the densities, largest first; the first is near their mean.
@@ -129,4 +130,4 @@ class LinearInDensity(Recolour):
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         """Change an image; see :meth:`Recolour.__call__`."""
-        return rgb_of_density(optical_density(rgb) @ self.matrix)
+        return rgb_of_density(natural_density(rgb) @ self.matrix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from karyoscope.stains.deconvolution import optical_density
+from karyoscope.core.staining import natural_density
 
 #: Least optical density, base 10: beta of Macenko et al. 2009.
 LEAST_DENSITY = 0.15
@@ -38,5 +38,5 @@ def tissue_share(rgb: np.ndarray) -> np.ndarray:
     -------
     ndarray of float32, shape (...)
     """
-    length = np.linalg.norm(optical_density(rgb), axis=-1)
+    length = np.linalg.norm(natural_density(rgb), axis=-1)
     return np.minimum(length / np.float32(LEAST_DENSITY * np.log(10)), 1)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import write_text
 from karyoscope.datasets.split import cohorts_of, leave_out, write_split
 from karyoscope.evaluation import ScoringOptions, evaluate_model
 from karyoscope.inference import find_bundle, load_model
@@ -190,9 +191,7 @@ def _run(job: Job, grid: Grid, bench: Bench) -> dict[str, Any]:
         "cohort": job.cohort,
         "scores": _scores(job, recipe, folder / BUNDLE, bench),
     } | result
-    partial = folder / f"{RESULT}.partial"
-    partial.write_text(json.dumps(result, indent=1), encoding="utf-8")
-    partial.replace(folder / RESULT)
+    write_text(folder / RESULT, json.dumps(result, indent=1))
     return result
 
 

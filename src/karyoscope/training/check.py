@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
 import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -13,6 +11,7 @@ import torch
 from torch import nn
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.optional import installed
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.losses import LOSSES, build_loss
 from karyoscope.networks import build_network
@@ -32,7 +31,7 @@ ANALYST = ("numba", "cv2", "scipy", "pyarrow", "tifffile")
 
 def can_validate() -> bool:
     """Whether the packages of the post-processing are here; a bare GPU machine trains without."""
-    return all(importlib.util.find_spec(name) for name in ANALYST)
+    return installed(*ANALYST)
 
 
 def faults_of(recipe: Recipe) -> list[Fault]:
@@ -134,7 +133,7 @@ def _unmet(recipe: Recipe, network: Any, needs: Sequence[str]) -> Iterator[str]:
 
 def _built(loss: WeightedLoss, n_classes: int) -> Any:
     """A loss; without memory for weights that it would fetch."""
-    if loss.name in LOSSES and "pretrained" in inspect.signature(LOSSES[loss.name]).parameters:
+    if loss.name in LOSSES and LOSSES.takes(loss.name, "pretrained"):
         with torch.device("meta"):
             return build_loss(loss.name, n_classes, **loss.options | {"pretrained": False})
     return build_loss(loss.name, n_classes, **loss.options)
@@ -181,11 +180,11 @@ def _postprocessing(recipe: Recipe, maps: list[str]) -> Iterator[Fault]:
     from karyoscope.postprocessing import POSTPROCESSINGS
 
     post = recipe.postprocessing
-    if post.name not in POSTPROCESSINGS:
-        known = ", ".join(sorted(POSTPROCESSINGS))
-        yield ("postprocessing", "name"), f"no post-processing {post.name!r}; there are {known}"
+    try:
+        method = POSTPROCESSINGS.find(post.name)
+    except KaryoscopeError as error:
+        yield ("postprocessing", "name"), str(error)
         return
-    method = POSTPROCESSINGS[post.name]
     try:
         method.validate(post.options)
     except KaryoscopeError as error:

@@ -9,6 +9,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import put_in_place
 
 
 def last_checkpoint(run: Path, resume: bool) -> Path:
@@ -75,4 +76,4 @@ class Checkpoints(Callback):
         partial = self._folder / f"{name}.partial"
         trainer.save_checkpoint(partial)
         if trainer.is_global_zero:
-            partial.replace(self._folder / name)
+            put_in_place(partial, self._folder / name)

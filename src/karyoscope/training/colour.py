@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
 
-# Optical density of haematoxylin, eosin and DAB: rows of Ruifrok & Johnston (2001).
-_HED_FROM_STAIN = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
+from karyoscope.core.staining import RUIFROK
+
+_HED_FROM_STAIN = torch.tensor(RUIFROK)
 _GREY = torch.tensor([0.299, 0.587, 0.114])
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import logging
 from collections import defaultdict
 from pathlib import Path
+
+from karyoscope.core.optional import installed
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def summarise_log(run: Path) -> None:
     """Join the logs of all starts, and draw them where there is something to draw with."""
     joined = read_log(run)
     write_log(joined, run / "log.csv")
-    if importlib.util.find_spec("matplotlib") is not None:
+    if installed("matplotlib"):
         plot_log(joined, run / "curves.png")
     else:
         _log.info("no picture of the log: matplotlib is not installed")

@@ -7,12 +7,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-import yaml
 from safetensors.torch import save
 
+from karyoscope.core.files import write_folder
 from karyoscope.core.taxonomy import Taxonomy
+from karyoscope.core.yaml import dump_yaml
 from karyoscope.inference.bundle import CARD, FORMAT, ONNX, README, WEIGHTS
-from karyoscope.inference.rewrite import write_files
 from karyoscope.training.data import SourceImages, images_of
 from karyoscope.training.graph import check_graph, with_half_weights, write_onnx
 from karyoscope.training.recipe import Recipe, load_recipe
@@ -63,8 +63,8 @@ def export_bundle(
     files = {ONNX: graph, WEIGHTS: weights, README: readme.encode()}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     card = _card(recipe, strides) | {"files": digests}
-    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
-    return write_files(out, files | {CARD: text.encode()})
+    text = dump_yaml(card)
+    return write_folder(out, files | {CARD: text.encode()})
 
 
 def _card(recipe: Recipe, strides: dict[str, int]) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.yaml import read_yaml
 
 _SHIPPED = resources.files("karyoscope") / "recipes" / "grids"
 
@@ -123,11 +123,7 @@ def load_grid(path: str | Path) -> Grid:
     if not file.is_file():
         raise KaryoscopeError(f"no grid {path}; there are {', '.join(shipped_grids())}, or a file")
     try:
-        return Grid.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise KaryoscopeError(
-            f"{file} is not valid YAML: {' '.join(str(error).split())}"
-        ) from error
+        return Grid.model_validate(read_yaml(file))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "grid"

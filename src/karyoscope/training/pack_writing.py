@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import writing
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.pack_fitting import Fitted, Loss, fit_images
 from karyoscope.training.pack_images import ToPack
@@ -105,18 +106,16 @@ def write_compressed(
     entries = [_entry(k, image, fitted) for k, image in enumerate(images)]
     whole = about | {"format": FORMAT, "bank": rest_of(bank), "images": entries}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as zipped:
-        zipped.writestr(ABOUT, json.dumps(whole), zipfile.ZIP_DEFLATED)
-        zipped.writestr(CLASSES, codes, zipfile.ZIP_DEFLATED)
-        for entry, image, data in zip(entries, images, pixels, strict=True):
-            zipped.writestr(entry["image"], data)
-            zipped.writestr(entry["labels"], image.labels)
-    size = partial.stat().st_size
-    if size > limit:
-        partial.unlink()
-        raise KaryoscopeError(f"{size / MIB:.1f} MiB do not fit into {limit / MIB:g}")
-    partial.replace(path)
+    with writing(path) as partial:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as zipped:
+            zipped.writestr(ABOUT, json.dumps(whole), zipfile.ZIP_DEFLATED)
+            zipped.writestr(CLASSES, codes, zipfile.ZIP_DEFLATED)
+            for entry, image, data in zip(entries, images, pixels, strict=True):
+                zipped.writestr(entry["image"], data)
+                zipped.writestr(entry["labels"], image.labels)
+        size = partial.stat().st_size
+        if size > limit:
+            raise KaryoscopeError(f"{size / MIB:.1f} MiB do not fit into {limit / MIB:g}")
     return _report(images, pixels, fitted, size, limit)
 
 

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import writing
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.training.bank import PixelBank, single_sets
 from karyoscope.training.pack_reading import open_pack
@@ -42,10 +43,9 @@ def write_packed(bank: PixelBank, recipe: Recipe, path: Path) -> None:
         "highest": str(bank.highest),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     tensors = {name: getattr(bank, name).contiguous() for name in _TENSORS}
-    save_file(tensors, partial, about)
-    partial.replace(path)
+    with writing(path) as partial:
+        save_file(tensors, partial, about)
 
 
 def about_recipe(recipe: Recipe) -> dict[str, str]:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.yaml import parse_yaml, read_yaml
 from karyoscope.training.check import Fault, Place, faults_of
 from karyoscope.training.schema import Recipe
 
@@ -38,16 +39,10 @@ def load_recipe(path: str | Path, changes: list[str] | None = None) -> Recipe:
     path = shipped if shipped.is_file() else Path(path)
     if not path.is_file():
         raise KaryoscopeError(f"recipe {path} does not exist")
-    text = path.read_text(encoding="utf-8")
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise KaryoscopeError(
-            f"{path} is not valid YAML: {' '.join(str(error).split())}"
-        ) from error
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise KaryoscopeError(f"{path} is not a recipe: it has no keys")
-    places = _Places(path, text)
+    places = _Places(path, path.read_text(encoding="utf-8"))
     for change in changes or []:
         places.changed.append((apply_change(data, change), change))
     _find_splits(data, path.parent)
@@ -152,9 +147,7 @@ def apply_change(data: dict[str, Any], change: str) -> Place:
     try:
         for part in parents:
             node = node.setdefault(part, {}) if isinstance(node, dict) else node[part]
-        node[last] = yaml.safe_load(value)
+        node[last] = parse_yaml(value, f"--set {change}: {value}")
     except (TypeError, IndexError, KeyError) as error:
         raise KaryoscopeError(f"--set {change}: the recipe has no {name}") from error
-    except yaml.YAMLError as error:
-        raise KaryoscopeError(f"--set {change}: {value} is not valid YAML") from error
     return place

@@ -10,16 +10,16 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-import yaml
 from lightning.pytorch.loggers import CSVLogger
 from safetensors.torch import save
 from torch.utils.data import DataLoader
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import write_folder
+from karyoscope.core.yaml import dump_yaml
 from karyoscope.inference.bundle import ONNX, README, WEIGHTS
 from karyoscope.inference.container import CARD, FORMAT
 from karyoscope.inference.restain_bundle import RestainCard
-from karyoscope.inference.rewrite import write_files
 from karyoscope.networks.restainnet import Restained
 from karyoscope.training.checkpoints import Checkpoints, last_checkpoint
 from karyoscope.training.curves import summarise_log
@@ -141,8 +141,8 @@ def export_restainer(module: RestainModule, target: Target, out: Path) -> Path:
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
     }
     checked = RestainCard.model_validate(card).model_dump(mode="json")
-    text = yaml.safe_dump(checked, sort_keys=False, allow_unicode=True)
-    return write_files(out, files | {CARD: text.encode()})
+    text = dump_yaml(checked)
+    return write_folder(out, files | {CARD: text.encode()})
 
 
 def _check_colours(graph: bytes, module: Restained) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.yaml import dump_yaml, parse_yaml, read_yaml
 
 
 class RestainSettings(BaseModel):
@@ -52,13 +52,13 @@ class RestainSettings(BaseModel):
             key, equals, value = change.partition("=")
             if not equals:
                 raise KaryoscopeError(f"--set {change!r} should read key=value")
-            values[key] = yaml.safe_load(value)
+            values[key] = parse_yaml(value, f"--set {change}: {value}")
         return cls._checked(values, "--set")
 
     @classmethod
     def read(cls, path: Path) -> RestainSettings:
         """Settings of an earlier run."""
-        return cls._checked(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+        return cls._checked(read_yaml(path), str(path))
 
     @classmethod
     def _checked(cls, values: dict[str, Any], source: str) -> RestainSettings:
@@ -71,4 +71,4 @@ class RestainSettings(BaseModel):
 
     def write(self, path: Path) -> None:
         """Write them as YAML."""
-        path.write_text(yaml.safe_dump(self.model_dump(), sort_keys=False), encoding="utf-8")
+        path.write_text(dump_yaml(self.model_dump()), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Literal
 
 import lightning as L
 import torch
-import yaml
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.strategies import DDPStrategy
@@ -18,7 +16,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.optional import installed
 from karyoscope.core.taxonomy import Taxonomy
+from karyoscope.core.yaml import dump_yaml
 from karyoscope.training.averaging import MovingAverage
 from karyoscope.training.bank import PixelBank
 from karyoscope.training.batches import TileBatches
@@ -114,9 +114,7 @@ def _prepare(recipe: Recipe, out: Path, resume: bool) -> None:
     """Check the folder of the run, and copy the recipe to it."""
     last_checkpoint(out, resume)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.yaml").write_text(
-        yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
-    )
+    (out / "recipe.yaml").write_text(dump_yaml(recipe.model_dump(mode="json")), encoding="utf-8")
 
 
 def _trainer(
@@ -157,7 +155,7 @@ def _loggers(out: Path, first_step: int, log_to: Log) -> list[Logger]:
     name = f"from-{first_step:07d}"
     loggers: list[Logger] = [CSVLogger(out, "log", name, flush_logs_every_n_steps=50)]
     if log_to == "tensorboard":
-        if importlib.util.find_spec("tensorboard") is None:
+        if not installed("tensorboard"):
             raise KaryoscopeError("tensorboard not installed: run `pip install tensorboard`")
         # Imported late: few have it.
         from lightning.pytorch.loggers import TensorBoardLogger

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset
-from karyoscope.datasets._files import read_table
 from karyoscope.datasets.conic import Conic
+from karyoscope.datasets.files import read_table
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, Predictions
 from karyoscope.evaluation.predictions.conic import ConicArray, ConicFiles
 from karyoscope.evaluation.predictions.geojson import GeoJsonFiles
@@ -18,9 +19,9 @@ from karyoscope.evaluation.predictions.parquet import ParquetFiles
 
 # In the order in which a folder is tried: what states its classes itself comes first, images of
 # any name last.
-FORMATS: dict[str, type[PredictionFiles] | type[ConicArray]] = {
-    form.name: form  # type: ignore[attr-defined]
-    for form in (
+FORMATS: Registry[type[PredictionFiles] | type[ConicArray]] = Registry.by_name(
+    "format",
+    (
         ParquetFiles,
         LabelImages,
         GeoJsonFiles,
@@ -28,8 +29,8 @@ FORMATS: dict[str, type[PredictionFiles] | type[ConicArray]] = {
         ConicArray,
         ConicFiles,
         PlainLabelImages,
-    )
-}
+    ),
+)
 
 __all__ = ["FORMATS", "Prediction", "PredictionFiles", "Predictions", "open_predictions"]
 
@@ -65,7 +66,7 @@ def open_predictions(
         raise KaryoscopeError(f"{root}: no such file or folder")
     if form is None:
         form = next((name for name, cls in FORMATS.items() if cls.recognises(root)), None)
-    if form not in FORMATS:
+    if form is None or form not in FORMATS:
         problem = "no predictions recognised" if form is None else f"no format {form!r}"
         raise KaryoscopeError(f"{root}: {problem}; there are {', '.join(FORMATS)}")
     meaning = taxonomy or truth.taxonomy

@@ -37,9 +37,7 @@ class Prediction:
     @classmethod
     def of_nuclei(cls, nuclei: Nuclei, width: int, height: int) -> Prediction:
         """Rasterise a table of nuclei on the grid of its image."""
-        nuclei = nuclei.renumber()
-        classes = np.concatenate([np.zeros(1, np.uint8), nuclei.class_id])
-        return cls(nuclei.label_image(width, height).astype(np.int32), classes)
+        return cls(*nuclei.labels_and_classes(width, height))
 
 
 class Predictions(ABC):

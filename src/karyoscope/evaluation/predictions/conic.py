@@ -10,8 +10,8 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
-from karyoscope.datasets._files import map_npy, read_table
-from karyoscope.datasets._labels import label_map
+from karyoscope.datasets.files import map_npy, read_table
+from karyoscope.datasets.labels import label_map
 from karyoscope.evaluation.predictions.base import (
     Prediction,
     PredictionFiles,

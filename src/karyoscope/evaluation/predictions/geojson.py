@@ -9,8 +9,8 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import Sample
-from karyoscope.datasets._polygons import paint
 from karyoscope.datasets.geojson import AREAS, feature_class, feature_geometry, read_features
+from karyoscope.datasets.polygons import paint
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, class_ids
 
 if TYPE_CHECKING:

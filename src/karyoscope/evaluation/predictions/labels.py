@@ -10,8 +10,8 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import Sample
-from karyoscope.datasets._files import read_table
-from karyoscope.datasets._labels import class_lookup, read_label_image
+from karyoscope.datasets.files import read_table
+from karyoscope.datasets.labels import class_lookup, read_label_image
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, class_ids
 
 

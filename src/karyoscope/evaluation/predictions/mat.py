@@ -8,8 +8,8 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import Sample
-from karyoscope.datasets._files import mat_keys, read_mat
-from karyoscope.datasets._labels import class_lookup, label_map, majority_class
+from karyoscope.datasets.files import mat_keys, read_mat
+from karyoscope.datasets.labels import class_lookup, label_map, majority_class
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, check_class_ids
 
 # Key of the classes -> key of the ids that they belong to.

@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import cannot_write, write_bytes
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.export.base import cannot_write
 from karyoscope.pipeline.tiling.report import BlockReport
 
 _HEADER, _FINISHED = "header.json", "finished"
@@ -162,12 +162,7 @@ class Journal:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write(self, name: str, data: bytes) -> None:
-        partial = self.folder / (name + _PARTIAL)
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.folder / name)
+        write_bytes(self.folder / name, data)
 
     def _cannot_write(self, error: OSError) -> KaryoscopeError:
         return KaryoscopeError(cannot_write(self.folder, error))

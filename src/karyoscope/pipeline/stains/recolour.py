@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.export.base import cannot_write, partial_name
+from karyoscope.core.files import writing
 from karyoscope.pipeline.stains.stain import Stain
 from karyoscope.slides import Slide, open_slide
 
@@ -67,17 +67,11 @@ def recolour_file(
         target = out / (slide.name + (".png" if slide.format in _PLAIN else ".tif"))
         if target.exists() and (not overwrite or target.resolve() == Path(path).resolve()):
             raise KaryoscopeError(f"{target} exists: give --overwrite or another --out")
-        partial = partial_name(target)
-        try:
+        write = _write_png if slide.format in _PLAIN else _write_tiff
+        with writing(target) as partial:
             out.mkdir(parents=True, exist_ok=True)
             recoloured = stain.over(slide, stain.mpp)
-            write = _write_png if slide.format in _PLAIN else _write_tiff
             write(partial, recoloured, stain.mpp, watch)
-            partial.replace(target)
-        except OSError as error:
-            raise KaryoscopeError(cannot_write(target, error)) from error
-        finally:
-            partial.unlink(missing_ok=True)
     return target
 
 

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.staining import natural_density
 from karyoscope.inference import Engine
 from karyoscope.inference.bundle import ONNX
 from karyoscope.inference.model import predict_padded
 from karyoscope.inference.restain_bundle import RGB, RestainBundle
-from karyoscope.stains import Normaliser, Recolour, optical_density, tissue_pixels
+from karyoscope.stains import Normaliser, Recolour, tissue_pixels
 from karyoscope.stains.deconvolution import rgb_of_density
 from karyoscope.stains.tissue import LEAST_PIXELS
 
@@ -35,7 +36,7 @@ def grey_density(pixels: np.ndarray) -> float | None:
     if len(tissue) < LEAST_PIXELS:
         return None
     grey = np.rint(tissue @ _LUMA).astype(np.uint8)
-    return float(optical_density(grey).mean(dtype=np.float64))
+    return float(natural_density(grey).mean(dtype=np.float64))
 
 
 class Restainer(Normaliser):
@@ -120,7 +121,7 @@ class Restain(Recolour):
         self._restainer, self.gain = restainer, gain
         window = restainer.bundle.card.input
         self.context, self.align = window.context, window.multiple_of
-        self._levels = rgb_of_density(gain * optical_density(_LEVELS))
+        self._levels = rgb_of_density(gain * natural_density(_LEVELS))
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         """Change an image; see :meth:`Recolour.__call__`."""

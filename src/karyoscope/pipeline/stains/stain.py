@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.scale import same_scale
 from karyoscope.pipeline.stains.restainer import Restainer
 from karyoscope.pipeline.stains.sampling import sample_pixels
 from karyoscope.pipeline.tiling.blocks import Box
 from karyoscope.slides import Slide, find_slides, open_slide
-from karyoscope.slides._scale import RecordedScale
-from karyoscope.slides.grid import SAME_SCALE
+from karyoscope.slides.scale import RecordedScale
 from karyoscope.stains import NORMALISERS, Normaliser, Recolour, build_normaliser
 
 
@@ -57,7 +57,7 @@ class Stain:
             If the normaliser works at another scale.
         """
         asked = slide.mpp if mpp is None else mpp
-        if self.mpp is not None and abs(asked / self.mpp - 1) > SAME_SCALE:
+        if self.mpp is not None and not same_scale(asked, self.mpp):
             raise KaryoscopeError(
                 f"stain {self.identity['name']!r} works at {self.mpp:g} µm/px, not at {asked:g};"
                 " train one at that scale"

@@ -8,7 +8,8 @@ below 6.2e-5, and no post-processing tells them from it.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from karyoscope.core.kernels import njit
 
 # Exponents are biased by 127 in single precision and by 15 in half.
 _REBIAS = np.uint32((127 - 15) << 23)
@@ -55,8 +56,8 @@ def to_single(halves: np.ndarray) -> np.ndarray:
     return out
 
 
-@njit(cache=True, nogil=True)
-def _to_half(bits, out):  # pragma: no cover - compiled
+@njit(nogil=True)
+def _to_half(bits: np.ndarray, out: np.ndarray) -> None:  # pragma: no cover - compiled
     for i in range(bits.size):
         value = bits[i]
         sign = (value >> np.uint32(16)) & np.uint32(0x8000)
@@ -68,8 +69,8 @@ def _to_half(bits, out):  # pragma: no cover - compiled
         out[i] = np.uint16(sign | rounded)
 
 
-@njit(cache=True, nogil=True)
-def _to_single(halves, out):  # pragma: no cover - compiled
+@njit(nogil=True)
+def _to_single(halves: np.ndarray, out: np.ndarray) -> None:  # pragma: no cover - compiled
     for i in range(halves.size):
         value = np.uint32(halves[i])
         sign = (value & np.uint32(0x8000)) << np.uint32(16)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from karyoscope.core.maps import map_length
 from karyoscope.inference import Maps
 from karyoscope.pipeline.tiling.blocks import Box, Window
 from karyoscope.pipeline.tiling.half_precision import to_half, to_single
@@ -44,7 +45,7 @@ class Mosaic:
 
     def _assemble(self, name: str, box: Box, windows: Sequence[Window]) -> np.ndarray:
         stride = self._strides[name]
-        rows, columns = -(-box.height // stride), -(-box.width // stride)
+        rows, columns = map_length(box.height, stride), map_length(box.width, stride)
         channels = self._cores[windows[0]][name].shape[2:]
         out = np.empty((rows, columns, *channels), np.float32)
         for window in windows:

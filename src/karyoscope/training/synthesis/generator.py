@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import write_folder
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.inference.rewrite import write_files
+from karyoscope.core.yaml import dump_yaml, read_yaml
 from karyoscope.networks.mask2image import Mask2Image, draw_noise
 from karyoscope.training.synthesis.layouts import make_layout
 
@@ -95,8 +95,8 @@ def save_generator(
         "network": options,
         "files": {_WEIGHTS: hashlib.sha256(weights).hexdigest()},
     }
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    return write_files(out, {_WEIGHTS: weights, _CARD: text.encode()})
+    text = dump_yaml(content)
+    return write_folder(out, {_WEIGHTS: weights, _CARD: text.encode()})
 
 
 def load_generator(path: Path) -> Generator:
@@ -114,7 +114,7 @@ def load_generator(path: Path) -> Generator:
             " checkpoint"
         )
     try:
-        card = yaml.safe_load((folder / _CARD).read_text(encoding="utf-8"))
+        card = read_yaml(folder / _CARD)
         weights = (folder / _WEIGHTS).read_bytes()
         if card["format"] != FORMAT:
             raise KaryoscopeError(f"{folder / _CARD}: format {card['format']!r}, not {FORMAT!r}")
@@ -123,7 +123,7 @@ def load_generator(path: Path) -> Generator:
         taxonomy = Taxonomy.from_dict(card["taxonomy"])
         network = Mask2Image(len(taxonomy), **card["network"])
         network.load_state_dict(load(weights))
-    except (OSError, yaml.YAMLError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise KaryoscopeError(f"{folder} is not a readable generator: {reason}") from error
     return Generator(network.eval(), card, taxonomy)

@@ -6,10 +6,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.yaml import read_yaml
 from karyoscope.training.recipe import apply_change
 from karyoscope.training.schema import DataSource
 
@@ -151,12 +151,7 @@ def _find_split(data: dict[str, Any], folder: Path) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise KaryoscopeError(
-            f"{path} is not valid YAML: {' '.join(str(error).split())}"
-        ) from error
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise KaryoscopeError(f"{path} is not a recipe: it has no keys")
     return data

@@ -9,13 +9,13 @@ from typing import Any
 
 import lightning as L
 import torch
-import yaml
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.yaml import dump_yaml
 from karyoscope.losses.adversarial import build_adversarial, feature_matching
 from karyoscope.losses.perceptual import perceptual
 from karyoscope.networks.mask2image import Discriminator, Mask2Image, draw_noise
@@ -208,7 +208,7 @@ def train_generator(
     for line in source.skipped:
         log.warning("%s", line)
     out.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    text = dump_yaml(recipe.model_dump(mode="json"))
     (out / "recipe.yaml").write_text(text, encoding="utf-8")
     L.seed_everything(settings.seed, verbose=False)
     bank = source.bank

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,23 +35,24 @@ def covered_pixels(
     -------
     rows, columns : ndarray of int64
     """
-    import shapely  # Late, so that a bare GPU machine validates without.
+    # Late, so that a bare GPU machine validates without.
+    import shapely
+
+    from karyoscope.core.raster import fill_polygon
 
     if geometry.is_empty:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     left, top, right, bottom = geometry.bounds
-    rows = np.arange(
-        max(0, int(np.ceil(top - origin))), min(shape[0], int(np.floor(bottom - origin)) + 1)
-    )
-    columns = np.arange(
-        max(0, int(np.ceil(left - origin))), min(shape[1], int(np.floor(right - origin)) + 1)
-    )
-    if not len(rows) or not len(columns):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    x, y = np.meshgrid(columns + origin, rows + origin)
-    shapely.prepare(geometry)
-    inside = shapely.intersects_xy(geometry, x, y)
-    return rows[np.nonzero(inside)[0]], columns[np.nonzero(inside)[1]]
+    rows = max(0, math.ceil(top - origin)), min(shape[0], math.floor(bottom - origin) + 1)
+    columns = max(0, math.ceil(left - origin)), min(shape[1], math.floor(right - origin) + 1)
+    size = max(0, columns[1] - columns[0]), max(0, rows[1] - rows[0])
+    rings = shapely.get_rings(shapely.get_parts(geometry))
+    vertices, ring = shapely.get_coordinates(rings, return_index=True)
+    offsets = np.searchsorted(ring, np.arange(len(rings) + 1))
+    # The centre of the first pixel is at 0.5 where pixels are filled.
+    inside = fill_polygon(vertices + (0.5 - origin), offsets, columns[0], rows[0], *size)
+    row, column = np.nonzero(inside)
+    return row + rows[0], column + columns[0]
 
 
 def paint(

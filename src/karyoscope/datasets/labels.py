@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.datasets._files import map_npy, read_mat, read_plain
+from karyoscope.datasets.files import map_npy, read_mat, read_plain
 
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".npy", ".mat")
 # A table of classes has one entry an id: beyond this an id is a packed colour, not a count.

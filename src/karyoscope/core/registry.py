@@ -1,0 +1,149 @@
+"""What there is by name, and how it is built: losses, networks, datasets, formats and the like."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from karyoscope.core.errors import KaryoscopeError
+
+Entry = TypeVar("Entry")
+_REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Registry(dict[str, Entry], Generic[Entry]):
+    """Entries by name: a dict that knows what its entries are called.
+
+    Parameters
+    ----------
+    what : str
+        What an entry is, for messages: "loss".
+    entries : mapping of str to entry
+        One line an entry.
+
+    Examples
+    --------
+    >>> numbers = Registry("number", {"two": 2, "three": 3})
+    >>> numbers.find("three")
+    3
+    >>> numbers.find("fou")
+    Traceback (most recent call last):
+        ...
+    karyoscope.core.errors.KaryoscopeError: no number 'fou'; there are three, two
+    """
+
+    def __init__(self, what: str, entries: Mapping[str, Entry] | None = None) -> None:
+        super().__init__(entries or {})
+        self.what = what
+
+    @classmethod
+    def by_name(cls, what: str, entries: Iterable[Entry]) -> Registry[Entry]:
+        """Registry of entries that have a ``name``, such as classes of writers."""
+        found = cls(what)
+        for entry in entries:
+            found.register(entry.name, entry)  # type: ignore[attr-defined]
+        return found
+
+    def register(self, name: str, entry: Entry) -> None:
+        """Add an entry.
+
+        Raises
+        ------
+        KaryoscopeError
+            If there is one of that name already.
+        """
+        if name in self:
+            raise KaryoscopeError(f"there is a {self.what} {name!r} already: choose another name")
+        self[name] = entry
+
+    def find(self, name: str) -> Entry:
+        """Entry of a name.
+
+        Raises
+        ------
+        KaryoscopeError
+            If there is none; lists those that there are, and names the nearest.
+        """
+        if name in self:
+            return self[name]
+        raise KaryoscopeError(f"no {self.what} {name!r}; there are {choices(name, self)}")
+
+    def takes(self, name: str, parameter: str) -> bool:
+        """Whether an entry, which is callable, has a parameter of that name."""
+        return parameter in (_parameters(self._callable(name)) or ())
+
+    def build(self, name: str, *arguments: Any, **options: Any) -> Any:
+        """Call an entry with arguments that were checked by its signature.
+
+        Parameters
+        ----------
+        name : str
+        *arguments, **options
+            Of the entry; the options come from the user.
+
+        Returns
+        -------
+        object
+            What the entry returns. Whatever the entry itself raises is passed on as it is: it is
+            no fault of the user's.
+
+        Raises
+        ------
+        KaryoscopeError
+            If there is no such entry, or it does not take an option or lacks one.
+        """
+        entry = self._callable(name)
+        known = _parameters(entry)
+        unknown = [option for option in options if known is not None and option not in known]
+        if known is not None and unknown:
+            free = known[len(arguments) :]
+            there = f"there are {choices(unknown[0], free)}" if free else "it takes none"
+            raise KaryoscopeError(f"{self.what} {name!r} has no option {unknown[0]!r}; {there}")
+        try:
+            inspect.signature(entry).bind(*arguments, **options)
+        except TypeError as error:
+            raise KaryoscopeError(f"{self.what} {name!r}: {error}") from error
+        return entry(*arguments, **options)
+
+    def _callable(self, name: str) -> Callable[..., Any]:
+        entry: Any = self.find(name)
+        return entry  # type: ignore[no-any-return]
+
+
+def _parameters(entry: Callable[..., Any]) -> list[str] | None:
+    """Names of all parameters of an entry; None where it takes any.
+
+    A class that hands ``**options`` on to the class above takes what that one takes.
+    """
+    if isinstance(entry, partial):
+        inner = _parameters(entry.func)
+        return inner if inner is None else inner[len(entry.args) :]
+    names: list[str] = []
+    owners = [c for c in getattr(entry, "__mro__", ()) if "__init__" in vars(c)]
+    for function in [owner.__init__ for owner in owners] or [entry]:
+        if function is object.__init__ or function.__module__.startswith("torch."):
+            # A module of torch says that it takes any argument, and takes none.
+            break
+        parameters = [*inspect.signature(function).parameters.values()][bool(owners) :]
+        names += [p.name for p in parameters if p.kind not in _REST and p.name not in names]
+        if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters):
+            break
+    else:
+        return None
+    return names
+
+
+def choices(name: str, known: Iterable[str]) -> str:
+    """Names that could have been meant, sorted, and the nearest where one is near.
+
+    Examples
+    --------
+    >>> choices("focl", ["focal", "dice"])
+    'dice, focal (do you mean focal?)'
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(str(name), names, 1)
+    return ", ".join(names) + (f" (do you mean {near[0]}?)" if near else "")

@@ -1,0 +1,116 @@
+"""YAML read and written: bounded in size, without aliases, wrong in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from karyoscope.core.errors import KaryoscopeError
+
+#: The largest file of ours has 4 KiB.
+LARGEST = 1 << 20
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses aliases, by which a few lines stand for gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.YAMLError(
+                f"alias *{event.anchor} in line {event.start_mark.line + 1}: write the value itself"
+            )
+        return super().compose_node(parent, index)
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Read a YAML file.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    dict, list, str, int, float, bool or None
+        Plain data; None of an empty file.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the file cannot be read, has more than 1 MiB, or is not plain YAML; the message names it.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise KaryoscopeError(f"{path} cannot be read: {error.strerror or error}") from error
+    return parse_yaml(data, str(path))
+
+
+def parse_yaml(text: str | bytes, source: str) -> Any:
+    """Turn YAML into plain data.
+
+    Parameters
+    ----------
+    text : str or bytes
+        Bytes are UTF-8.
+    source : str
+        Where it is from, for messages.
+
+    Returns
+    -------
+    dict, list, str, int, float, bool or None
+
+    Raises
+    ------
+    KaryoscopeError
+        If it has more than 1 MiB, or is not plain YAML.
+
+    Examples
+    --------
+    >>> parse_yaml("mpp: 0.5", "an example")
+    {'mpp': 0.5}
+    """
+    if len(text) > LARGEST:
+        raise KaryoscopeError(f"{source} is too large to be read as YAML: more than 1 MiB")
+    try:
+        whole = text if isinstance(text, str) else text.decode("utf-8-sig")
+        return yaml.load(whole, _Loader)
+    except RecursionError as error:
+        raise KaryoscopeError(f"{source} is not valid YAML: it is nested too deeply") from error
+    except Exception as error:  # values such as dates and tags raise many kinds
+        raise KaryoscopeError(f"{source} is not valid YAML: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem} in line {error.problem_mark.line + 1}"
+    return " ".join(str(error).split())
+
+
+class _Dumper(yaml.SafeDumper):
+    """A safe dumper that writes values that occur twice twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def dump_yaml(data: Any) -> str:
+    """Plain data as YAML that :func:`parse_yaml` reads: keys in their order, no aliases.
+
+    Examples
+    --------
+    >>> values = [1, 2]
+    >>> print(dump_yaml({"b": values, "a": values}), end="")
+    b:
+    - 1
+    - 2
+    a:
+    - 1
+    - 2
+    """
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return text
