@@ -13,7 +13,7 @@ from karyoscope.losses import build_loss  # noqa: E402
 from karyoscope.networks import build_network  # noqa: E402
 from karyoscope.networks.deployed import Deployed  # noqa: E402
 from karyoscope.postprocessing import POSTPROCESSINGS  # noqa: E402
-from karyoscope.targets import TARGETS, crop_targets, make_targets  # noqa: E402
+from karyoscope.targets import OF_THE_BATCH, TARGETS, crop_targets, make_targets  # noqa: E402
 from karyoscope.training.recipe import Recipe, load_recipe  # noqa: E402
 
 RECIPES = sorted(
@@ -57,6 +57,19 @@ def batch(size: int):
     return image.contiguous(), ids, classes
 
 
+def all_targets(needs: set[str], ids, classes) -> dict[str, torch.Tensor]:
+    """Targets of the labels, and those that a batch of two equal views would supply."""
+    targets = make_targets(needs - set(OF_THE_BATCH), ids, classes)
+    if "same_tissue" in needs:
+        targets["same_tissue"] = torch.arange(ids[0].numel()).view(1, *ids.shape[1:])
+    labels = {"soft_three_label": ("three_label", 3), "soft_types": ("types", 7)}
+    for name in needs & labels.keys():
+        label, n = labels[name]
+        one = make_targets([label], ids, classes)[label]
+        targets[name] = torch.nn.functional.one_hot(one, n).movedim(-1, 1).float()
+    return targets
+
+
 def test_the_five_papers_and_the_shipped_model_are_there():
     assert set(RECIPES) >= {"lizard", "hovernet", "qu", "smile", "bern", "mbzuai"}
 
@@ -80,7 +93,7 @@ class TestRecipe:
     def test_losses_read_what_the_network_says_and_targets_make(self, name):
         network, losses = parts(small(name))
         assert {o for loss in losses.values() for o in loss.reads} == set(network.outputs)
-        assert {t for loss in losses.values() for t in loss.needs} <= set(TARGETS)
+        assert {t for loss in losses.values() for t in loss.needs} <= {*TARGETS, *OF_THE_BATCH}
 
     def test_maps_are_those_that_the_post_processing_reads(self, name):
         recipe = small(name)
@@ -101,7 +114,7 @@ class TestRecipe:
         mean, std = (torch.tensor(v)[:, None, None] for v in (recipe.mean, recipe.std))
         image = (image - mean) / std
         needs = {t for loss in losses.values() for t in loss.needs}
-        targets = crop_targets(make_targets(needs, ids, classes), margin)
+        targets = crop_targets(all_targets(needs, ids, classes), margin)
         optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3)
         totals = []
         for _ in range(6):

@@ -119,7 +119,9 @@ def test_a_stretched_recipe_has_the_same_schedule(name):
 
 
 def test_a_decay_that_is_not_written_is_stretched_too():
-    recipe = load_recipe("lizard", ["optimiser.decay=null", "training.steps=4000"])
+    recipe = load_recipe(
+        "lizard", ["optimiser.schedule=flat", "optimiser.decay=null", "training.steps=4000"]
+    )
     assert stretched(recipe, 400).optimiser.decay == 200
 
 

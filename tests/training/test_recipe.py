@@ -140,7 +140,8 @@ def test_a_recipe_of_nothing_is_named(tmp_path):
 
 
 def test_rate_warms_up_stays_flat_and_falls_to_zero():
-    recipe = small("training.steps=100", "optimiser.warmup=10", "optimiser.decay=20")
+    flat = "optimiser.schedule=flat"
+    recipe = small(flat, "training.steps=100", "optimiser.warmup=10", "optimiser.decay=20")
     rates = [recipe.rate_at(step) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[10:80] == [1.0] * 70
@@ -149,8 +150,6 @@ def test_rate_warms_up_stays_flat_and_falls_to_zero():
 
 
 def test_a_recipe_without_the_new_keys_has_the_old_rates():
-    old = yaml.safe_load(SHIPPED.read_text())["optimiser"]
-    assert set(old) == {"lr", "encoder_lr", "warmup", "decay"}
     recipe = load_recipe("lizard", ["optimiser={}", "training.steps=3000"])
     assert recipe.optimiser.name == "adamw"
     assert recipe.rate_at(999) == 1.0
@@ -180,6 +179,7 @@ def test_rate_in_steps():
 
 def test_rate_in_phases():
     recipe = small(
+        "optimiser.schedule=flat",
         "training.steps=30",
         "optimiser.warmup=0",
         "optimiser.decay=null",
