@@ -3,7 +3,7 @@ r"""One prepared command for a lent GPU: check it, train, score, report, within 
     karyoscope data pack lizard-large --compress --out training.zip
     python scripts/gpu_job.py --packed training.zip --out OUT --check
     python scripts/gpu_job.py --packed training.zip --out OUT --train lizard-large=240 \
-        --train lizard=240
+        --train lizard-student=240
 
 The training set is in one file, so that no dataset and none of the analyst's packages need to be
 there. ``--check`` compares the device with the CPU, measures
@@ -42,7 +42,7 @@ from karyoscope.training.run import batches_of, train
 from karyoscope.training.schema import Recipe
 
 #: The shipped models, then the five systems.
-RECIPES = ("lizard", "lizard-large", "hovernet", "qu", "smile", "bern", "mbzuai")
+RECIPES = ("lizard", "lizard-large", "lizard-student", "hovernet", "qu", "smile", "bern", "mbzuai")
 
 log = logging.getLogger("gpu_job")
 
@@ -134,7 +134,7 @@ def _wait(device: str) -> None:
 def check(arguments: argparse.Namespace) -> dict[str, Any]:
     """Compare the device with the CPU, and time every recipe."""
     start = time.monotonic()
-    bank = read_packed(arguments.packed, changed("lizard", arguments))
+    bank = read_packed(arguments.packed, changed("lizard-large", arguments))
     log.info("read %d images in %.0f s", len(bank), time.monotonic() - start)
     small = _first_images(bank, 6)
     # A teacher that says nothing, so that the student's recipe runs without a trained one.
@@ -144,7 +144,7 @@ def check(arguments: argparse.Namespace) -> dict[str, Any]:
     for name in arguments.check_recipes:
         try:
             recipe = _without_pretrained(changed(name, arguments))
-            if arguments.device == "cuda" and name in ("lizard", "lizard-large"):
+            if arguments.device == "cuda" and name.startswith("lizard"):
                 found["difference"][name] = difference(recipe, small)
             found["pace"][name] = pace(recipe, small, arguments)
         except Exception as error:

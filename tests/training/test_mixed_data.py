@@ -237,7 +237,7 @@ def test_the_shipped_splits_hold_out_what_they_say(shared):
     ]
     changes = [f"data.{k}.path={shared / 'data' / name}" for k, name in enumerate(names)]
     changes.append(f"data.1.options.info={shared}/data/lizard/Lizard_Labels/info.csv")
-    sources = dict(zip(names, images_of(load_recipe("lizard", changes))[0], strict=True))
+    sources = dict(zip(names, images_of(load_recipe("lizard-large", changes))[0], strict=True))
     counts = [len(source.train) for source in sources.values()]
     assert counts == [83, 36, 21, 12, 25, 4]
     kumar = sources["kumar"]
