@@ -1,0 +1,103 @@
+"""Runs that end by the clock, averaged weights, weights to start from, a teacher in a recipe."""
+
+from functools import partial
+
+import pytest
+from tiny_recipe import write_recipe
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
+from karyoscope.networks import build_network  # noqa: E402
+from karyoscope.training import load_recipe, train  # noqa: E402
+from karyoscope.training.clock import TimeLimit  # noqa: E402
+from karyoscope.training.curves import read_log  # noqa: E402
+from karyoscope.training.weights import load_network, start_from, write_weights  # noqa: E402
+
+SMALL = {"name": "shared_unet", "encoder": "test_efficientnet", "channels": [8, 8, 8, 8]}
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    return partial(write_recipe, tmp_path / "data")
+
+
+def test_the_schedule_follows_the_time(monkeypatch):
+    clock, now = TimeLimit(10.0, 400), 100.0
+    monkeypatch.setattr("karyoscope.training.clock.time.monotonic", lambda: now)
+    assert clock.step == 0
+    clock.on_train_start(None, None)
+    now = 102.5
+    assert (clock.elapsed, clock.step) == (2.5, 100)
+    resumed = TimeLimit(10.0, 400)
+    resumed.load_state_dict(clock.state_dict())
+    resumed.on_train_start(None, None)
+    now = 105.0
+    assert resumed.step == 200
+    now = 200.0
+    assert resumed.step == 400
+
+
+def test_a_run_ends_by_the_clock_with_weights_and_scores(tiny, tmp_path):
+    recipe = load_recipe(tiny(training={"steps": 100_000, "ema": 0.9}))
+    last = train(recipe, tmp_path / "run", device="cpu", seconds=1.0)
+    steps = torch.load(last, weights_only=True)["global_step"]
+    assert 0 < steps < 100_000
+    assert any("val/pq" in row for row in read_log(tmp_path / "run").values())
+    # The weights alone are the averaged ones of the checkpoint, in half precision.
+    kept = load_network(recipe, tmp_path / "run" / "weights.safetensors").state_dict()
+    for name, value in load_network(recipe, last).state_dict().items():
+        torch.testing.assert_close(kept[name].float(), value.float(), rtol=1e-2, atol=1e-2)
+
+
+def test_the_average_moves_by_its_decay(tiny, tmp_path):
+    recipe = load_recipe(tiny(training={"steps": 3, "ema": 0.5}))
+    train(recipe, tmp_path / "run", device="cpu")
+    state = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
+    averaged, current = state["state_dict"], state["current_model_state"]
+    name = next(k for k, v in current.items() if v.ndim == 4)
+    assert not torch.equal(averaged[name], current[name])
+    # Between where the weights began and where they are: never beyond both.
+    assert (averaged[name] - current[name]).abs().max() < 0.1
+
+
+def test_weights_of_another_model_are_loaded_where_they_fit(tmp_path):
+    torch.manual_seed(0)
+    options = {k: v for k, v in SMALL.items() if k != "name"}
+    parent = build_network("shared_unet", 3, **options)
+    write_weights(parent, tmp_path / "parent.safetensors")
+    child = build_network("shared_unet", 5, **options, anti_aliased=True)
+    new = start_from(child, tmp_path / "parent.safetensors")
+    # Another number of classes; everything else fits, kernels one pixel larger included.
+    assert new == ["heads.types.1.bias", "heads.types.1.weight"]
+    stem = next(k for k in child.state_dict() if k.endswith("conv_stem.weight"))
+    mean = child.state_dict()[stem].sum((2, 3)), parent.state_dict()[stem].sum((2, 3))
+    torch.testing.assert_close(*mean, atol=1e-2, rtol=1e-2)
+
+
+def test_weights_of_nothing_alike_are_refused(tmp_path):
+    write_weights(torch.nn.Linear(3, 3), tmp_path / "linear.safetensors")
+    network = build_network("shared_unet", 3, **{k: v for k, v in SMALL.items() if k != "name"})
+    with pytest.raises(KaryoscopeError, match=r"no weight of .* fits"):
+        start_from(network, tmp_path / "linear.safetensors")
+    with pytest.raises(KaryoscopeError, match="do not exist"):
+        start_from(network, tmp_path / "nothing.safetensors")
+
+
+def test_a_student_learns_from_a_teacher_with_two_views(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("karyoscope.training.teacher.WINDOW", 160)
+    monkeypatch.setattr("karyoscope.training.teacher.CONTEXT", 16)
+    path = tiny(network=SMALL, losses=[{"name": "three_label"}, {"name": "prior_weighted_types"}])
+    train(load_recipe(path), tmp_path / "teacher", device="cpu")
+    losses = ["soft_three_label", "soft_types", "consistent_three_label", "consistent_types"]
+    listed = ", ".join(f"{{name: {name}}}" for name in losses)
+    weights = tmp_path / "teacher" / "weights.safetensors"
+    changes = [f"losses=[{listed}]", f"teacher={{recipe: {path}, weights: {weights}}}"]
+    train(load_recipe(path, changes), tmp_path / "student", device="cpu")
+    logged = {key for row in read_log(tmp_path / "student").values() for key in row}
+    assert {"val/pq"} <= logged
+    with pytest.raises(KaryoscopeError, match="the recipe has no teacher"):
+        load_recipe(path, changes[:1])
+    with pytest.raises(KaryoscopeError, match=r"training\.batch_size is odd"):
+        load_recipe(path, [*changes, "training.batch_size=3"])
