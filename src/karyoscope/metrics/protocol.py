@@ -107,7 +107,7 @@ def report_set(
 
     Examples
     --------
-    >>> from karyoscope.metrics.dice import DiceAccumulator
+    >>> from karyoscope.metrics.dice_scores import DiceAccumulator
     >>> names = report_set("dice", DiceAccumulator, "dice", second=("dice2", "D2"))
     >>> [(r.key, r.score.name, r.score.title) for r in names.values()]
     [('dice', 'dice', 'Dice'), ('dice2', 'second', 'D2')]

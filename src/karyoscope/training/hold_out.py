@@ -25,7 +25,7 @@ class HeldOut:
     def by_validation(self, dataset: Dataset, validation: Validation) -> list[Record]:
         """Hold out what the validation split does not train on; return the validation images."""
         split, parts = _parts(dataset, validation.split, validation.part)
-        if TRAIN in parts:
+        if TRAIN in parts and validation.part != TRAIN:
             held = set(parts) - {TRAIN} | {validation.part}
         else:
             held = {p for p in parts if p == validation.part or p.lower().startswith("test")}

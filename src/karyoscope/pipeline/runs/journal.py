@@ -162,7 +162,12 @@ class Journal:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _write(self, name: str, data: bytes) -> None:
-        write_bytes(self.folder / name, data)
+        try:
+            write_bytes(self.folder / name, data)
+        except KaryoscopeError as error:
+            # To the user the journal is one thing: its files are not named.
+            cause = error.__cause__
+            raise self._cannot_write(cause) if isinstance(cause, OSError) else error from cause
 
     def _cannot_write(self, error: OSError) -> KaryoscopeError:
         return KaryoscopeError(cannot_write(self.folder, error))
