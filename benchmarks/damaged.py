@@ -19,6 +19,8 @@ import tempfile
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -82,16 +84,24 @@ def read(path: Path) -> int:
     return 0
 
 
-def end_of_reading(path: Path) -> str:
-    """How a process that reads the slide ends."""
+def end_of_child(run: Callable[[], int], ends: Sequence[str]) -> str:
+    """How a process ends that exits with what ``run`` returns: one of ``ends``, or a signal.
+
+    Whatever is raised there is the third end. After a minute the process is stopped by SIGALRM.
+    """
     child = os.fork()
     if child == 0:
         signal.alarm(SECONDS)
-        os._exit(read(path))
+        end = 2
+        try:
+            end = run()
+        finally:
+            sys.stderr.flush()
+            os._exit(end)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return signal.Signals(os.WTERMSIG(status)).name
-    return ENDS[os.WEXITSTATUS(status)]
+    return ends[os.WEXITSTATUS(status)]
 
 
 def main() -> None:
@@ -110,7 +120,7 @@ def main() -> None:
                 file = chance.choice(files)
                 sound = file.read_bytes()
                 file.write_bytes(damaged(sound, chance))
-                ends[end_of_reading(path)] += 1
+                ends[end_of_child(partial(read, path), ENDS)] += 1
                 file.write_bytes(sound)
             print(f"{kind}: {dict(ends)}", flush=True)
     finally:

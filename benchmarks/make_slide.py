@@ -124,9 +124,9 @@ def make_slide(
         Share of the area that is tissue, 0 to 1.
     seed : int
     quality : int
-        Of JPEG, 1 to 100.
+        Quality of the JPEG tiles, 1 to 100.
     threads : int
-        That compress; 0 for all cores.
+        Threads that compress; 0 for all cores.
     """
     plan = plan_slide(edge, tissue, seed)
     description = DESCRIPTION.format(

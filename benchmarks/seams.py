@@ -28,7 +28,7 @@ class Seams:
     strips : int
         Strips on a border.
     nuclei : int
-        In them.
+        Number of nuclei in the strips.
     expected : float
         What the other strips of the same patches lead one to expect.
     z : float
@@ -53,7 +53,7 @@ def find_seams(x: np.ndarray, y: np.ndarray, plan: Plan, borders: Sequence[int])
     x, y : ndarray of float, shape (n,)
         Centroids, in pixels of the slide.
     plan : Plan
-        Of the slide.
+        How the slide was put together.
     borders : sequence of int
         Where blocks end, along both axes.
     """

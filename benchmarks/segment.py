@@ -2,18 +2,25 @@
 
     python benchmarks/segment.py                               # the shipped slide
     python benchmarks/segment.py --peer instanseg.pt           # and InstanSeg on the same pixels
-    python benchmarks/segment.py --slide other.svs --repeat 5
+    python benchmarks/segment.py --slide other.svs --repeat 9
+
+Each figure is printed with its median, least and most, and appended to ``benchmarks/history.csv``.
+In the same run, ``machine.py`` measures what the machine can do, and the share of it that the
+network reaches is printed beside: operations of its convolutions a second of processor time, by
+those of one convolution in eight bits.
 
 The peer is InstanSeg ``brightfield_nuclei`` 0.1.1 as TorchScript (Goldsborough et al. 2024),
-which needs torch; it outlines nuclei and does not classify them. Medians are printed: machines
-are noisy, trust the ratio.
+which needs torch; it outlines nuclei and does not classify them. Machines are noisy, and seconds
+of the clock mean little where others work beside: trust ratios and processor time (``cpu``).
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import datetime
 import json
-import resource
+import os
 import statistics
 import subprocess
 import sys
@@ -26,13 +33,22 @@ import numpy as np
 from karyoscope.inference import load_model
 from karyoscope.pipeline import SegmentOptions, segment_file
 from karyoscope.slides import open_slide
+from machine import cpu_seconds, operations_per_pixel, peaks
 
 ROOT = Path(__file__).parents[1]
 SLIDE = ROOT / "examples" / "CMU-1-Small-Region.svs"
+HISTORY = Path(__file__).with_name("history.csv")
+
+Spread = tuple[float, float, float]
+"""Median, least and most."""
 
 
-def measure_stages(slide: Path, repeat: int, workers: int) -> dict[str, float]:
-    """Busy seconds per Mpx of each stage, and of the whole, medians; a first run is not counted."""
+def spread(values: list[float]) -> Spread:
+    return statistics.median(values), min(values), max(values)
+
+
+def measure_stages(slide: Path, repeat: int, workers: int) -> dict[str, Spread]:
+    """Busy seconds per Mpx of each stage, and of the whole; a first run is not counted."""
     model = load_model(threads=workers)
     with open_slide(slide) as opened:
         grid = opened.grid(model.mpp)
@@ -40,14 +56,24 @@ def measure_stages(slide: Path, repeat: int, workers: int) -> dict[str, float]:
     rows = []
     for _ in range(repeat + 1):
         with tempfile.TemporaryDirectory() as out:
-            start = time.perf_counter()
+            start, busy = time.perf_counter(), time.process_time()
             summary = segment_file(slide, Path(out), model, options=SegmentOptions(overwrite=True))
-            wall = time.perf_counter() - start
-        rows.append(
-            {stage: s / mpx for stage, s in summary["seconds"].items()} | {"wall": wall / mpx}
-        )
-    return {name: statistics.median(row[name] for row in rows[1:]) for name in rows[0]} | {
-        "Mpx": mpx
+            taken = {"cpu": time.process_time() - busy, "wall": time.perf_counter() - start}
+        rows.append({stage: s / mpx for stage, s in (summary["seconds"] | taken).items()})
+    return {name: spread([row[name] for row in rows[1:]]) for name in rows[0]}
+
+
+def measure_network(repeat: int, best: float) -> dict[str, Spread]:
+    """Processor seconds per Mpx of the network on one thread, and its share of the best rate."""
+    model = load_model(threads=1)
+    window = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), np.uint8)
+    model.expect(*window.shape[:2], 1 + repeat + 1)
+    mpx = window.shape[0] * window.shape[1] / 1e6
+    seconds = [s / mpx for s in cpu_seconds(lambda: model.predict(window), repeat + 1)]
+    giga = operations_per_pixel(model.bundle.read_graph()) / 1e3
+    return {
+        "network cpu": spread(seconds),
+        "network, % of int8": spread([100 * giga / s / best for s in seconds]),
     }
 
 
@@ -56,17 +82,25 @@ def measure_process(slide: Path, workers: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "karyoscope", "segment", str(slide), "--out", out]
         start = time.perf_counter()
-        subprocess.run(
-            [*command, "--workers", str(workers)], check=True, capture_output=True, cwd=ROOT
-        )
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT}
+        process = subprocess.Popen([*command, "--workers", str(workers)], **quiet)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)} failed")
         wall = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    peak, busy = usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
     start = time.perf_counter()
     subprocess.run([sys.executable, "-m", "karyoscope", "models"], check=True, capture_output=True)
-    return {"process_s": wall, "peak_mb": peak, "models_s": time.perf_counter() - start}
+    return {
+        "process_s": wall,
+        "process_cpu_s": busy,
+        "peak_mb": peak,
+        "models_s": time.perf_counter() - start,
+    }
 
 
-def measure_peer(slide: Path, weights: Path, repeat: int) -> float:
+def measure_peer(slide: Path, weights: Path, repeat: int) -> Spread:
     """Seconds per Mpx of InstanSeg on the slide's central 1000 x 1000 px at 0.5 µm/px."""
     import torch
 
@@ -84,28 +118,58 @@ def measure_peer(slide: Path, weights: Path, repeat: int) -> float:
         with torch.no_grad():
             model(tensor)
         times.append(time.perf_counter() - start)
-    return statistics.median(times[1:])
+    return spread(times[1:])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--slide", type=Path, default=SLIDE)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--peer", type=Path, help="InstanSeg's TorchScript file")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    result = measure_stages(arguments.slide, arguments.repeat, arguments.workers)
-    result |= measure_process(arguments.slide, arguments.workers)
+    best = peaks(arguments.repeat)
+    result = measure_stages(arguments.slide, arguments.repeat, arguments.workers) | best
+    result |= measure_network(arguments.repeat, best["convolution int8, Gop/s"][0])
+    runs = [measure_process(arguments.slide, arguments.workers) for _ in range(arguments.repeat)]
+    result |= {name: spread([run[name] for run in runs]) for name in runs[0]}
     if arguments.peer:
-        result["peer_s_per_mpx"] = measure_peer(arguments.slide, arguments.peer, arguments.repeat)
-        result["times_faster"] = result["peer_s_per_mpx"] / result["wall"]
+        result["peer"] = measure_peer(arguments.slide, arguments.peer, arguments.repeat)
+        result["times_faster"] = (result["peer"][0] / result["wall"][0],) * 3
+    append_history(result)
     if arguments.json:
         print(json.dumps(result, indent=2))
         return
-    units = {"Mpx": "Mpx", "process_s": "s", "models_s": "s", "peak_mb": "MB", "times_faster": "x"}
-    for name, value in result.items():
-        print(f"{name:16} {value:8.3f} {units.get(name, 's/Mpx')}")
+    for name, (median, least, most) in result.items():
+        print(f"{name:26} {median:9.3f}  ({least:.3f} to {most:.3f})  {unit_of(name)}")
+
+
+def unit_of(name: str) -> str:
+    if "/s" in name or "%" in name:
+        return ""
+    units = {
+        "process_s": "s",
+        "process_cpu_s": "s",
+        "models_s": "s",
+        "peak_mb": "MB",
+        "times_faster": "x",
+    }
+    return units.get(name, "s/Mpx")
+
+
+def append_history(result: dict[str, Spread]) -> None:
+    """Append a line for each figure, with the day and the commit."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip()
+    new = not HISTORY.exists()
+    with HISTORY.open("a", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        if new:
+            rows.writerow(("date", "commit", "figure", "median", "least", "most", "unit"))
+        for name, values in result.items():
+            figures = [f"{value:.4g}" for value in values]
+            rows.writerow((datetime.date.today(), commit, name, *figures, unit_of(name)))
 
 
 if __name__ == "__main__":

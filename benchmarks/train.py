@@ -12,9 +12,9 @@ processor time is counted, so that other work on the machine matters little.
 One JSON object a line:
 
 ``tiles_per_s``
-    Of whole steps.
+    Tiles that whole steps train on in a second.
 ``network_alone``
-    Of the reference.
+    Tiles that the reference, the network without the rest, takes in a second.
 ``ratio``
     Time of a step / time of the reference.
 ``augmentation``, ``targets``, ``losses_and_optimiser``
@@ -34,12 +34,11 @@ from typing import Any
 
 import torch
 
-from karyoscope.training.batches import TileBatches
-from karyoscope.training.data import load_training_bank
-from karyoscope.training.grid import load_grid
+from karyoscope.training.ablation import load_grid
+from karyoscope.training.data import TileBatches
+from karyoscope.training.data.images import load_training_bank
 from karyoscope.training.module import NucleusModule
-from karyoscope.training.recipe import load_recipe
-from karyoscope.training.schema import Recipe
+from karyoscope.training.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).parents[1]
 SMALL = {row.name: row for row in load_grid("small").rows}

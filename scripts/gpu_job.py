@@ -20,6 +20,7 @@ scores); and ``report.md``.
 from __future__ import annotations
 
 import argparse
+import copy
 import dataclasses
 import json
 import logging
@@ -32,14 +33,12 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from karyoscope.training.bank import PixelBank
-from karyoscope.training.batches import TileBatches
 from karyoscope.training.curves import read_log
+from karyoscope.training.data import PixelBank, TileBatches
 from karyoscope.training.module import NucleusModule
 from karyoscope.training.packed import read_packed
-from karyoscope.training.recipe import load_recipe
+from karyoscope.training.recipe import Recipe, load_recipe
 from karyoscope.training.run import batches_of, train
-from karyoscope.training.schema import Recipe
 
 #: The shipped models, then the five systems.
 RECIPES = ("lizard", "lizard-large", "lizard-student", "hovernet", "qu", "smile", "bern", "mbzuai")
@@ -184,11 +183,12 @@ def difference(recipe: Recipe, bank: PixelBank) -> dict[str, float]:
     torch.manual_seed(0)
     module = NucleusModule(recipe, bank.n_classes).train()
     module.log = lambda *args, **options: None  # type: ignore[method-assign]
-    batch = batches_of(recipe, bank, module.needs).batch(0)
+    batch = batches_of(recipe, bank, module).batch(0)
     torch.backends.cudnn.allow_tf32 = False
     values: dict[str, tuple[float, torch.Tensor]] = {}
-    for device in ("cpu", "cuda"):
-        module.to(device).zero_grad()
+    # A step moves statistics that the next would read, so each device has a copy of its own.
+    modules = {device: copy.deepcopy(module).to(device) for device in ("cpu", "cuda")}
+    for device, module in modules.items():
         image, targets = batch
         here = image.to(device), {k: v.to(device) for k, v in targets.items()}
         loss = module.training_step(here, 0)
@@ -213,7 +213,7 @@ def pace(recipe: Recipe, bank: PixelBank, arguments: argparse.Namespace) -> dict
     module.log = lambda *args, **options: None  # type: ignore[method-assign]
     optimiser: Any = module.configure_optimizers()
     optimiser = optimiser["optimizer"]
-    batches: TileBatches = batches_of(recipe, bank, module.needs)
+    batches: TileBatches = batches_of(recipe, bank, module)
     bf16 = recipe.training.precision == "bf16"
 
     def closure(batch: Any) -> torch.Tensor:
@@ -257,7 +257,13 @@ def train_one(name: str, seconds: float, arguments: argparse.Namespace) -> dict[
     recipe = changed(name, arguments)
     run = arguments.runs / name
     log.info("training %s for %.0f s", name, seconds)
-    train(recipe, run, device=arguments.device, packed=arguments.packed, seconds=seconds)
+    train(
+        recipe,
+        run,
+        device=arguments.device,
+        packed=arguments.packed,
+        seconds=seconds,
+    )
     out: Path = arguments.out
     for source, target in (
         ("weights.safetensors", f"{name}.safetensors"),

@@ -1,10 +1,23 @@
-"""Fixtures that every room's tests may use."""
+"""Fixtures that the tests of every package may use."""
 
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
+
+# Helpers of tests lie beside them. pytest imports tests by path and puts no folder on sys.path, so
+# two test files may have one name; helpers, which are imported by name, may not.
+sys.path[:0] = [str(folder) for folder in (ROOT / "tests").iterdir() if folder.is_dir()]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from command_line import run as run  # noqa: E402
+
+# No test is timed: the first example of a law may have to compile a loop.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +42,9 @@ def tiny_bundle(tmp_path_factory) -> Path:
     from tiny_model import write_bundle
 
     return write_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(autouse=True)
+def _messages_of_the_command_line(monkeypatch):
+    """Messages are compared as the command line prints them; see tests/core/test_errors.py."""
+    monkeypatch.setattr("karyoscope.core.errors.spoken_to", "command line")

@@ -108,8 +108,10 @@ def test_public_names():
         "evaluate",
         "load_model",
         "open_slide",
+        "read",
         "score_pairs",
         "segment",
+        "use_plugin",
     ]
     for name in karyoscope.__all__:
         assert getattr(karyoscope, name) is not None
@@ -157,3 +159,40 @@ def test_no_package_imports_a_private_module_of_another():
                 if any(p.startswith("_") and not p.startswith("__") for p in parts[1:]):
                     found.append(f"{path.relative_to(package)}: {'.'.join(parts)}")
     assert not found
+
+
+def imports_by_module() -> dict[str, set[str]]:
+    """Modules that each module imports, in functions and for types too."""
+    source = ROOT / "src"
+    paths = {
+        ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in (source / "karyoscope").rglob("*.py")
+    }
+    found: dict[str, set[str]] = {}
+    for name, path in paths.items():
+        found[name] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module in paths:
+                parts = {f"{node.module}.{alias.name}" for alias in node.names}
+                found[name] |= (parts & paths.keys()) or {node.module}
+    return found
+
+
+def test_no_circle_of_imports_even_for_types():
+    left = imports_by_module()
+    assert len(left) > 400
+    while True:
+        needed = set().union(*(imported - {name} for name, imported in left.items()))
+        ends = {n for n, imported in left.items() if not (imported - {n}) & left.keys()}
+        ends |= left.keys() - needed
+        if not ends:
+            break
+        left = {name: imported for name, imported in left.items() if name not in ends}
+    assert sorted(left) == []
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "benchmarks", "scripts"])
+def test_no_file_is_longer_than_350_lines(folder):
+    lengths = {p: p.read_text(encoding="utf-8").count("\n") for p in (ROOT / folder).rglob("*.py")}
+    assert lengths
+    assert [str(path) for path, lines in lengths.items() if lines > 350] == []

@@ -7,7 +7,7 @@ costs next to nothing.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PUBLIC = {
     "KaryoscopeError": "karyoscope.core.errors",
@@ -16,8 +16,10 @@ _PUBLIC = {
     "evaluate": "karyoscope.evaluation",
     "load_model": "karyoscope.inference",
     "open_slide": "karyoscope.slides",
+    "read": "karyoscope.formats.reading",
     "score_pairs": "karyoscope.metrics",
     "segment": "karyoscope.pipeline",
+    "use_plugin": "karyoscope.core.plugins",
 }
 
 __all__ = ["__version__", *_PUBLIC]
@@ -25,8 +27,10 @@ __all__ = ["__version__", *_PUBLIC]
 if TYPE_CHECKING:
     from karyoscope.core.errors import KaryoscopeError
     from karyoscope.core.nuclei import Nuclei
+    from karyoscope.core.plugins import use_plugin
     from karyoscope.core.taxonomy import Taxonomy
     from karyoscope.evaluation import evaluate
+    from karyoscope.formats.reading import read
     from karyoscope.inference import load_model
     from karyoscope.metrics import score_pairs
     from karyoscope.pipeline import segment

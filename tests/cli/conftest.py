@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,43 +10,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from karyoscope.cli import main
+from command_line import Result, Run
+from karyoscope.inference import shipped_models
 
 ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class Result:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        """Lines of stderr."""
-        return self.err.splitlines()
-
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(monkeypatch, capfd) -> Run:
-    """``run("segment", path, ...)`` calls the command line."""
-
-    def call(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["karyoscope", *map(str, arguments)])
-        capfd.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return Result(code, *capfd.readouterr())
-
-    return call
+PAGE = ROOT / "docs" / "bad_input.md"
 
 
 @pytest.fixture
@@ -78,3 +44,47 @@ def picture(tissue, tmp_path) -> Path:
     path = tmp_path / "tissue.png"
     Image.fromarray(tissue).save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def page():
+    """The lines that were quoted, by section; compared with, or written to, the page."""
+    quoted: dict[str, list[tuple[str, str]]] = {}
+    yield quoted
+    if os.environ.get("KARYOSCOPE_WRITE_DOCS"):
+        parts = [PAGE.read_text(encoding="utf-8").split("\n\n## ")[0]]
+        for section, lines in quoted.items():
+            parts += [f"## {section}"]
+            parts += [f"{title}:\n\n```text\n{line}\n```" for title, line in lines]
+        PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def quote_line(page, tmp_path, tiny_bundle):
+    """Compare a line with the page."""
+
+    def check(line: str, section: str, title: str) -> str:
+        line = line.replace(f"{tmp_path}/", "").replace(f"{tiny_bundle.parent}/", "")
+        line = line.replace(f"one of {', '.join(shipped_models()) or 'none'}", "one of lizard")
+        assert line.startswith("karyoscope: ")
+        assert len(line) < 250
+        page.setdefault(section, []).append((title, line))
+        if not os.environ.get("KARYOSCOPE_WRITE_DOCS"):
+            assert f"```text\n{line}\n```" in PAGE.read_text(encoding="utf-8")
+        return line
+
+    return check
+
+
+@pytest.fixture
+def quote(quote_line):
+    """Compare the one line of a failed run with the page."""
+
+    def check(result, section: str, title: str) -> str:
+        assert result.code == 1
+        assert result.out == ""
+        line, *rest = result.lines
+        assert rest in ([], ["karyoscope: 1 of 1 inputs failed or are incomplete"])
+        return quote_line(line, section, title)
+
+    return check

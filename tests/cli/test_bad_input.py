@@ -2,66 +2,23 @@
 
 To write the page anew after a message has changed:
 
-    KARYOSCOPE_WRITE_DOCS=1 pytest tests/cli/test_bad_input.py
+    KARYOSCOPE_WRITE_DOCS=1 pytest tests/cli/test_bad_input.py tests/cli/test_bad_runs.py
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-import subprocess
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
-import yaml
+from bad_files import FILES, assert_nothing_written, tiff_at_72_dpi
 from PIL import Image
-
-from karyoscope.core.errors import KaryoscopeError
-from karyoscope.inference import shipped_models
 
 PAGE = Path(__file__).parents[2] / "docs" / "bad_input.md"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "CMU-1-Small-Region.svs"
 
-
-def cut(path: Path, source: Path, share: float) -> None:
-    data = source.read_bytes()
-    path.write_bytes(data[: int(len(data) * share)])
-
-
-def tiff_at_72_dpi(path: Path) -> None:
-    picture = np.full((64, 64, 3), 200, np.uint8)
-    tifffile.imwrite(path, picture, resolution=(72, 72), resolutionunit="INCH", tile=(32, 32))
-
-
-def cut_png(path: Path) -> None:
-    whole = path.with_name("whole.png")
-    Image.effect_noise((90, 90), 60).convert("RGB").save(whole)
-    cut(path, whole, 0.6)
-
-
-FILES = {
-    "missing.svs": lambda path: None,
-    "empty.svs": lambda path: path.write_bytes(b""),
-    "truncated.svs": lambda path: cut(path, EXAMPLE, 0.7),
-    "truncated.png": cut_png,
-    "notes.txt": lambda path: path.write_text("blood and water\n"),
-    "download.svs": lambda path: path.write_text("<!DOCTYPE html><html>404</html>"),
-    "slides.zip": lambda path: path.write_bytes(b"PK\x03\x04" + bytes(60)),
-    "random.tif": lambda path: path.write_bytes(bytes(range(256))),
-    "header.tif": lambda path: path.write_bytes(b"II*\0\x08\0\0\0"),
-    "lonely.mrxs": lambda path: Image.new("RGB", (20, 20)).save(path, format="JPEG"),
-    "empty_folder": lambda path: path.mkdir(),
-    "bilevel.png": lambda path: Image.new("1", (9, 9)).save(path),
-    "float.tif": lambda path: Image.new("F", (9, 9)).save(path),
-    "five_channels.npy": lambda path: np.save(path, np.zeros((9, 9, 5), np.uint8)),
-    "channels_first.npy": lambda path: np.save(path, np.zeros((3, 9, 9), np.uint8)),
-    "no_pixels.npy": lambda path: np.save(path, np.zeros((0, 9, 3), np.uint8)),
-    "counts.npy": lambda path: np.save(path, np.zeros((9, 9, 3), np.int64)),
-    "dark_16_bit.png": lambda path: Image.fromarray(np.full((9, 9), 900, np.uint16)).save(path),
-}
 
 SCALES = {
     "no scale": ("tissue.png", []),
@@ -71,65 +28,6 @@ SCALES = {
     "--mpp 20": ("tissue.png", ["--mpp", "20"]),
     "--mpp nan": ("tissue.png", ["--mpp", "nan"]),
 }
-
-
-@pytest.fixture(scope="module")
-def page():
-    """The lines that were quoted, by section; compared with, or written to, the page."""
-    quoted: dict[str, list[tuple[str, str]]] = {}
-    yield quoted
-    if os.environ.get("KARYOSCOPE_WRITE_DOCS"):
-        parts = [HEAD]
-        for section, lines in quoted.items():
-            parts += [f"## {section}"]
-            parts += [f"{title}:\n\n```text\n{line}\n```" for title, line in lines]
-        PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-
-
-HEAD = """# Bad input, and the line it prints
-
-Whatever is wrong with an input, `karyoscope segment` prints one line on stderr that says what is
-wrong with what and what to do, leaves no half-written file under a final name, and exits with 1.
-In a batch the other inputs go on. Wrong usage (an option that makes no sense) stops at once with 2,
-an interruption (Ctrl-C) with 130.
-
-Each line below was printed by the test of that case in `tests/cli/test_bad_input.py`, which fails
-when this page no longer says the same."""
-
-
-@pytest.fixture
-def quote_line(page, tmp_path, tiny_bundle):
-    """Compare a line with the page."""
-
-    def check(line: str, section: str, title: str) -> str:
-        line = line.replace(f"{tmp_path}/", "").replace(f"{tiny_bundle.parent}/", "")
-        line = line.replace(f"one of {', '.join(shipped_models()) or 'none'}", "one of lizard")
-        assert line.startswith("karyoscope: ")
-        assert len(line) < 250
-        page.setdefault(section, []).append((title, line))
-        if not os.environ.get("KARYOSCOPE_WRITE_DOCS"):
-            assert f"```text\n{line}\n```" in PAGE.read_text(encoding="utf-8")
-        return line
-
-    return check
-
-
-@pytest.fixture
-def quote(quote_line):
-    """Compare the one line of a failed run with the page."""
-
-    def check(result, section: str, title: str) -> str:
-        assert result.code == 1
-        assert result.out == ""
-        line, *rest = result.lines
-        assert rest in ([], ["karyoscope: 1 of 1 inputs failed or are incomplete"])
-        return quote_line(line, section, title)
-
-    return check
-
-
-def assert_nothing_written(folder: Path) -> None:
-    assert not folder.exists() or list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -168,336 +66,128 @@ def test_regions_and_outlines(segment, quote, picture, tmp_path):
     assert_nothing_written(tmp_path / "out")
 
 
-def test_out_cannot_be_a_folder(segment, quote, picture, tmp_path):
-    (tmp_path / "file").write_text("")
-    for title, out in (("a file", "file"), ("below a file", "file/below")):
-        line = quote(segment(picture, "--mpp", 0.5, "--out", tmp_path / out), "Output", title)
-        assert "choose another folder with --out" in line
-    assert (tmp_path / "file").read_text() == ""
-
-
-def test_out_is_not_writable(segment, quote, picture, tmp_path):
-    out = tmp_path / "locked"
-    out.mkdir()
-    out.chmod(0o555)
-    try:
-        (out / "probe").touch()
-    except OSError:
-        result = segment(picture, "--mpp", 0.5, "--out", out)
-        assert result.code == 1
-        assert "Permission denied; choose another folder with --out" in result.lines[0]
-        assert_nothing_written(out)
-    else:
-        pytest.skip("this user may write everywhere")
-    finally:
-        out.chmod(0o755)
-
-
-def test_out_is_full(segment, quote, picture, tmp_path, monkeypatch):
-    """The disk fills up while a format is completed, after others were."""
-
-    def full(writer) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr("karyoscope.export.overlay.OverlayWriter._finish", full)
-    line = quote(segment(picture, "--mpp", 0.5), "Output", "the disk is full")
-    assert "No space left on device; free space or choose another folder" in line
+def test_outlines_that_lie_beside_the_slide(segment, quote, picture, tmp_path):
+    drawn = tmp_path / "drawn.geojson"
+    drawn.write_text(json.dumps(box(500, 0, 600, 90)))
+    for option in ("--tissue", "--roi"):
+        result = segment(picture, "--mpp", 0.5, option, drawn)
+        line = quote(result, "Regions", f"{option} outside")
+        assert f"{option} drawn.geojson lies outside the slide" in line
+    drawn.write_bytes(b"[" * 100_000)
+    result = segment(picture, "--mpp", 0.5, "--tissue", drawn)
+    quote(result, "Regions", "nested too deeply")
     assert_nothing_written(tmp_path / "out")
 
 
-@pytest.mark.parametrize("kilobytes", [4, 40, 200])
-def test_a_small_disk(segment, tissue, tmp_path, kilobytes):
-    """The same with a real file system, full at the start, in the middle and near the end."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("may not mount a small disk here")
-    try:
-        np.save(tmp_path / "large.npy", np.tile(tissue, (3, 3, 1)))
-        result = segment(tmp_path / "large.npy", "--mpp", 0.5, "--out", disk / "out")
-        assert result.code == 1
-        assert "No space left on device" in result.lines[0]
-        assert_nothing_written(disk / "out")
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+def test_annotations(segment, quote, picture, tmp_path):
+    drawn = tmp_path / "drawn.geojson"
+    given = picture, "--mpp", 0.5, "--annotations"
+    drawn.write_text(json.dumps(box(500, 0, 600, 90)))
+    quote(segment(*given, drawn), "Regions", "annotations of another slide")
+    drawn.write_text("{")
+    quote(segment(*given, drawn), "Regions", "annotations that are no GeoJSON")
+    (tmp_path / "drawn").mkdir()
+    line = quote(segment(*given, tmp_path / "drawn"), "Regions", "a folder without annotations")
+    assert "--annotations drawn holds no GeoJSON file" in line
+    assert_nothing_written(tmp_path / "out")
 
 
-def test_output_exists(segment, quote, picture, tmp_path):
-    assert segment(picture, "--mpp", 0.5, "--format", "csv").code == 0
-    before = {p: p.read_bytes() for p in (tmp_path / "out").iterdir()}
-    line = quote(segment(picture, "--mpp", 0.5), "Output", "it exists")
-    assert "use --overwrite" in line
-    assert {p: p.read_bytes() for p in (tmp_path / "out").iterdir()} == before
-
-
-def spoil_card(bundle: Path, **changes) -> None:
-    card = yaml.safe_load((bundle / "model.yaml").read_text())
-    (bundle / "model.yaml").write_text(yaml.safe_dump(card | changes))
-
-
-def zip_with_evil(bundle: Path) -> None:
-    import zipfile
-
-    with zipfile.ZipFile(bundle.with_suffix(".zip"), "w") as archive:
-        archive.write(bundle / "model.yaml", "model.yaml")
-        archive.writestr("../evil", b"gotcha")
-    shutil.rmtree(bundle)
-    bundle.with_suffix(".zip").rename(bundle)
-
-
-BUNDLES = {
-    "missing": shutil.rmtree,
-    "no bundle": lambda b: (shutil.rmtree(b), b.write_bytes(b"\x80\x02")),
-    "no card": lambda b: (b / "model.yaml").unlink(),
-    "a damaged card": lambda b: (b / "model.yaml").write_bytes(b"format: {"),
-    "an incomplete card": lambda b: (b / "model.yaml").write_bytes(b"format: 1"),
-    "another version": lambda b: spoil_card(b, format=2),
-    "no network": lambda b: (b / "model.onnx").unlink(),
-    "a changed network": lambda b: (b / "model.onnx").write_bytes(b"other"),
-    "a network that is none": lambda b: (
-        (b / "model.onnx").write_bytes(b"other"),
-        spoil_card(b, files={}),
-    ),
-    "a file outside": lambda b: spoil_card(b, files={"../evil": "00"}),
-    "a zip that leaves its folder": zip_with_evil,
-    "a map that the network lacks": lambda b: spoil_card(b, maps={"inside": 1, "hv": 1}),
-    "a stride that is wrong": lambda b: spoil_card(b, maps={"inside": 1, "boundary": 1, "tp": 4}),
-    "a map that the post-processing needs": lambda b: spoil_card(b, maps={"inside": 1}),
-    "an unknown post-processing": lambda b: spoil_card(b, postprocessing={"name": "magic"}),
-    "a wrong parameter": lambda b: spoil_card(
-        b, postprocessing={"name": "three_label", "params": {"seed": 7}}
-    ),
+ROWS = {
+    "a slide that is not there": "lost.svs,,,",
+    "a scale that is none": "tissue.png,much,,",
+    "annotations that are not there": "tissue.png,0.5,lost.geojson,",
+    "a region that is none": "tissue.png,0.5,,1 2 3",
 }
 
 
-@pytest.mark.parametrize("title", BUNDLES)
-def test_damaged_models(segment, quote, picture, tmp_path, tiny_bundle, title):
-    bundle = shutil.copytree(tiny_bundle, tmp_path / "mine")
-    BUNDLES[title](bundle)
-    quote(segment(picture, "--mpp", 0.5, "--model", bundle), "Models", title)
+@pytest.mark.parametrize("title", ROWS)
+def test_rows_of_sample_sheets(segment, quote, picture, tmp_path, title):
+    sheet = tmp_path / "samples.csv"
+    sheet.write_text(f"path,mpp,annotations,roi\n{ROWS[title]}\n")
+    line = quote(segment(sheet), "Sample sheets", title)
+    assert "samples.csv, row 2" in line
     assert_nothing_written(tmp_path / "out")
 
 
-def test_a_gpu_that_is_not_there(segment, quote, picture, monkeypatch):
-    monkeypatch.setattr("karyoscope.inference.devices._nvidia_driver", lambda: False)
-    quote(segment(picture, "--mpp", 0.5, "--device", "cuda"), "Models", "no GPU")
-
-
-def test_an_engine_that_fails(segment, quote, picture, tmp_path, monkeypatch):
-    from karyoscope.core.errors import KaryoscopeError
-
-    def fail(engine, images):
-        raise KaryoscopeError("OpenVINO failed on 416 x 320 pixels: out of memory")
-
-    monkeypatch.setattr("karyoscope.inference.openvino_engine.OpenVinoEngine.run", fail)
-    line = quote(segment(picture, "--mpp", 0.5), "Models", "the engine fails")
-    assert "tissue.png, 0,0,400,300 at 0.5 µm/px: OpenVINO failed" in line
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [("no column of that name", "slide,mpp\na,1\n"), ("no rows", "path\n")],
+)
+def test_sample_sheets(segment, quote, tmp_path, title, text):
+    sheet = tmp_path / "samples.csv"
+    sheet.write_text(text)
+    quote(segment(sheet), "Sample sheets", title)
     assert_nothing_written(tmp_path / "out")
 
 
-def test_in_a_batch_the_others_go_on(segment, quote_line, picture, tmp_path):
-    shutil.copy(picture, tmp_path / "second.png")
-    FILES["truncated.svs"](tmp_path / "truncated.svs")
-    FILES["empty.svs"](tmp_path / "empty.svs")
-    inputs = [picture, tmp_path / "empty.svs", tmp_path / "missing.svs"]
-    inputs += [tmp_path / "truncated.svs", tmp_path / "second.png"]
-    result = segment(*inputs, "--mpp", 0.5, "--format", "csv")
-    assert result.code == 1
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        f"{stem}.{kind}" for stem in ("tissue", "second") for kind in ("csv", "summary.json")
-    } | {"cohort.csv", "cohort.html"}
-    reported = [line for line in result.lines if line.startswith("karyoscope: ")]
-    assert len(reported) == 4
-    quote_line(reported[-1], "Several slides", "three of five are bad")
-    assert reported[-1] == "karyoscope: 3 of 5 inputs failed or are incomplete"
-    for name in ("empty.svs", "missing.svs", "truncated.svs"):
-        assert sum(name in line for line in reported) == 1
+def box(left, top, right, bottom) -> dict:
+    ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+    return {"type": "Polygon", "coordinates": [ring]}
 
 
-@pytest.mark.parametrize("other", ["elsewhere/tissue.png", "tissue.ome.tif"])
-def test_two_slides_of_one_name(segment, quote_line, picture, tissue, tmp_path, other):
-    second = tmp_path / other
-    second.parent.mkdir(exist_ok=True)
-    if second.suffix == ".png":
-        shutil.copy(picture, second)
-    else:
-        tifffile.imwrite(second, tissue, photometric="rgb")
-    result = segment(picture, second, "--mpp", 0.5, "--format", "csv", "--overwrite")
-    assert result.code == 1
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "tissue.csv",
-        "tissue.summary.json",
-        "cohort.csv",
-        "cohort.html",
-    }
-    (line,) = [line for line in result.lines if "its results would have the names of" in line]
-    assert str(picture) in line
-    assert str(second) in line
-    quote_line(line, "Several slides", f"tissue.png and {other}")
-
-
-def test_a_damaged_tile(segment, quote_line, tissue, tmp_path):
-    path = tmp_path / "slide.tif"
-    large = np.tile(tissue, (3, 3, 1))
-    tifffile.imwrite(path, large, tile=(128, 128), compression="jpeg", photometric="rgb")
-    with tifffile.TiffFile(path) as tif:
-        first = tif.pages[0].dataoffsets[33]
-    with path.open("r+b") as file:
-        file.seek(first)
-        file.write(bytes(200))
-    result = segment(path, "--mpp", 0.5, "--format", "csv")
-    assert result.code == 1
-    assert (tmp_path / "out" / "slide.csv").exists()
-    reported = [line for line in result.lines if line.startswith("karyoscope: ")]
-    line = quote_line(reported[0], "Damaged slides", "one tile; the results are written")
-    assert "slide.tif: no nuclei in 1 region that cannot be read (x,y,w,h 256,256," in line
-    assert reported[1] == "karyoscope: 1 of 1 inputs failed or are incomplete"
-    assert "slide.tif: 0.27 mm² analysed" in result.out
-
-
-def test_a_drive_that_fails(segment, quote, picture, tmp_path, monkeypatch):
-    def fail(slide, *_):
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr("karyoscope.slides.raster.RasterSlide._open", fail)
-    line = quote(segment(picture, "--mpp", 0.5), "Damaged slides", "the drive fails")
-    assert line == "karyoscope: tissue.png: Input/output error"
+def test_a_scene_that_is_not_there(segment, quote, picture, tmp_path):
+    result = segment(picture, "--mpp", 0.5, "--scene", "2")
+    quote(result, "Regions", "no such scene")
     assert_nothing_written(tmp_path / "out")
 
 
-def test_a_defect_of_ours_costs_one_slide(segment, picture, tmp_path, monkeypatch):
-    shutil.copy(picture, tmp_path / "bad.png")
-    from karyoscope.pipeline import batch
-
-    right = batch.execute
-
-    def wrong(run, *rest):
-        if run.name == "bad":
-            raise IndexError("off by one")
-        return right(run, *rest)
-
-    monkeypatch.setattr(batch, "execute", wrong)
-    result = segment(tmp_path / "bad.png", picture, "--mpp", 0.5, "--format", "csv")
-    assert result.code == 1
-    assert "IndexError: off by one" in result.err
-    assert "bad.png: this should not happen, please report the lines above" in result.err
-    assert (tmp_path / "out" / "tissue.csv").exists()
+def two_scenes(path: Path, rgb: np.ndarray) -> None:
+    with tifffile.TiffWriter(path) as file:
+        for image in (rgb[:200, :150], rgb):
+            file.write(image, photometric="rgb", metadata=None)
 
 
-def test_an_interruption(segment, quote_line, picture, tmp_path, monkeypatch):
-    shutil.copy(picture, tmp_path / "later.png")
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("karyoscope.pipeline.stream.postprocess", interrupt)
-    result = segment(picture, tmp_path / "later.png", "--mpp", 0.5)
-    assert result.code == 130
-    assert result.out == ""
-    (line,) = result.lines
-    assert "interrupted at" in quote_line(line, "Interruptions", "Ctrl-C")
-    assert_nothing_written(tmp_path / "out")
+def turned(path: Path, rgb: np.ndarray) -> None:
+    tifffile.imwrite(path, rgb, photometric="rgb", extratags=[(274, 3, 1, 6, True)])
 
 
-def large_slide(path: Path, tissue: np.ndarray) -> Path:
-    """A slide of several blocks, which therefore has a journal."""
-    tifffile.imwrite(path, np.tile(tissue, (6, 1, 1)), tile=(256, 256), compression="zlib")
-    return path
+def fourth(path: Path, rgb: np.ndarray, kind: str = "unspecified") -> None:
+    rgba = np.dstack([rgb, np.zeros(rgb.shape[:2], np.uint8)])
+    rgba[: len(rgb) // 5, :, 3] = 255
+    tifffile.imwrite(path, rgba, photometric="rgb", extrasamples=[kind])
 
 
-@pytest.mark.slow
-def test_going_on(segment, quote_line, tissue, tmp_path, monkeypatch):
-    """A full disk amid the blocks; then other settings; then the same again."""
-    slide = large_slide(tmp_path / "large.tif", tissue)
-    options = [slide, "--mpp", 0.5, "--format", "csv"]
-    calls, sync = [], os.fsync
+def fourteen_bits(path: Path, rgb: np.ndarray) -> None:
+    tifffile.imwrite(path, rgb.astype(np.uint16) * 64, photometric="rgb")
 
-    def full(number):
-        calls.append(number)
-        # The header and a block are written: each file and its folder are synchronised.
-        if len(calls) > 4:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        sync(number)
 
-    monkeypatch.setattr("karyoscope.core.files.os.fsync", full)
-    result = segment(*options)
-    assert result.code == 1
-    section = "Interruptions"
-    quote_line(result.lines[0], section, "the disk is full amid the work")
-    quote_line(result.lines[1], section, "after any failure amid the work")
-    assert names(tmp_path / "out") == {".large.journal"}
-    monkeypatch.setattr("karyoscope.core.files.os.fsync", sync)
-    result = segment(*options, "--tta", 2)
+WORDS = {
+    "two_images.tif": two_scenes,
+    "turned.tif": turned,
+    "fourteen_bits.tif": fourteen_bits,
+    "selection.tif": fourth,
+    "transparent.tif": lambda path, rgb: fourth(path, rgb, "unassalpha"),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_what_is_read_with_a_word(segment, quote_line, picture, tmp_path, name):
+    """The result is written; the line says what was done with what the file leaves open."""
+    WORDS[name](tmp_path / name, np.asarray(Image.open(picture).convert("RGB")))
+    result = segment(tmp_path / name, "--mpp", 0.5, "--format", "csv")
     assert result.code == 0
-    quote_line(result.lines[0], section, "the next command has other settings")
-    result = segment(*options, "--tta", 2)
+    line = next(line for line in result.lines if line.startswith(f"karyoscope: {tmp_path / name}"))
+    quote_line(line, "Warnings about images that are read", name.replace("_", " "))
+    stem = name.removesuffix(".tif")
+    summary = json.loads((tmp_path / "out" / f"{stem}.summary.json").read_text())
+    assert summary["white_point"] == (16383 if name == "fourteen_bits.tif" else 255)
+
+
+def test_an_outline_partly_beside_the_slide(segment, quote_line, picture, tmp_path):
+    drawn = tmp_path / "drawn.geojson"
+    drawn.write_text(json.dumps(box(300, 0, 500, 90)))
+    result = segment(picture, "--mpp", 0.5, "--format", "csv", "--tissue", drawn)
     assert result.code == 0
-    quote_line(result.lines[0], section, "the same command when all is done")
+    line = next(line for line in result.lines if "lies outside" in line)
+    quote_line(line, "Warnings about images that are read", "an outline partly beside the slide")
 
 
-@pytest.mark.slow
-def test_a_model_that_fails_at_one_place(segment, quote_line, tissue, tmp_path, monkeypatch):
-    slide = large_slide(tmp_path / "large.tif", tissue)
-    from karyoscope.inference import Model
-
-    predict, failing = Model.predict, []
-
-    def fails_at_one_place(model, rgb):
-        if not failing or rgb.tobytes() in failing:
-            failing.append(rgb.tobytes())
-            raise KaryoscopeError("out of memory")
-        return predict(model, rgb)
-
-    monkeypatch.setattr(Model, "predict", fails_at_one_place)
-    result = segment(slide, "--mpp", 0.5, "--format", "csv")
-    assert result.code == 1
-    section = "Damaged slides"
-    quote_line(result.lines[0], section, "the model fails at one place; the results are written")
-    again = segment(slide, "--mpp", 0.5, "--format", "csv")
-    assert again.code == 1
-    quote_line(again.lines[0], section, "the same command again")
-    monkeypatch.setattr(Model, "predict", predict)
-    assert segment(slide, "--mpp", 0.5, "--format", "csv", "--retry-failed").code == 0
-    assert names(tmp_path / "out") == {"large.csv", "large.summary.json"}
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-USAGE = [
-    ["--tta", "3"],
-    ["--tta", "many"],
-    ["--device", "tpu"],
-    ["--format", "csv,docx"],
-    ["--workers", "-1"],
-    ["--mpp", "half"],
-    ["--roi", "1,2,3"],
-    ["--roi", "0,0,0,5"],
-    ["--roi", "a,b,c,d"],
-    ["--sharpen"],
-]
-
-
-@pytest.mark.parametrize("options", USAGE, ids=" ".join)
-def test_wrong_usage(segment, picture, tmp_path, options):
-    result = segment(picture, *options)
-    assert result.code == 2
-    assert result.out == ""
-    assert options[0] in result.err
-    assert not (tmp_path / "out").exists()
-
-
-def test_usage_without_arguments(run, tmp_path):
-    assert run("segment").code == 2
-    assert run("segment", "a.svs").code == 2
-    assert run("segmnt", "a.svs").code == 2
-    assert run("segment", "a.svs", "--out").code == 2
-
-
-def test_outlines_of_one_slide_for_several(segment, picture, tmp_path):
-    shutil.copy(picture, tmp_path / "other.png")
-    result = segment(picture, tmp_path / "other.png", "--tissue", tmp_path / "drawn.geojson")
-    assert result.code == 2
-    assert "drawn on one slide; 2 are given" in " ".join(result.err.split())
+def test_a_scene_names_its_outputs(segment, picture, tmp_path):
+    two_scenes(tmp_path / "a.tif", np.asarray(Image.open(picture).convert("RGB")))
+    result = segment(tmp_path / "a.tif", "--mpp", 0.5, "--format", "csv", "--scene", "1")
+    assert result.code == 0
+    assert not any("holds" in line for line in result.lines)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"a.scene-1.csv", "a.scene-1.summary.json"}
+    summary = json.loads((tmp_path / "out" / "a.scene-1.summary.json").read_text())
+    assert (summary["scene"], summary["size"]) == ("1", [150, 200])

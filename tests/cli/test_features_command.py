@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from karyoscope.export import read_parquet
 from karyoscope.features import GROUPS, Feature, FeatureGroup, feature_columns
+from karyoscope.formats import read_parquet
 
 
 def names(folder) -> set[str]:
@@ -81,7 +81,7 @@ def test_wrong_usage_is_named(run, segment, picture):
     assert segment(picture, "--radius", "-3").code == 2
     wrong = run("features", picture, "--features", "colour")
     assert wrong.code == 2
-    assert "shape, stain, neighbours" in " ".join(wrong.err.split())
+    assert "shape, stain" in " ".join(wrong.err.split())
     missing = run("features", picture.with_name("none.parquet"))
     assert missing.code == 1
     assert missing.lines == [f"karyoscope: no file {picture.with_name('none.parquet')}"]
@@ -106,6 +106,17 @@ def test_several_slides_give_a_cohort(batch, run, segment, tissue, tmp_path):
         rows = list(csv.DictReader(file))
     assert [r["status"] for r in rows] == ["ok", "ok", "failed"]
     assert "c.png" in rows[2]["error"]
+    again = run("cohort", out)
+    assert again.code == 1
+    assert again.lines == [
+        "karyoscope: b: its results are those of a, to the last digit; one may be a copy of the"
+        " other",
+        "karyoscope: 1 of 3 slides failed or are incomplete",
+    ]
+    assert "c.png" in again.out
+    listed = run("cohort", out, "--json")
+    assert listed.code == 1
+    assert [r["status"] for r in json.loads(listed.out)] == ["ok", "ok", "failed"]
     Image.fromarray(tissue).save(tmp_path / "slides" / "c.png")
     assert segment(tmp_path / "slides" / "c.png", "--mpp", 0.5, "--format", "report").code == 0
     result = run("cohort", out, "--json")
@@ -114,6 +125,18 @@ def test_several_slides_give_a_cohort(batch, run, segment, tissue, tmp_path):
     assert shown.code == 0
     assert str(out / "cohort.html") in "".join(shown.out.split())
     assert (out / "cohort.html").read_text().count("<a href") == 3
+
+
+def test_a_cohort_that_cannot_be_written_ends_in_code_1(segment, tissue, tmp_path):
+    folder = tmp_path / "slides"
+    folder.mkdir()
+    (tmp_path / "out" / "cohort.csv").mkdir(parents=True)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(tissue).save(folder / name)
+    result = segment(folder, "--mpp", 0.5, "--format", "csv")
+    assert result.code == 1
+    assert any("cohort.csv" in line for line in result.lines)
+    assert {"a.csv", "b.csv"} < names(tmp_path / "out")
 
 
 def test_one_slide_gives_no_cohort(segment, picture, run, tmp_path):

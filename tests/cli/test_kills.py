@@ -53,10 +53,14 @@ def test_killed_three_times(example_slide, tiny_bundle, tmp_path):
     kept = blocks(out)
     assert kept >= 2
     assert not [path for path in out.iterdir() if not path.name.startswith(".")]
-    labels = out / f".{example_slide.stem}.labels.tif.partial"
+
+    def labels_begun():
+        names = out.glob(f".{example_slide.stem}.labels.tif.*.partial")
+        return any(path.stat().st_size > 10_000 for path in names if path.is_file())
+
     kill_when(
         start(example_slide, out, tiny_bundle),
-        lambda: labels.exists() and labels.stat().st_size > 10_000,
+        labels_begun,
     )
     last = start(example_slide, out, tiny_bundle)
     _, reported = last.communicate()

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -118,3 +119,12 @@ def test_it_is_compared(run, folders):
     # All nuclei: more is declared better. Of a class: fewer.
     assert lines["excess of nuclei"].split()[-1] == "A"
     assert lines["lymphocyte surplus"].split()[-1] == "B"
+
+
+def test_it_may_have_no_scores_of_classes(run, folders, monkeypatch):
+    monkeypatch.setitem(PROTOCOLS, "surplus", replace(PROTOCOLS["surplus"], classes={}))
+    for name in ("one", "two"):
+        assert "excess of nuclei" in evaluated(run, folders, name)
+    files = [folders / f"{name} scored" / "evaluation.json" for name in ("one", "two")]
+    assert "lymphocyte surplus" not in run("compare", *files).out
+    assert "classes" not in json.loads(run("compare", *files, "--json").out)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from karyoscope.export import read_parquet
+from karyoscope.formats import read_parquet
 from karyoscope.pipeline import LocalExecutor
 from tiny_model import assert_same_nuclei
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from karyoscope.export import read_parquet
+from karyoscope.formats import read_parquet
 from karyoscope.inference import shipped_models
 from karyoscope.pipeline import FORMATS
 
@@ -20,7 +20,7 @@ DEFAULT = {
     ".geojson",
     ".labels.csv",
     ".labels.tif",
-    ".overlay.png",
+    ".overlay.jpg",
     ".parquet",
     ".summary.json",
 }
@@ -36,12 +36,18 @@ def test_one_slide(segment, picture, tmp_path):
     assert names(tmp_path / "out") == {"tissue" + suffix for suffix in DEFAULT}
     summary = json.loads((tmp_path / "out" / "tissue.summary.json").read_text())
     assert summary["nuclei"] > 20
-    assert "tissue.png: 0.0299 mm² analysed" in result.out
+    assert "tissue.png: 0.0295 mm² of tissue in 0.0299 mm² analysed" in result.out
     for row in summary["classes"]:
         assert f"{row['name']}" in result.out
         assert f" {row['count']} " in result.out
-    assert len(result.lines) == 1
-    assert result.lines[0].startswith(f"tissue.png: {summary['nuclei']} nuclei in ")
+    found, written = result.lines
+    assert found.startswith(f"tissue.png: {summary['nuclei']} nuclei in ")
+    assert found.endswith(f" s on {summary['run']['engine']}")
+    folder, _, files = written.partition(": ")
+    assert folder.strip() == str(tmp_path / "out")
+    assert {"tissue" + name.removeprefix("tissue") for name in files.split(", ")} == {
+        "tissue" + suffix for suffix in DEFAULT
+    }
 
 
 def test_json_is_all_there_is_on_stdout(segment, picture, tmp_path):
@@ -78,12 +84,12 @@ def test_results_in_the_folder_of_the_slides_are_not_slides(segment, picture, tm
     again = ["--mpp", 0.5, "--out", tmp_path, "--format", ",".join(FORMATS)]
     assert segment(tmp_path, *again).code == 0
     before = names(tmp_path)
-    assert {"tissue.overlay.png", "tissue.labels.tif"} <= before
+    assert {"tissue.overlay.jpg", "tissue.labels.tif"} <= before
     result = segment(tmp_path, *again, "--overwrite")
     assert result.code == 0
     assert names(tmp_path) == before
     # Who names one gets it.
-    named = segment(tmp_path / "tissue.overlay.png", *again[:2], "--out", tmp_path / "other")
+    named = segment(tmp_path / "tissue.overlay.jpg", *again[:2], "--out", tmp_path / "other")
     assert named.code == 0
 
 
@@ -128,9 +134,11 @@ def test_warnings_are_one_line(segment, example_slide, tmp_path):
     result = segment(example_slide, "--mpp", 0.25, "--format", "csv", *roi)
     assert result.code == 0
     assert result.lines[0] == (
-        f"karyoscope: {example_slide} states 0.499 µm/px, but 0.25 is given; 0.25 is used"
+        f"karyoscope: {example_slide} states 0.499 µm/px, which is used; --mpp 0.25 is for files"
+        " that state none, --override-mpp is for all"
     )
-    assert len(result.lines) == 2
+    # Then what was found, and the files.
+    assert len(result.lines) == 3
 
 
 def test_overwrite(segment, picture, tmp_path):
@@ -207,7 +215,8 @@ def test_an_interrupted_run_leaves_no_result(tmp_path, tiny_bundle, example_slid
     assert process.returncode == 130
     assert printed == ""
     assert reported == (
-        f"karyoscope: interrupted at {example_slide}; the same command again goes on from there\n"
+        f"karyoscope: interrupted at {example_slide}; run the same command again to continue from"
+        " there\n"
     )
     assert names(out) <= {".CMU-1-Small-Region.journal"}
 

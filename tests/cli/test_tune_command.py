@@ -1,6 +1,7 @@
 """``karyoscope tune``: both sets of parameters, the check across halves, and usage."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 import tifffile
 
 import karyoscope
+from karyoscope.core.lock import locked_output
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Record, Sample, open_dataset
 from karyoscope.datasets.folder import write_folder
+from karyoscope.datasets.split import Split, write_split
 from karyoscope.evaluation import ModelPredictions, composition, evaluate_predictions
 from karyoscope.inference import find_bundle, load_model
 from tiny_model import CARD, write_bundle
@@ -66,6 +69,14 @@ def test_tuning_one_set_leaves_the_other(tune, tmp_path):
     assert card.counting is not None
 
 
+def test_two_at_once_into_one_bundle(tune, tmp_path):
+    with locked_output(tmp_path / "tuned"):
+        result = tune("--out", tmp_path / "tuned", "--score", "r2")
+    assert result.code == 1
+    assert "is writing these results" in result.lines[-1]
+    assert not (tmp_path / "tuned").exists()
+
+
 def test_the_check_across_halves(tune, tmp_path):
     result = tune("--cross-check", "--score", "pq")
     assert result.code == 0, result.err
@@ -88,6 +99,114 @@ def test_usage(tune, arguments, words):
     result = tune(*arguments)
     assert result.code in (1, 2)
     assert words in " ".join(result.err.replace("│", " ").split())
+
+
+def test_class_weights_alone_by_the_images_of_one_part(run, truth, tiny_bundle, tmp_path):
+    split = tmp_path / "split.json"
+    parts = {"train": ["i0", "i1"], "validation": ["i2", "i3"]}
+    write_split(Split(parts, {"train": 0.5, "validation": 0.5}, 0, {}), split)
+    usual = ("--truth", truth, "--split", split, "--device", "cpu", "--workers", 1)
+    out = ("--rounds", 1, "--only", "class_weights", "--out", tmp_path / "tuned")
+    found = {}
+    for part in ("train", "validation"):
+        result = run("tune", tiny_bundle, *usual, "--part", part, *out)
+        assert result.code == 0, result.err
+        found[part] = json.loads(result.out)["mean"]
+        params = find_bundle(tmp_path / "tuned").card.postprocessing.params
+        now = CARD["postprocessing"]["params"]
+        assert {**params, "class_weights": 0} == {**now, "class_weights": 0}
+    assert found["train"]["before"] != found["validation"]["before"]
+
+
+def test_the_card_has_scores_with_intervals_before_and_after(run, tune, truth, tmp_path):
+    assert tune("--out", tmp_path / "tuned", "--score", "mean,r2").code == 0
+    scores = find_bundle(tmp_path / "tuned").card.scores
+    before, after = (scores[f"set, {when} tuning"] for when in ("before", "after"))
+    for entry in (before, after):
+        assert (entry["images"], entry["sources"]) == (4, 2)
+        for name in ("pq", "mpq_plus", "r2"):
+            found = entry[name]
+            assert found["low"] <= found["score"] <= found["high"], name
+    assert after["pq"]["score"] > before["pq"]["score"]
+    assert after["tuned_on"] == "these images"
+    scored = run(
+        "evaluate", "--model", tmp_path / "tuned", "--truth", truth, "--patches", 0,
+        "--device", "cpu", "--workers", 1, "--into-card", "--json",
+    )  # fmt: skip
+    assert scored.code == 0, scored.err
+    data, bundle = json.loads(scored.out), find_bundle(tmp_path / "tuned")
+    entry = bundle.card.scores["set"]
+    assert entry["pq"]["score"] == pytest.approx(data["pq"], abs=1e-4)
+    assert entry["pq"]["score"] == after["pq"]["score"]
+    # A further search names what was measured before it.
+    assert run(
+        "tune", tmp_path / "tuned", "--truth", truth, "--device", "cpu", "--workers", 1,
+        "--rounds", 1, "--only", "seed", "--out", tmp_path / "again",
+    ).code == 0  # fmt: skip
+    later = find_bundle(tmp_path / "again").card.scores
+    assert later["set, before it was tuned"] == entry
+    assert "set" not in later
+
+
+def test_a_page_that_was_made_of_the_card_follows_it(tune, truth, tmp_path):
+    from karyoscope.evaluation.card_scores import rewritten
+    from karyoscope.inference.readme import readme_of
+    from karyoscope.inference.rewrite import rewrite_bundle
+
+    tiny = find_bundle(write_bundle(tmp_path / "tiny"))
+    mine = find_bundle(rewrite_bundle(tiny, tmp_path / "mine", {}, "By hand.\n"))
+    made = find_bundle(rewrite_bundle(mine, tmp_path / "made", {}, readme_of(mine.card)))
+    entry = {"images": 2, "pq": {"score": 0.5, "low": 0.4, "high": 0.6}}
+    for bundle in (mine, made):
+        page = bundle.read("README.md").decode()
+        rewritten(bundle, bundle.path, {"scores": {"there": entry}})
+        now = find_bundle(bundle.path).read("README.md").decode()
+        if bundle is made:
+            assert "| there | 2 | 0.500 [0.400, 0.600] |" in now
+        else:
+            assert now == page, "a page that a person wrote stays"
+
+
+def test_scores_go_into_the_card_of_a_folder_alone(run, truth):
+    usual = ("--truth", truth, "--device", "cpu", "--workers", 1, "--into-card")
+    result = run("evaluate", truth, *usual)
+    assert result.code == 2
+    result = run("evaluate", "--model", "lizard", *usual)
+    assert result.code == 1
+    assert "scores are written to the folder of a bundle" in result.err
+
+
+def test_a_part_without_a_split_is_not_passed_over(run, tune, truth):
+    assert "--part train is a part of --split" in tune("--cross-check", "--part", "train").err
+    result = run("evaluate", "--model", "lizard", "--truth", truth, "--part", "test")
+    assert (result.code, "--part test is a part of --split" in result.err) == (2, True)
+
+
+def test_images_without_the_classes_of_the_model_tune_outlines(run, truth, tiny_bundle, tmp_path):
+    for table in (truth / "labels").glob("*.csv"):
+        (tmp_path / "plain" / "labels").mkdir(parents=True, exist_ok=True)
+        shutil.copy(table.with_suffix(".png"), tmp_path / "plain" / "labels")
+    shutil.copytree(truth / "images", tmp_path / "plain" / "images")
+    usual = ("--truth", tmp_path / "plain", "--mpp", 0.5, "--device", "cpu", "--workers", 1)
+    out = ("--rounds", 1, "--out", tmp_path / "tuned")
+    result = run("tune", tiny_bundle, *usual, *out)
+    assert result.code == 1
+    assert "or tune outlines alone with --score pq" in result.err
+    result = run("tune", tiny_bundle, *usual, *out, "--score", "pq")
+    assert result.code == 0, result.err
+    assert "outlines alone are tuned by" in result.err
+    found = json.loads(result.out)["pq"]
+    assert found["after"] > found["before"]
+    assert "class_weights" not in found["params"]
+
+
+def test_a_parameter_to_search_that_is_misspelt(tune, tmp_path):
+    result = tune("--only", "class_weigths", "--out", tmp_path / "tuned")
+    assert result.code == 1
+    assert result.err.count("\n") == 1
+    assert "no 'class_weigths' to tune" in result.err
+    assert "do you mean class_weights?" in result.err
+    assert not (tmp_path / "tuned").exists()
 
 
 def test_a_stain_given_by_hand_or_held_by_the_bundle(run, truth, tiny_bundle, tmp_path):

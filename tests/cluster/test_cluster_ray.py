@@ -11,7 +11,7 @@ import pytest
 
 from karyoscope.cluster import Cluster
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.export import read_parquet
+from karyoscope.formats import read_parquet
 from karyoscope.pipeline import (
     Layout,
     LocalExecutor,

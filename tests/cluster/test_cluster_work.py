@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from karyoscope.cluster.regions import LARGEST, SMALLEST, divide
 from karyoscope.cluster.work import Job, ModelSource, run_region, try_model
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.remarks import listening, warn
 from karyoscope.pipeline import Layout, area_of, load_stain, prepare_model, run_blocks
 from karyoscope.slides import open_slide
 from tiny_model import assert_same_nuclei
@@ -63,6 +66,25 @@ def test_a_region_is_what_the_blocks_are_here(job, source, tiny_bundle):
     assert len(all_here) > 100
     assert_same_nuclei(all_there, all_here)
     assert set(there.seconds) >= {"reading", "inference", "postprocessing"}
+
+
+def test_warnings_of_a_machine_come_back_each_once(job, source, monkeypatch):
+    def warning(*arguments, **options):
+        for _ in range(2):
+            warn("said by us")
+            warnings.warn("said by a library", stacklevel=2)
+        return run_blocks(*arguments, **options)
+
+    monkeypatch.setattr(work, "run_blocks", warning)
+    there = run_region("a", pickle.dumps(job), source, version(), [0])
+    assert there.warnings == ["said by us", "said by a library"]
+    assert len(there.blocks) == 1
+    heard = []
+    cluster = Cluster("nowhere")
+    cluster._ray = SimpleNamespace(wait=lambda asked, timeout: (asked, []), get=lambda asked: there)
+    with listening(heard.append):
+        assert cluster._result("task") is there
+    assert heard == there.warnings
 
 
 def test_the_slide_stays_open_between_regions(job, source):

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.files import put_in_place, write_folder, write_text, writing
+from karyoscope.core.files import put_in_place, read_text, write_folder, write_text, writing
 
 KILLED = """
 import os, signal, sys
@@ -69,7 +69,9 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
 
 def test_what_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(KaryoscopeError, match=r"^cannot write .*file/a: .*--out$"):
+    with pytest.raises(
+        KaryoscopeError, match=r"^cannot write .*file/a: .*; choose another folder$"
+    ):
         write_text(tmp_path / "file" / "a", "")
 
 
@@ -81,3 +83,17 @@ def test_what_is_renamed_has_been_synchronised(tmp_path, monkeypatch):
     (tmp_path / "a").touch()
     put_in_place(tmp_path / "a", tmp_path / "b")
     assert order == ["sync", "rename"]
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe\x00", b"\x81"])
+def test_text_that_is_none_is_one_line(tmp_path, data):
+    (tmp_path / "card.md").write_bytes(data)
+    with pytest.raises(KaryoscopeError, match=r"card\.md is not a readable text file"):
+        read_text(tmp_path / "card.md")
+    with pytest.raises(KaryoscopeError, match="cannot be read"):
+        read_text(tmp_path / "none.md")
+
+
+def test_text_is_read_without_its_byte_order_mark(tmp_path):
+    (tmp_path / "names.txt").write_bytes("\ufeffa\nµ\n".encode())
+    assert read_text(tmp_path / "names.txt") == "a\nµ\n"

@@ -141,8 +141,26 @@ def test_one_shared_name_makes_no_mapping():
 
     few, many = taxonomy("few", "b", "a"), taxonomy("many", "a", "b", "c")
     assert few.lookup_to(many)[:3].tolist() == [0, 2, 1]
-    with pytest.raises(KaryoscopeError, match="no mapping"):
+    with pytest.raises(KaryoscopeError, match=r"no mapping .*`merges: \{few: \{a: \.\.\., b: "):
         many.lookup_to(few)
+
+
+def test_names_of_classes_are_the_same_in_upper_and_lower_case():
+    own = Taxonomy(
+        "own", (NucleusClass(1, "Tumour", (1, 1, 1)), NucleusClass(2, "Other", (2, 2, 2)))
+    )
+    typed = Taxonomy(
+        "typed", (NucleusClass(1, "other", (2, 2, 2)), NucleusClass(2, "tumour", (1, 1, 1)))
+    )
+    assert own.id_of("tumour") == own.id_of(" TUMOUR ") == 1
+    assert own.lookup_to(typed)[:3].tolist() == [0, 2, 1]
+    with pytest.raises(KaryoscopeError, match="the same name"):
+        Taxonomy("twice", (NucleusClass(1, "A", (1, 1, 1)), NucleusClass(2, "a", (1, 1, 1))))
+
+
+def test_every_class_is_a_nucleus():
+    own = Taxonomy("own", (NucleusClass(3, "Tumour", (1, 1, 1)), NucleusClass(7, "x", (2, 2, 2))))
+    assert own.lookup_to(Taxonomy.load("nucleus"))[[0, 3, 7]].tolist() == [0, 1, 1]
 
 
 # Machado, Oliveira and Fernandes, IEEE TVCG 2009: severity 1.0, on linear RGB.
@@ -233,8 +251,11 @@ def test_sets_as_a_user_writes_them():
     assert mine.sets_in(lizard)[[1, 4, 5]].tolist() == [16, 126, 16]
     assert Taxonomy.from_dict(mine.to_dict()) == mine
     alone = Taxonomy.from_dict({"name": "mine", "classes": classes})
+    # Nothing is said: each is a nucleus, of any class.
+    assert alone.sets_in(lizard)[[1, 4, 5]].tolist() == [126, 126, 126]
+    none = Taxonomy("mine", alone.classes, {"nucleus": {}})
     with pytest.raises(KaryoscopeError, match=r"nothing says what classes .* give may_be"):
-        alone.sets_in(lizard)
+        none.sets_in(lizard)
     for may_be, message in (
         ({"d": "any"}, "no class 'd'"),
         ({"a": ["tumour"]}, "no class 'tumour'"),

@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import scipy.io
+from dataset_pictures import LayoutCase, Picture
 from scipy import ndimage
 
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets.base import Record, Sample
 from karyoscope.datasets.conic_patches import write_conic
 from karyoscope.datasets.consep import write_consep
 from karyoscope.datasets.folder import write_folder
@@ -24,80 +23,6 @@ from karyoscope.datasets.lizard import write_lizard
 from karyoscope.datasets.polygons import pixel_polygon
 
 DATA = Path(__file__).parents[1] / "data"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What is written, and what must be read back."""
-
-    name: str
-    split: str
-    image: np.ndarray
-    inst_map: np.ndarray
-    classes: np.ndarray
-    points: np.ndarray | None = None
-
-    def sample(self, taxonomy: Taxonomy, mpp: float) -> Sample:
-        record = Record(self.name, self.name, "", self.split)
-        return Sample(record, self.image, self.inst_map, self.classes, taxonomy, mpp)
-
-    def write_image(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), cv2.cvtColor(self.image, cv2.COLOR_RGB2BGR))
-
-
-@dataclass(frozen=True)
-class LayoutCase:
-    """How to write a layout, and what reading it should give."""
-
-    write: Callable[[Path, list[Picture]], None]
-    names: tuple[str, str] = ("a_1", "b_2")
-    splits: tuple[str, str] = ("", "")
-    taxonomy: str = "nucleus"
-    labels: str = "**/*.mat"
-    """Where the label files lie, one an image; empty for layouts that are single arrays."""
-    images: str = "**/*.png"
-    size: tuple[int, int] = (96, 120)
-
-
-@cache
-def _real(stem: str) -> tuple[np.ndarray, np.ndarray]:
-    image = cv2.imread(str(DATA / "dsb2018" / "images" / f"{stem}.png"), cv2.IMREAD_COLOR_RGB)
-    labels = cv2.imread(str(DATA / "dsb2018" / "labels" / f"{stem}.png"), cv2.IMREAD_UNCHANGED)
-    return image, labels.astype(np.int32)
-
-
-def _apart(inst_map: np.ndarray) -> np.ndarray:
-    """The nuclei without holes, each in one piece, none touching another."""
-    apart = np.zeros_like(inst_map)
-    number = 0
-    for i, box in enumerate(ndimage.find_objects(inst_map), start=1):
-        if box is None:
-            continue
-        parts, count = ndimage.label(ndimage.binary_fill_holes(inst_map[box] == i))
-        if count == 0:
-            continue
-        mask = np.zeros(inst_map.shape, bool)
-        mask[box] = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
-        near = ndimage.binary_dilation(mask, np.ones((3, 3)))
-        if mask.sum() >= 12 and not (apart[near] > 0).any():
-            number += 1
-            apart[mask] = number
-    return apart
-
-
-def pictures(case: LayoutCase) -> list[Picture]:
-    taxonomy = Taxonomy.load(case.taxonomy)
-    made = []
-    for stem, name, split in zip(
-        ("00ae65c1c663", "708eb41a3fc8"), case.names, case.splits, strict=True
-    ):
-        image, inst_map = (array[: case.size[0], : case.size[1]] for array in _real(stem))
-        inst_map = _apart(inst_map)
-        classes = np.resize(taxonomy.ids, inst_map.max() + 1).astype(np.uint8)
-        classes[0] = 0
-        made.append(Picture(name, split, image.copy(), inst_map, classes))
-    return made
 
 
 def _ours(writer: Callable, taxonomy: str, mpp: float) -> Callable[[Path, list[Picture]], None]:
@@ -275,6 +200,8 @@ CASES: dict[str, LayoutCase] = {
         taxonomy="crchisto",
         labels="**/*_inflammatory.mat",
         images="**/*.bmp",
+        numbers_classes=False,
+        points=True,
     ),
     "monusac": LayoutCase(
         _monusac,
@@ -283,6 +210,8 @@ CASES: dict[str, LayoutCase] = {
         "monusac",
         labels="**/*.xml",
         images="**/*.tif",
+        numbers_classes=False,
+        outlines=True,
     ),
     "tnbc": LayoutCase(_tnbc, ("01_1", "02_3"), labels="GT_*/*.png", images="Slide_*/*.png"),
     "qu": LayoutCase(
@@ -292,6 +221,7 @@ CASES: dict[str, LayoutCase] = {
         "qu",
         labels="labels_instance/*.png",
         images="images/*.png",
+        states_scale=False,
     ),
     "consep": LayoutCase(
         _ours(write_consep, "consep", 0.25), ("train_1", "test_1"), ("train", "test"), "consep"
@@ -302,6 +232,7 @@ CASES: dict[str, LayoutCase] = {
         ("train", "test"),
         labels="**/*.xml",
         images="**/*.tif",
+        outlines=True,
     ),
     "cpm15": LayoutCase(_cpm15, ("image01", "image09"), labels="*_mask.txt", images="*.png"),
     "cpm17": LayoutCase(_instance_mats("{split}"), ("image_00", "image_31"), ("train", "test")),
@@ -310,7 +241,22 @@ CASES: dict[str, LayoutCase] = {
         ("TCGA-A1-A0SP-DX1_id-1", "TCGA-A2-A04P-DX1_id-2"),
         taxonomy="nucls",
         labels="csv/*.csv",
+        numbers_classes=False,
+        outlines=True,
     ),
-    "geojson": LayoutCase(_geojson, taxonomy="lizard", labels="*.geojson"),
-    "folder": LayoutCase(_folder, taxonomy="lizard", labels="labels/*.png", images="images/*.png"),
+    "geojson": LayoutCase(
+        _geojson,
+        taxonomy="lizard",
+        labels="*.geojson",
+        numbers_classes=False,
+        outlines=True,
+        states_scale=False,
+    ),
+    "folder": LayoutCase(
+        _folder,
+        taxonomy="lizard",
+        labels="labels/*.png",
+        images="images/*.png",
+        numbers_classes=False,
+    ),
 }

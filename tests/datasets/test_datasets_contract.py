@@ -5,16 +5,14 @@ import math
 import cv2
 import numpy as np
 import pytest
-from dataset_layouts import CASES, pictures
+from dataset_layouts import CASES
+from dataset_pictures import pictures, same_partition
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 from karyoscope.datasets import DATASETS, open_dataset, recognise
 
-WITH_FILES = [name for name, case in CASES.items() if case.labels and name != "pannuke"]
-
-# Their files name classes instead of numbering them.
-NAMED = ("crchisto", "geojson", "folder", "monusac", "nucls")
+WITH_FILES = [name for name, case in CASES.items() if case.files]
 
 
 @pytest.fixture(params=CASES)
@@ -24,15 +22,6 @@ def written(request, tmp_path):
     made = pictures(case)
     case.write(tmp_path / "data", made)
     return request.param, tmp_path / "data", made
-
-
-def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two label maps are equal up to the numbering."""
-    pairs = np.unique(np.stack([a.ravel(), b.ravel()]), axis=1)
-    return (
-        all(len(np.unique(side)) == pairs.shape[1] for side in pairs)
-        and not ((pairs == 0).any(0) & (pairs != 0).any(0)).any()
-    )
 
 
 def test_every_dataset_has_a_case():
@@ -67,7 +56,7 @@ def test_pixels_and_classes_come_back(written):
         assert sample.image.shape[:2] == sample.inst_map.shape
         assert set(sample.classes.tolist()) <= {0, *dataset.taxonomy.ids}
         assert sample.taxonomy == dataset.taxonomy
-        if name == "crchisto":
+        if CASES[name].points:
             assert not sample.inst_map.any()
             continue
         assert same_partition(sample.inst_map, picture.inst_map)
@@ -77,18 +66,18 @@ def test_pixels_and_classes_come_back(written):
 def test_scale_is_published_or_asked_for(written):
     name, root, _ = written
     dataset = open_dataset(root, name)
-    if name in ("qu", "geojson"):
+    if CASES[name].states_scale:
+        assert 0.1 < dataset.mpp <= 0.5
+    else:
         with pytest.raises(KaryoscopeError, match="--mpp"):
             _ = dataset.mpp
         assert all(math.isnan(sample.mpp) for sample in dataset)
-    else:
-        assert 0.1 < dataset.mpp <= 0.5
     assert {s.mpp for s in open_dataset(root, name, mpp=0.3)} == {0.3}
     with pytest.raises(KaryoscopeError, match="micrometres"):
         open_dataset(root, name, mpp=-1.0)
 
 
-@pytest.mark.parametrize("name", [n for n in CASES if n not in NAMED])
+@pytest.mark.parametrize("name", [n for n, case in CASES.items() if case.numbers_classes])
 def test_foreign_classes_are_named(name, tmp_path):
     CASES[name].write(tmp_path, pictures(CASES[name]))
     one = Taxonomy("one", (NucleusClass(77, "odd", (0, 0, 0)),))
@@ -133,35 +122,31 @@ def test_missing_partner_is_named(name, tmp_path):
     assert any(gone.stem in problem for problem in dataset.problems)
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in WITH_FILES if n not in ("crchisto", "kumar", "monusac")]
-)
+@pytest.mark.parametrize("name", WITH_FILES)
+def test_two_images_of_one_name_are_refused_unless_they_are_the_same(name, tmp_path):
+    case = CASES[name]
+    case.write(tmp_path, pictures(case))
+    image = sorted(tmp_path.glob(case.images))[0]
+    other = image.with_suffix(".webp" if image.suffix == ".png" else ".tiff")
+    other.write_bytes(image.read_bytes())
+    assert len(list(open_dataset(tmp_path, name))) == 2
+    cv2.imwrite(str(other), np.zeros((40, 60, 3), np.uint8))
+    with pytest.raises(KaryoscopeError, match="keep one of them") as caught:
+        open_dataset(tmp_path, name)
+    assert str(image) in str(caught.value)
+    assert str(other) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", WITH_FILES)
 def test_size_mismatch_is_named(name, tmp_path):
     case = CASES[name]
     case.write(tmp_path, pictures(case))
     image = sorted(tmp_path.glob(case.images))[0]
     cv2.imwrite(str(image), np.zeros((10, 12, 3), np.uint8))
     dataset = open_dataset(tmp_path, name)
-    if name in ("geojson", "nucls"):  # outlines have no size of their own
-        assert len(list(dataset)) == 2
-    else:
-        assert len(list(dataset)) == 1
-        assert "(10, 12)" in dataset.problems[0]
-
-
-@pytest.mark.parametrize("name", ["conic", "pannuke"])
-def test_damaged_arrays_are_named(name, tmp_path):
-    case = CASES[name]
-    case.write(tmp_path, pictures(case))
-    damaged = sorted(tmp_path.glob("labels.npy" if name == "conic" else case.labels))[0]
-    damaged.write_bytes(damaged.read_bytes()[:200])
-    if name == "conic":
-        with pytest.raises(KaryoscopeError, match=r"labels\.npy"):
-            open_dataset(tmp_path, name)
-    else:
-        dataset = open_dataset(tmp_path, name)
-        assert len(list(dataset)) == 1
-        assert "masks.npy" in dataset.problems[0]
+    assert len(list(dataset)) == 1
+    expected = "12 x 10 pixels" if case.outlines or case.points else "(10, 12)"
+    assert expected in dataset.problems[0]
 
 
 @pytest.mark.parametrize("name", DATASETS)

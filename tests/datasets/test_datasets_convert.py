@@ -5,8 +5,8 @@ import json
 import cv2
 import numpy as np
 import pytest
-from dataset_layouts import CASES, DATA, pictures
-from test_datasets_contract import same_partition
+from dataset_layouts import CASES, DATA
+from dataset_pictures import pictures, same_partition
 from typer.testing import CliRunner
 
 from karyoscope.cli.data import app

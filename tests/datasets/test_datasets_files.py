@@ -1,6 +1,9 @@
 """Reading odd, broken and hostile files."""
 
 import pickle
+import struct
+import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,17 +17,18 @@ from hypothesis.extra.numpy import arrays
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets._aperio import read_aperio
-from karyoscope.datasets._describe import read_description, write_description
+from karyoscope.datasets.aperio import read_aperio
 from karyoscope.datasets.base import Record
+from karyoscope.datasets.describe import read_description, write_description
 from karyoscope.datasets.files import (
+    by_stem,
     image_by_stem,
     map_npy,
     patient_of,
     read_mat,
     read_npy_dict,
-    read_rgb,
 )
+from karyoscope.datasets.image_files import read_rgb
 from karyoscope.datasets.labels import (
     class_lookup,
     components,
@@ -138,7 +142,7 @@ def test_images_of_many_kinds(tmp_path):
     image = np.random.default_rng(0).integers(0, 255, (8, 9, 3)).astype(np.uint8)
     write_png(tmp_path / "a.png", image)
     np.testing.assert_array_equal(read_rgb(tmp_path / "a.png"), image)
-    transparent = np.dstack([image[..., ::-1], np.full((8, 9), 9, np.uint8)])
+    transparent = np.dstack([image[..., ::-1], np.full((8, 9), 255, np.uint8)])
     cv2.imwrite(str(tmp_path / "b.png"), transparent)
     np.testing.assert_array_equal(read_rgb(tmp_path / "b.png"), image)
     tifffile.imwrite(tmp_path / "c.tif", image, compression="jpeg2000")
@@ -148,6 +152,12 @@ def test_images_of_many_kinds(tmp_path):
         read_rgb(tmp_path / "d.png")
     assert list(image_by_stem(tmp_path)) == ["a", "b", "c", "d"]
     assert image_by_stem(tmp_path / "nowhere") == {}
+
+
+def test_files_by_stem_are_images_unless_another_suffix_is_given():
+    paths = [Path("a.PNG"), Path("a.json"), Path("b.JSON"), Path("a.tif")]
+    assert by_stem(paths) == {"a": [Path("a.PNG"), Path("a.tif")]}
+    assert by_stem(paths, (".json",)) == {"a": [Path("a.json")], "b": [Path("b.JSON")]}
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp"])
@@ -206,7 +216,7 @@ def test_masks_without_ids_are_refused(tmp_path):
 
 
 def test_class_lookup():
-    table = class_lookup([[3], [1], [9], [-2]], [[5], [2], [1], [1]], 4)
+    table = class_lookup([[3], [1], [9], [-2]], [[5], [2], [1], [1]], 4, Path("a.mat"))
     assert table.tolist() == [0, 2, 0, 5, 0]
 
 
@@ -272,3 +282,67 @@ def test_bad_tables_of_records_are_named(tmp_path):
     (tmp_path / "records.csv").write_text("name,mpp\na,coarse\n")
     with pytest.raises(KaryoscopeError, match="'coarse' is not a number"):
         read_description(tmp_path)
+
+
+@pytest.mark.parametrize("read", [map_npy, read_npy_dict])
+@pytest.mark.parametrize("header", ["{'descr': '<i4', 'shape': (3", "{'descr': [[[", "'''", "\0"])
+def test_a_damaged_header_of_an_array_is_one_line(tmp_path, read, header):
+    text = header.ljust(117) + "\n"
+    magic = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little")
+    (tmp_path / "a.npy").write_bytes(magic + text.encode())
+    with pytest.raises(KaryoscopeError, match="not a readable array") as caught:
+        read(tmp_path / "a.npy")
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_that_claim_to_be_huge_are_refused_before_they_are_decoded(tmp_path):
+    def chunk(name, data):
+        body = name + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(png)
+    with pytest.raises(KaryoscopeError, match="60000 x 60000 pixels are too many"):
+        read_label_image(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((9, 9), np.uint16))
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    first = struct.unpack_from("<I", data, 4)[0]
+    count = struct.unpack_from("<H", data, first)[0]
+    struct.pack_into("<I", data, first + 2 + 12 * count, first)  # the next page is the first
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(KaryoscopeError, match="not a readable image"):
+        read_label_image(tmp_path / "a.tif")
+
+
+def test_labels_of_several_pages_are_refused_and_turned_ones_are_said(tmp_path):
+    labels = np.kron(np.arange(4).reshape(2, 2), np.ones((5, 5), int)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([labels, labels]), photometric="minisblack")
+    with pytest.raises(KaryoscopeError, match="holds 2 images, where one is needed"):
+        read_label_image(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "b.tif", labels, extratags=[(274, "H", 1, 6, True)])
+    with pytest.warns(UserWarning, match="orientation tag is 6"):
+        assert (read_label_image(tmp_path / "b.tif") == labels).all()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_arrays_of_matlab_come_back_and_a_type_that_is_none_is_one_line(tmp_path, compressed):
+    path = tmp_path / "a.mat"
+    arrays_in_it = {
+        "inst_map": np.arange(12, dtype=np.float64).reshape(3, 4),
+        "inst_type": np.array([[1], [2]], np.uint8),
+        "inst_centroid": np.zeros((2, 2)),
+        "cells": np.array([["a", 1]], object),
+    }
+    scipy.io.savemat(path, arrays_in_it, do_compression=compressed)
+    mat = read_mat(path, "inst_map", "inst_type")
+    for name in ("inst_map", "inst_type", "inst_centroid"):
+        np.testing.assert_array_equal(mat[name], arrays_in_it[name])
+    scipy.io.savemat(path, {"inst_map": arrays_in_it["inst_map"]})
+    data = bytearray(path.read_bytes())
+    values = data.index(struct.pack("<II", 9, 96))  # the tag of 12 doubles
+    for kind in (0, 8, 11, 14, 250):  # SciPy crashes on some of these
+        struct.pack_into("<I", data, values, kind)
+        path.write_bytes(data)
+        with pytest.raises(KaryoscopeError, match="not a readable MATLAB file"):
+            read_mat(path, "inst_map")

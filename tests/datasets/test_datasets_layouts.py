@@ -1,11 +1,10 @@
 """What is particular to single layouts."""
 
-import json
-
 import numpy as np
 import pytest
 import scipy.io
-from dataset_layouts import CASES, pictures
+from dataset_layouts import CASES
+from dataset_pictures import pictures
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
@@ -80,11 +79,11 @@ def test_taxonomies_meet_in_the_finest_common_one(first, second, common):
 
 
 def test_kumar_split_is_16_to_14():
-    from karyoscope.datasets.kumar import _PLACE
+    from karyoscope.datasets.kumar import IMAGES
 
-    splits = [split for _, split in _PLACE.values()]
+    splits = [split for _, split in IMAGES.values()]
     assert (splits.count("train"), splits.count("test")) == (16, 14)
-    assert len(_PLACE) == 30
+    assert len(IMAGES) == 30
 
 
 def test_monuseg_test_images_have_a_split_of_their_own(tmp_path):
@@ -188,139 +187,6 @@ def test_qu_classes_are_ids_modulo_three(tmp_path, image):
     assert names == ["lymphocyte", "stroma", "tumor"] * 2
 
 
-def feature(geometry, **properties):
-    return {"type": "Feature", "geometry": geometry, "properties": properties}
-
-
-def square(x, y, side=4):
-    ring = [[x, y], [x + side, y], [x + side, y + side], [x, y + side], [x, y]]
-    return {"type": "Polygon", "coordinates": [ring]}
-
-
-def qupath_features():
-    """What QuPath exports: with and without class, a cell, regions, points, derived classes."""
-    hole = square(10, 10, 8)
-    hole["coordinates"].append(square(12, 12, 2)["coordinates"][0])
-    return [
-        feature(
-            hole, objectType="annotation", classification={"name": "Tumor", "color": [1, 2, 3]}
-        ),
-        feature(square(30, 10), objectType="annotation"),
-        {
-            **feature(square(40, 20, 10), objectType="cell", classification={"name": "Stroma"}),
-            "nucleusGeometry": square(42, 22, 3),
-        },
-        feature(square(0, 0, 30), classification={"name": "Region*"}),
-        feature(square(20, 30), classification={"name": "Ignore*"}),
-        feature(
-            {"type": "Point", "coordinates": [50.5, 5.5]},
-            classification={"names": ["Tumor", "Positive"]},
-        ),
-    ]
-
-
-@pytest.mark.parametrize(
-    "wrap", [lambda f: f, lambda f: {"type": "FeatureCollection", "features": f}]
-)
-def test_geojson_as_qupath_writes_it(tmp_path, image, wrap):
-    write_png(tmp_path / "a.png", image)
-    (tmp_path / "a.geojson").write_text(json.dumps(wrap(qupath_features())))
-    dataset = open_dataset(tmp_path, mpp=0.25)
-    assert dataset.taxonomy.names == ("stroma", "tumor", "tumor: positive")
-    sample = next(iter(dataset))
-    assert np.bincount(sample.inst_map.ravel())[1:].tolist() == [60, 16, 9]
-    assert [sample.taxonomy.by_id(c).name for c in sample.classes[1:]] == [
-        "tumor",
-        "unclassified",
-        "stroma",
-    ]
-    assert sample.ignore.sum() == 16
-    assert sample.points.tolist() == [[50.5, 5.5, 3]]
-
-
-def test_geojson_class_outside_the_taxonomy_is_named(tmp_path, image):
-    write_png(tmp_path / "a.png", image)
-    (tmp_path / "a.geojson").write_text(json.dumps(qupath_features()))
-    dataset = open_dataset(tmp_path, taxonomy=Taxonomy.load("lizard"), mpp=0.25)
-    assert list(dataset) == []
-    assert "no class 'tumor'" in dataset.problems[0]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "3",
-        '{"type": "FeatureCollection"}',
-        '[{"geometry": null}]',
-        '[{"geometry": {"type": "LineString", "coordinates": [[0, 0], [1, 1]]}}]',
-        "[[1]]",
-    ],
-)
-def test_geojson_that_cannot_be_read_is_named(tmp_path, image, text):
-    for name in "ab":
-        write_png(tmp_path / f"{name}.png", image)
-        (tmp_path / f"{name}.geojson").write_text(json.dumps([feature(square(1, 1))]))
-    (tmp_path / "a.geojson").write_text(text)
-    dataset = open_dataset(tmp_path, mpp=0.25)
-    assert [s.record.name for s in dataset] == ["b"]
-    assert "a.geojson" in dataset.problems[0]
-
-
-def test_folder_without_tables_has_one_class(tmp_path, image):
-    inst_map = np.zeros((40, 60), np.int32)
-    inst_map[3:9, 3:9], inst_map[20:30, 20:30] = 4, 9
-    write_png(tmp_path / "a.png", image)
-    write_label_image(tmp_path, "a_mask", inst_map)
-    dataset = open_dataset(tmp_path, mpp=0.5)
-    sample = next(iter(dataset))
-    assert dataset.taxonomy.names == ("nucleus",)
-    assert sample.class_map.max() == 1
-    np.testing.assert_array_equal(sample.inst_map, inst_map)
-    # With a taxonomy of several classes, none of them can be meant.
-    sample = next(iter(open_dataset(tmp_path, taxonomy=Taxonomy.load("lizard"))))
-    assert sample.class_map.max() == 0
-
-
-def test_folder_classes_by_name_and_splits_by_folder(tmp_path, image):
-    inst_map = np.zeros((40, 60), np.int32)
-    inst_map[3:9, 3:9], inst_map[20:30, 20:30], inst_map[30:35, 3:9] = 4, 9, 11
-    for split in ("train", "test"):
-        write_png(tmp_path / split / "images" / f"{split}_a.jpg.png", image)
-        np.save(tmp_path / "x.npy", inst_map)
-        (tmp_path / split / "labels").mkdir()
-        (tmp_path / "x.npy").rename(tmp_path / split / "labels" / f"{split}_a.jpg.npy")
-        table = tmp_path / split / "labels" / f"{split}_a.jpg.csv"
-        table.write_text("id,class\n4,Tumour\n9,Stroma\n11,\n")
-    dataset = open_dataset(tmp_path, "folder", mpp=0.5)
-    assert {r.split for r in dataset.records} == {"train", "test"}
-    assert dataset.taxonomy.names == ("stroma", "tumour")
-    assert [next(iter(dataset)).classes[i] for i in (4, 9, 11)] == [2, 1, 0]
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ("id,class\n99,a\n", "id 99 is not in the label image"),
-        ("id,class\nfour,a\n", "is not a number"),
-        ("id,kind\n4,a\n", "lacks the column class"),
-    ],
-)
-def test_folder_with_a_bad_table_is_named(tmp_path, image, table, message):
-    inst_map = np.zeros((40, 60), np.int32)
-    inst_map[3:9, 3:9] = 4
-    for name in "ab":
-        write_png(tmp_path / "images" / f"{name}.png", image)
-        write_label_image(tmp_path / "labels", name, inst_map)
-        (tmp_path / "labels" / f"{name}.csv").write_text("id,class\n4,a\n")
-    (tmp_path / "labels" / "a.csv").write_text(table)
-    dataset = open_dataset(tmp_path, mpp=0.5)
-    assert [s.record.name for s in dataset] == ["b"]
-    assert "a.csv" in dataset.problems[0]
-    assert message in dataset.problems[0]
-
-
 def test_numbered_classes_need_names(tmp_path, image):
     written("folder", tmp_path)
     (tmp_path / "dataset.yaml").unlink()
@@ -338,3 +204,39 @@ def test_records_table_overrides_and_names_what_is_missing(tmp_path):
     dataset = open_dataset(tmp_path)
     assert [(r.source, r.split) for r in dataset.records] == [("slide 1", "train"), ("b_2", "")]
     assert dataset.problems == ["records.csv: no readable image called zz"]
+
+
+@pytest.mark.parametrize("name", ["conic", "pannuke"])
+def test_damaged_arrays_are_named(name, tmp_path):
+    case = CASES[name]
+    case.write(tmp_path, pictures(case))
+    damaged = sorted(tmp_path.glob("labels.npy" if name == "conic" else case.labels))[0]
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    if name == "conic":
+        with pytest.raises(KaryoscopeError, match=r"labels\.npy"):
+            open_dataset(tmp_path, name)
+    else:
+        dataset = open_dataset(tmp_path, name)
+        assert len(list(dataset)) == 1
+        assert "masks.npy" in dataset.problems[0]
+
+
+def test_two_label_files_of_one_image_are_refused(tmp_path, image):
+    write_png(tmp_path / "images" / "a.png", image)
+    labels = np.zeros((40, 60), np.int32)
+    labels[2:9, 2:9], labels[20:30, 20:30] = 1, 2
+    write_label_image(tmp_path / "labels", "a", labels)
+    assert len(open_dataset(tmp_path, "folder")) == 1
+    np.save(tmp_path / "labels" / "a.npy", labels * 2)
+    with pytest.raises(KaryoscopeError, match="both are the labels"):
+        open_dataset(tmp_path, "folder")
+
+
+def test_images_of_one_name_in_two_splits_are_refused(tmp_path, image):
+    labels = np.zeros((40, 60), np.int32)
+    labels[2:9, 2:9], labels[20:30, 20:30] = 1, 2
+    for part, brightness in (("train", 0), ("test", 9)):
+        write_png(tmp_path / part / "images" / "a.png", image + np.uint8(brightness))
+        write_label_image(tmp_path / part / "labels", "a", labels)
+    with pytest.raises(KaryoscopeError, match="rename one"):
+        open_dataset(tmp_path, "folder")

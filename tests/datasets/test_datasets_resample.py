@@ -107,3 +107,31 @@ def test_an_image_that_states_another_scale_is_named(tmp_path):
     assert found.exit_code == 1
     (problem,) = json.loads(found.stdout)["problems"]
     assert problem.startswith("the pixels of b are at 0.5 µm/px, and --mpp 0.25")
+
+
+@pytest.mark.parametrize(("mpp", "to"), [(0.25, 0.5), (0.125, 0.5), (0.25, 0.6)])
+def test_shrunk_nuclei_keep_their_place_and_size(mpp, to):
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:96, :96] + 0.5
+    moved, sizes = [], []
+    for _ in range(100):
+        centre = 48 + rng.uniform(-2, 2, 2)
+        disc = (np.hypot(y - centre[0], x - centre[1]) < 20).astype(np.int32)
+        before = replace(sample(mpp=mpp, shape=(96, 96)), inst_map=disc, ignore=None)
+        after = resample(before, to).inst_map
+        scale = 96 / after.shape[0]
+        moved.append((np.argwhere(after).mean(0) + 0.5) * scale - centre)
+        sizes.append(after.sum() * scale**2 / disc.sum())
+    # A hundredth of a pixel on average; to take the lower right pixel of four gives half a pixel.
+    assert np.abs(np.mean(moved, 0)).max() < 0.1
+    assert np.mean(sizes) == pytest.approx(1, abs=0.01)
+
+
+def test_most_of_four_pixels_decide():
+    before = sample(shape=(4, 4))
+    inst_map = np.array([[3, 3, 1, 2], [3, 5, 2, 2], [0, 0, 7, 7], [0, 4, 8, 8]], np.int32)
+    before = replace(before, inst_map=inst_map, classes=np.zeros(9, np.uint8), ignore=None)
+    found = resample(before, 0.5).inst_map
+    assert found[0].tolist() == [3, 2]
+    assert found[1, 0] == 0
+    assert found[1, 1] in (7, 8)

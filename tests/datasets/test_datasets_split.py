@@ -6,7 +6,8 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from dataset_layouts import DATA
+from dataset_layouts import CASES, DATA
+from dataset_pictures import pictures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -17,6 +18,7 @@ from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import open_dataset
 from karyoscope.datasets.base import Record, Sample
 from karyoscope.datasets.folder import write_folder
+from karyoscope.datasets.from_paths import split_images
 from karyoscope.datasets.inspect import leaks
 from karyoscope.datasets.split import (
     apply_split,
@@ -231,3 +233,24 @@ def test_command_writes_a_file_for_each_cohort(tmp_path):
         assert run(data.app, [*everything, *wrong]).exit_code == 2
     by_tile = run(data.app, ["split", str(tmp_path / "data"), "--by", "tile"])
     assert json.loads(by_tile.stdout)["by"] == "tile"
+
+
+def test_the_call_writes_what_the_command_writes(tmp_path):
+    CASES["folder"].write(tmp_path / "data", pictures(CASES["folder"]))
+    dataset = open_dataset(tmp_path / "data", taxonomy=Taxonomy.load("lizard"))
+    images = []
+    found = split_images(
+        dataset,
+        {"a": 0.5, "b": 0.5},
+        tmp_path / "called.json",
+        begin=images.append,
+        watch=images.append,
+    )
+    arguments = ["split", str(tmp_path / "data"), "--part", "a=0.5", "--part", "b=0.5"]
+    done = CliRunner().invoke(data.app, [*arguments, "--out", str(tmp_path / "asked.json")])
+    assert done.exit_code == 0
+    assert (tmp_path / "called.json").read_bytes() == (tmp_path / "asked.json").read_bytes()
+    assert found.keys() == {""}
+    assert [images[0], len(images[1:])] == [2, 2]
+    with pytest.raises(KaryoscopeError, match="names no cohorts"):
+        split_images(dataset, {}, held_out="all")

@@ -14,7 +14,7 @@ from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Record, Sample, open_dataset
 from karyoscope.datasets.folder import write_folder
-from karyoscope.export import ExportContext, open_writers
+from karyoscope.formats import ExportContext, open_writers
 from karyoscope.postprocessing.outlines import trace_outlines
 
 LIZARD = Taxonomy.load("lizard")
@@ -124,10 +124,19 @@ def write_conic_array(root: Path, samples: list[Sample]) -> Path:
     return root
 
 
+def write_hovernet(root: Path, samples: list[Sample]) -> Path:
+    """The exporter's JSON under the name that HoVer-Net's own code gives."""
+    exported("hovernet")(root, samples)
+    for path in root.glob("*.hovernet.json"):
+        path.rename(path.with_name(path.name.replace(".hovernet", "")))
+    return root
+
+
 WRITERS: dict[str, Writer] = {
     "parquet": exported("parquet"),
     "labels": exported("labels"),
     "geojson": exported("geojson"),
+    "hovernet": write_hovernet,
     "mat": write_mat,
     "conic": write_conic_array,
     "conic-files": exported("conic"),

@@ -66,6 +66,15 @@ def test_another_size_is_named(form, samples, truth, tmp_path):
     assert "\n" not in outcome.problems[0]
 
 
+def test_two_files_for_one_image_are_refused(samples, truth, tmp_path):
+    root = WRITERS["images"](tmp_path / "p", samples)
+    (first,) = root.glob("image_0.*[!v]")
+    np.save(root / "image_0_mask.npy", samples[1].inst_map)
+    with pytest.raises(KaryoscopeError, match="image_0; keep one") as caught:
+        open_predictions(root, truth)
+    assert first.name in str(caught.value)
+
+
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "conic"])
 def test_a_damaged_file_is_named(form, samples, truth, tmp_path):
     root = WRITERS[form](tmp_path / "p", samples)
@@ -152,7 +161,7 @@ def test_everything_that_segment_writes_in_one_folder(samples, truth, tmp_path):
         exported(form)(tmp_path / form, samples)
         for path in (tmp_path / form).iterdir():
             path.replace(tmp_path / path.name)
-    cv2.imwrite(str(tmp_path / "image_0.overlay.png"), samples[0].image)
+    cv2.imwrite(str(tmp_path / "image_0.overlay.jpg"), samples[0].image)
     for form in (None, "labels", "geojson", "parquet"):
         outcome = evaluate_predictions(truth, open_predictions(tmp_path, truth, form))
         assert outcome.evaluation["mpq_plus"] == pytest.approx(1, abs=1e-4)
@@ -195,7 +204,7 @@ def test_conic_array_without_names_follows_the_truth(samples, tmp_path):
 
 def test_conic_array_needs_names_beside_other_truths(samples, truth, tmp_path):
     np.save(tmp_path / "pred.npy", np.zeros((3, 256, 256, 2), np.int32))
-    with pytest.raises(KaryoscopeError, match=r"put patch_info\.csv beside it"):
+    with pytest.raises(KaryoscopeError, match=r"put patch_info\.csv in its folder"):
         open_predictions(tmp_path, truth)
 
 
@@ -224,5 +233,5 @@ def test_bad_tables_are_named(samples, truth, tmp_path):
     (root / "image_1.csv").write_text("id,kind\n1,plasma\n")
     outcome = evaluate_predictions(truth, open_predictions(root, truth))
     assert outcome.images == 1
-    assert any("image_0.csv: an id is not a whole number" in p for p in outcome.problems)
+    assert any("image_0.csv: id 'one' is not a whole number" in p for p in outcome.problems)
     assert any("image_1.csv: lacks the column class" in p for p in outcome.problems)

@@ -115,7 +115,7 @@ def test_protocols_decide_on_patches():
     assert (
         len(evaluate_predictions(truth, Shifted(truth), ScoringOptions(patches=0)).evaluation) == 1
     )
-    with pytest.raises(KaryoscopeError, match="--patches takes 256"):
+    with pytest.raises(KaryoscopeError, match="patches must be 256"):
         ScoringOptions(patches=128)
     with pytest.raises(KaryoscopeError, match="no protocol 'aji'"):
         ScoringOptions("aji")
@@ -200,7 +200,7 @@ def test_groups():
     assert {k: len(v) for k, v in groups.items()} == {"s": 2, "t": 1}
     alone = evaluate_predictions(truth, Shifted(truth), ScoringOptions(records=["c"])).evaluation
     np.testing.assert_equal(groups["t"].scores, alone.scores)
-    with pytest.raises(KaryoscopeError, match="--by takes cohort or source"):
+    with pytest.raises(KaryoscopeError, match="by must be cohort or source"):
         by_group(evaluation, "slide")
 
 

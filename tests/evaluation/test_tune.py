@@ -131,6 +131,28 @@ def test_what_a_post_processing_does_not_have_by_class():
         search_space("three_label", TAXONOMY, ["seeds"])
 
 
+@pytest.mark.parametrize("name", sorted(POSTPROCESSINGS))
+def test_what_is_not_named_keeps_its_value(name):
+    ranges = tuning_ranges(POSTPROCESSINGS[name].parameters)
+    by_class = [n for n, found in ranges.items() if found.by_class]
+    everything = search_space(name, TAXONOMY, by_class)
+    for chosen in ranges:
+        space = search_space(name, TAXONOMY, by_class, [chosen])
+        assert space == [axis for axis in everything if axis.name == chosen] != []
+        for axis in space:
+            for value in axis.values:
+                params = axis.apply({"other": 1.0}, value)
+                assert params is None or set(params) == {"other", chosen}
+    assert search_space(name, TAXONOMY, by_class, list(ranges)) == everything
+
+
+def test_a_parameter_that_there_is_not_to_search():
+    with pytest.raises(KaryoscopeError, match=r"no 'class_weight' to tune.*mean class_weights\?"):
+        search_space("three_label", TAXONOMY, only=["class_weight"])
+    with pytest.raises(KaryoscopeError, match=r"max_area_um2 is tuned for each class.*--by-class"):
+        search_space("three_label", TAXONOMY, only=["max_area_um2"])
+
+
 def test_halves_keep_sources_whole_and_share_cohorts():
     images = [
         image(f"{cohort}{k}", source=f"{cohort}{k // 2}", cohort=cohort)
@@ -172,13 +194,13 @@ def test_counting_is_scored_as_evaluation_does():
     found = count_params(images, "three_label", params, TAXONOMY)
 
     from karyoscope.evaluation.predictions import Prediction
-    from karyoscope.evaluation.score import _pairs
+    from karyoscope.evaluation.score import scored_pairs
 
     evaluation = Evaluation("conic", TAXONOMY)
     for one in images:
         nuclei = postprocess("three_label", one.maps, params, TAXONOMY, 0.5)
         prediction = Prediction.of_nuclei(nuclei, *one.sample.inst_map.shape[::-1])
-        for pair in _pairs(one.sample, prediction, 256, True):
+        for pair in scored_pairs(one.sample, prediction, 256, True):
             evaluation.add(pair)
     assert np.isfinite(evaluation["r2"])
     assert found.compute()["r2"] == pytest.approx(evaluation["r2"])

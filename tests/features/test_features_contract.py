@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from karyoscope.core.faults import KINDS
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.features import GROUPS, FeatureContext, PixelGrid, feature_columns
@@ -44,7 +45,11 @@ def context(image: np.ndarray | None) -> FeatureContext:
         return np.ascontiguousarray(image[y : y + height, x : x + width])
 
     pixels = None if image is None else (lambda mpp: PixelGrid(read, 1.0, 1.0))
-    return FeatureContext(LIZARD, (MPP, MPP), 30.0, pixels)
+
+    def faults(x, y):
+        return {kind: (x + k) % 7 < 3 for k, kind in enumerate(KINDS)}
+
+    return FeatureContext(LIZARD, (MPP, MPP), 30.0, pixels, faults)
 
 
 def measured(name: str, nuclei: Nuclei, image: np.ndarray, parts: int) -> dict[str, np.ndarray]:

@@ -109,7 +109,7 @@ def spoilt(folder, target, graph: bytes):
 @pytest.mark.parametrize("graph", [b"", b"no network", bytes(100)])
 def test_a_network_that_cannot_be_read(tiny_bundle, tmp_path, graph):
     path = spoilt(tiny_bundle, tmp_path / "a", graph)
-    with pytest.raises(KaryoscopeError, match=r"OpenVINO cannot read its model\.onnx") as error:
+    with pytest.raises(KaryoscopeError, match=r"OpenVINO cannot read its model|no ONNX") as error:
         load_model(path, "cpu", 1)
     assert "\n" not in str(error.value)
 
@@ -118,7 +118,8 @@ def test_a_network_that_onnx_runtime_cannot_read(tiny_bundle, tmp_path):
     pytest.importorskip("onnxruntime")
     from karyoscope.inference.onnxruntime_engine import OnnxRuntimeEngine
 
-    path = spoilt(tiny_bundle, tmp_path / "a", b"no network")
+    # An empty graph is one that can be parsed.
+    path = spoilt(tiny_bundle, tmp_path / "a", b"")
     with pytest.raises(KaryoscopeError, match=r"ONNX Runtime cannot run its model\.onnx"):
         OnnxRuntimeEngine(Bundle(path))
     (path / "model.onnx").write_bytes(b"other bytes")
@@ -153,13 +154,74 @@ def test_numbers_of_views(tiny_bundle, tta):
 
 def test_devices(tiny_bundle, monkeypatch):
     bundle = Bundle(tiny_bundle)
-    with pytest.raises(KaryoscopeError, match="no device 'tpu'; there are auto, cpu, cuda"):
+    with pytest.raises(KaryoscopeError, match="no device 'tpu'; there are auto, cpu, cuda, mps"):
         devices.open_engine(bundle, "tpu")
     monkeypatch.setattr(devices, "_nvidia_driver", lambda: False)
     assert "OpenVINO" in devices.open_engine(bundle, "cpu", 1).device
     assert "OpenVINO" in devices.open_engine(bundle, "auto", 1).device
+    monkeypatch.setattr(devices, "_amd_driver", lambda: False)
     with pytest.raises(KaryoscopeError, match="--device cuda needs an NVIDIA GPU"):
         devices.open_engine(bundle, "cuda")
+    monkeypatch.setattr(devices, "_apple_silicon", lambda: False)
+    with pytest.raises(KaryoscopeError, match="--device mps needs a Mac"):
+        devices.open_engine(bundle, "mps")
+
+
+@pytest.fixture
+def torch_opens(monkeypatch):
+    """The devices on which the torch engine is opened; nothing is run on them."""
+    pytest.importorskip("torch")
+    from karyoscope.inference.torch_engine import TorchEngine
+
+    opened = []
+
+    def of_bundle(bundle, device="cuda"):
+        opened.append(device)
+        return Unused()
+
+    monkeypatch.setattr(TorchEngine, "of_bundle", of_bundle)
+    return opened
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_an_amd_gpu_is_cuda_to_torch(tiny_bundle, monkeypatch, torch_opens, device):
+    monkeypatch.setattr(devices, "_nvidia_driver", lambda: False)
+    monkeypatch.setattr(devices, "_amd_driver", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    devices.open_engine(Bundle(tiny_bundle), device, 1)
+    assert torch_opens == ["cuda"]
+
+
+def test_torch_without_rocm_beside_an_amd_gpu(tiny_bundle, monkeypatch, torch_opens):
+    monkeypatch.setattr(devices, "_nvidia_driver", lambda: False)
+    monkeypatch.setattr(devices, "_amd_driver", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert "OpenVINO" in devices.open_engine(Bundle(tiny_bundle), "auto", 1).device
+    assert torch_opens == []
+
+
+def test_the_gpu_of_a_mac_has_to_be_asked_for(tiny_bundle, monkeypatch, torch_opens):
+    monkeypatch.setattr(devices, "_open_on_gpu", lambda bundle: None)
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    devices.open_engine(Bundle(tiny_bundle), "mps", 1)
+    assert torch_opens == ["mps"]
+    assert "OpenVINO" in devices.open_engine(Bundle(tiny_bundle), "auto", 1).device
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    with pytest.raises(KaryoscopeError, match="--device mps needs a Mac"):
+        devices.open_engine(Bundle(tiny_bundle), "mps", 1)
+
+
+def test_names_of_gpus(monkeypatch):
+    torch = pytest.importorskip("torch")
+    from karyoscope.inference.torch_engine import _described
+
+    monkeypatch.setattr(torch.version, "hip", None)
+    assert _described(torch.device("cuda:0"), True) == "cuda:0, torch bf16"
+    monkeypatch.setattr(torch.version, "hip", "6.2")
+    assert _described(torch.device("cuda:0"), True) == "cuda:0, torch ROCm bf16"
+    assert _described(torch.device("mps:0"), False) == "mps:0, torch fp32"
 
 
 def test_a_gpu_whose_libraries_are_missing(tiny_bundle, monkeypatch):
@@ -176,3 +238,26 @@ def test_properties_of_a_model(tiny_bundle):
     model = load_model(str(tiny_bundle), "cpu", 1)
     assert (model.name, model.mpp, model.context) == ("tiny", 0.5, 32)
     assert model.taxonomy.names == ("blue", "brown")
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_sizes_that_are_expected_change_no_bit(bundle, tissue, precision):
+    engine = OpenVinoEngine(bundle, 1, precision)
+    images = [tissue[None], np.ascontiguousarray(np.rot90(tissue))[None], tissue[None, :64, :96]]
+    before = [engine.run(image) for image in images]
+    engine.expect({tissue.shape[:2], tissue.shape[1::-1]})
+    # Twice, since requests are kept from one run to the next; the last size is not expected.
+    for image, expected in 2 * list(zip(images, before, strict=True)):
+        found = engine.run(image)
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values)
+
+
+def test_only_sizes_of_many_pixels_are_worth_compiling_for(tiny_bundle, monkeypatch):
+    asked = []
+    monkeypatch.setattr(OpenVinoEngine, "expect", lambda engine, shapes: asked.append(shapes))
+    load_model(tiny_bundle, "cpu", 1).expect(100, 200, 3)
+    assert asked == []
+    load_model(tiny_bundle, "cpu", 1).expect(1000, 1500, 2)
+    load_model(tiny_bundle, "cpu", 1, tta=8).expect(1000, 1500, 2)
+    assert asked == [{(1024, 1504)}, {(1024, 1504), (1504, 1024)}]

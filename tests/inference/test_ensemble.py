@@ -226,6 +226,7 @@ def test_a_list_is_written_as_a_bundle_and_read_again(pair, tmp_path):
 
 
 def test_parameters_to_count_with(tmp_path):
+    pytest.importorskip("onnx", reason="writes the network of a model with onnx")
     plain = load_model(write_bundle(tmp_path / "plain"), "cpu", 1)
     assert plain.for_counting() is plain
     spec = {"name": "three_label", "params": {"min_area_um2": 60.0}}

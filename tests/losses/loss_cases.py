@@ -1,4 +1,4 @@
-"""Targets of random nuclei, and outputs from useless to perfect, for the tests of this room."""
+"""Targets of random nuclei, and outputs from useless to perfect, for the tests of losses."""
 
 from typing import Any
 
@@ -16,17 +16,27 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "types_cost_sensitive": {"counts": [100, 20, 5]},
     "perceptual": {"pretrained": False},
 }
+#: What is built once for all tests, since that takes seconds (VGG16).
+SLOW_TO_BUILD = {"perceptual"}
 
 
 def labels(size: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and classes: six nuclei, two of which touch, and one without a class."""
-    ids = torch.zeros(2, size, size, dtype=torch.int32)
+    """Ids and classes of two tiles: six nuclei, two of which touch, and one without a class.
+
+    In the third tile nuclei are points: one of class 2, one of class 3, one of any.
+    """
+    ids = torch.zeros(3, size, size, dtype=torch.int32)
     for k, (y, x) in enumerate([(2, 2), (2, 10), (14, 4), (18, 18), (4, 22)], 1):
         ids[0, y : y + 8, x : x + 8] = k
     ids[1, 6:16, 6:16] = 1
     ids[1, 20:30, 14:28] = 2
     classes = (ids % CLASSES + 1).masked_fill(ids == 0, 0).to(torch.uint8)
     classes[0][ids[0] == 5] = 0
+    ids[2] = -1
+    ids[2, 20:], ids[2, :10, 12:14] = -2, -3
+    for k, (x, y) in enumerate([(4, 4), (20, 4), (20, 14)]):
+        ids[2, y : y + 4, x : x + 4] = -4 - k
+        classes[2, y : y + 4, x : x + 4] = (2, 3, 0)[k]
     return ids, classes
 
 
@@ -48,12 +58,19 @@ def perfect_outputs(targets: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]
     def logits(label: torch.Tensor, n: int) -> torch.Tensor:
         return 3.0 * F.one_hot(label.masked_fill(label == 255, 0), n).movedim(-1, 1).float()
 
+    points, sets = targets["points"], targets["point_sets"]
+    at_point = (points == 1) | (points == 2)
+    three_label = torch.where(at_point, points, targets["three_label"])
+    nuclear = torch.where(points == 1, 1, targets["np"])
+    types = targets["types"]
+    for label in range(CLASSES, 0, -1):
+        types = torch.where((sets >> label) & 1 == 1, label, types)
     inner = torch.where(targets["contour"] == 1, CLASSES + 1, targets["types"])
     return {
-        "three_label": logits(targets["three_label"], 3),
+        "three_label": logits(three_label, 3),
         "centre": targets["centre"].clone(),
-        "types": logits(targets["types"], CLASSES + 1),
-        "np": logits(targets["np"], 2),
+        "types": logits(types, CLASSES + 1),
+        "np": logits(nuclear, 2),
         "hv": targets["hv"].clone(),
         "inner_contour": logits(inner, CLASSES + 2),
         "distance": targets["distance"][:, None].clone(),

@@ -7,7 +7,7 @@ pytest.importorskip("timm")
 
 from karyoscope.losses.consistency import Consistency, cells  # noqa: E402
 from karyoscope.losses.soft import SoftCrossEntropy  # noqa: E402
-from karyoscope.training.views import draw_second_views  # noqa: E402
+from karyoscope.training.augmentation.views import draw_second_views  # noqa: E402
 
 
 def views_of(wide, size, shift, seed=0):

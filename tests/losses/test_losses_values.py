@@ -269,62 +269,6 @@ class TestPrior:
 
 
 #: What the loss of sets has by default.
-PLAIN = {"weighting": "inverse_root", "label_smoothing": 0.0}
-
-
-class TestPartial:
-    def sets(self, labels):
-        return torch.where(labels == 255, 0, torch.ones_like(labels) << labels.clamp(max=60))
-
-    @pytest.mark.parametrize("options", [{}, {"weighting": "power", "label_smoothing": 0.2}])
-    def test_sets_of_one_class_are_the_plain_loss(self, options):
-        partial = build_loss("partial_types", K - 1, **options)
-        plain = build_loss("prior_weighted_types", K - 1, **PLAIN | options)
-        labels = tensor(LABELS)
-        for _ in range(3):
-            x, y = (tensor(LOGITS).float().requires_grad_() for _ in range(2))
-            value = partial({"types": x}, {"class_sets": self.sets(labels)})
-            expected = plain({"types": y}, {"types": labels})
-            value.backward(), expected.backward()
-            assert torch.equal(value, expected)
-            assert torch.equal(x.grad, y.grad)
-            assert torch.equal(partial.prior, plain.prior)
-
-    def test_value(self):
-        loss = build_loss("partial_types", K - 1, label_smoothing=0.0).eval()
-        loss.prior.copy_(torch.tensor([0.7, 0.2, 0.09, 0.01]))
-        sets = self.sets(tensor(LABELS))
-        sets[0, :2] = 0b1010
-        sets[0, 2, 0] = 0
-        prior = loss.prior.double().numpy()
-        total = weight = 0.0
-        for b, y, x in np.ndindex(*LABELS.shape):
-            inside = [c for c in range(K) if int(sets[b, y, x]) >> c & 1]
-            if inside:
-                w = (prior[inside] * prior[inside] ** -0.5).sum() / prior[inside].sum()
-                total -= w * np.log(P[b, inside, y, x].sum())
-                weight += w
-        value = loss({"types": tensor(LOGITS)}, {"class_sets": sets})
-        assert value.item() == pytest.approx(total / weight, rel=1e-5)
-
-    def test_gradient(self):
-        loss = build_loss("partial_types", K - 1).eval()
-        sets = self.sets(tensor(LABELS))
-        sets[0, :2] = 0b1010
-        x = tensor(LOGITS).float().requires_grad_()
-        loss({"types": x}, {"class_sets": sets}).backward()
-        assert torch.isfinite(x.grad).all()
-        # Which of its classes a pixel is, is left to the network; that it is one of them is not.
-        assert (x.grad[0, [1, 3], :2] < 0).all()
-        assert (x.grad[0, [0, 2], :2] > 0).all()
-
-    def test_sets_of_several_leave_the_prior(self):
-        loss = build_loss("partial_types", K - 1)
-        before = loss.prior.clone()
-        logits = {"types": torch.randn(1, K, 4, 4)}
-        assert loss(logits, {"class_sets": torch.full((1, 4, 4), 0b0110)}) > 0
-        assert torch.equal(loss.prior, before)
-        assert loss(logits, {"class_sets": torch.full((1, 4, 4), 0b1111)}) == 0
 
 
 class TestUnifiedFocal:

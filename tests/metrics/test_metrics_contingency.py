@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from karyoscope import KaryoscopeError, metrics
-from karyoscope.metrics._geometry import connected_parts
 from karyoscope.metrics.contingency_table import mask_ignored
+from karyoscope.metrics.geometry import connected_parts
 from karyoscope.metrics.labels import as_label_map, centroids, parts_by_class
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from karyoscope import metrics
 from karyoscope.core.taxonomy import NucleusClass, Taxonomy
-from karyoscope.metrics.overlap import f1_score
+from karyoscope.metrics.overlap import f1_of_counts
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 EXPECTED = json.loads((GOLDEN / "edge_expected.json").read_text())
@@ -31,7 +31,7 @@ def number(value):
 def measured(true, pred):
     table = metrics.contingency(true, pred)
     counts = metrics.panoptic_counts(table)
-    dq, sq, pq = metrics.panoptic_quality(counts)
+    dq, sq, pq = metrics.panoptic_ratios(counts)
     object_dice, object_iou, hausdorff = metrics.object_scores(true, pred)
     return {
         "dice": metrics.dice(table),
@@ -47,8 +47,8 @@ def measured(true, pred):
         "object_dice": object_dice,
         "object_iou": object_iou,
         "object_hausdorff": hausdorff,
-        "f1_literal": f1_score(metrics.overlap_counts(table, "literal")),
-        "f1_one_to_one": f1_score(metrics.overlap_counts(table, "one_to_one")),
+        "f1_literal": f1_of_counts(metrics.overlap_counts(table, "literal")),
+        "f1_one_to_one": f1_of_counts(metrics.overlap_counts(table, "one_to_one")),
     }
 
 
@@ -65,7 +65,7 @@ def test_expected_value(maps, case):
 @pytest.mark.parametrize("case", CASES)
 def test_published_hover_net_value(maps, case):
     table = metrics.contingency(maps[f"{case}__true"], maps[f"{case}__pred"])
-    dq, sq, pq = map(float, metrics.panoptic_quality(metrics.panoptic_counts(table), "hover_net"))
+    dq, sq, pq = map(float, metrics.panoptic_ratios(metrics.panoptic_counts(table), "hover_net"))
     result = {
         "dice": metrics.dice(table),
         "dice2": metrics.ensemble_dice(table),
@@ -86,7 +86,7 @@ def test_published_conic_value(maps, case):
     official = EXPECTED["instances"][case]["official"]["conic_get_pq"]
     table = metrics.contingency(maps[f"{case}__true"], maps[f"{case}__pred"])
     counts = metrics.panoptic_counts(table)
-    dq, sq, pq = map(float, metrics.panoptic_quality(counts, "conic"))
+    dq, sq, pq = map(float, metrics.panoptic_ratios(counts, "conic"))
     tp, fp, fn, sum_iou = counts
     result = {"dq": dq, "sq": sq, "pq": pq, "tp": tp, "fp": fp, "fn": fn, "sum_iou": sum_iou}
     assert official["value"] == pytest.approx(result, abs=1e-9)

@@ -237,7 +237,7 @@ def test_pq_is_dq_times_sq():
     rng = np.random.default_rng(0)
     counts = rng.integers(0, 9, (50, 4)).astype(float)
     for epsilon in ("none", "conic", "hover_net"):
-        dq, sq, pq = metrics.panoptic_quality(counts, epsilon)
+        dq, sq, pq = metrics.panoptic_ratios(counts, epsilon)
         assert pq == pytest.approx(dq * sq, nan_ok=True)
 
 

@@ -1,10 +1,20 @@
 """What every metric and every protocol must declare of its scores."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.metrics import PROTOCOLS, Evaluation, Pair
+from karyoscope.metrics import (
+    PROTOCOLS,
+    DetectionAccumulator,
+    Evaluation,
+    Pair,
+    report_classes,
+    report_set,
+)
 
 TAXONOMY = Taxonomy.load("lizard")
 LABELS = np.array([[1, 1, 0, 2], [1, 1, 0, 2], [0, 0, 0, 0], [3, 3, 0, 0]])
@@ -29,6 +39,18 @@ def test_every_score_of_a_metric_is_declared(name):
         assert set(found.classes) == {score.name for score in part.class_scores}
 
 
+def test_a_score_that_is_not_declared_is_refused_with_those_that_are():
+    with pytest.raises(KaryoscopeError, match=r"set_scores has no score 'f1'; there are f_d, "):
+        report_set("detection", DetectionAccumulator, "f1")
+    with pytest.raises(KaryoscopeError, match=r"class_scores has no score 'f1'; there are f_c, "):
+        report_classes("detection", DetectionAccumulator, mine=("f1", "F1"))
+
+
+def test_a_headline_is_one_of_the_scores():
+    with pytest.raises(KaryoscopeError, match=r"headline 'pq' is not a score of `overall`.* dice"):
+        replace(PROTOCOLS["qu"], overall={"dice": None}, headlines=("pq",))
+
+
 @every_protocol
 def test_every_declaration_can_be_shown(name):
     protocol = PROTOCOLS[name]
@@ -46,7 +68,7 @@ def test_every_declaration_can_be_shown(name):
 @every_protocol
 def test_every_score_is_within_its_range(name):
     evaluation = scored(name)
-    of_class = evaluation["classes"]["epithelial"]
+    of_class = evaluation.scores.get("classes", {}).get("epithelial", {})
     for names, found in (
         (PROTOCOLS[name].overall, evaluation.scores),
         (PROTOCOLS[name].classes, of_class),
@@ -63,4 +85,4 @@ def test_headlines_are_scores_and_classes_begin_with_a_quality(name):
     assert set(protocol.headlines) <= set(protocol.overall)
     assert protocol.main(protocol.overall)
     listed = [r.score for r in protocol.classes.values() if r.score.listed]
-    assert not listed[0].is_count
+    assert not (listed and listed[0].is_count)

@@ -1,4 +1,4 @@
-"""Fixtures of this room's tests."""
+"""Fixtures of the tests of networks."""
 
 import pytest
 
@@ -12,6 +12,6 @@ def full_precision_onnx():
     """
     pytest.importorskip("onnx")
     pytest.importorskip("lightning")
-    from karyoscope.training.graph import write_onnx
+    from karyoscope.training.bundle.graph import write_onnx
 
     return write_onnx

@@ -73,7 +73,7 @@ def postprocessing_for(network) -> str:
 @pytest.mark.filterwarnings("ignore:.*legacy TorchScript:DeprecationWarning")
 @pytest.mark.parametrize("form", sorted(FORMS))
 def test_from_recipe_to_nuclei(form, recipe, tmp_path, example_slide, monkeypatch):
-    from karyoscope.training import export
+    from karyoscope.training.bundle import export
 
     # Rounding the weights of an untrained network says nothing about the way.
     monkeypatch.setattr(export, "with_half_weights", lambda graph: graph)

@@ -14,10 +14,7 @@ def write_restain_bundle(folder: Path, **changes: object) -> Path:
     pytest.importorskip("onnx")
     import torch
 
-    from karyoscope.training.restain import export_restainer
-    from karyoscope.training.restain_module import RestainModule
-    from karyoscope.training.restain_settings import RestainSettings
-    from karyoscope.training.restain_tiles import Target
+    from karyoscope.training.restain import RestainModule, RestainSettings, Target, export_restainer
 
     torch.manual_seed(0)
     module = RestainModule(RestainSettings(**{"name": "random", "width": 4} | changes))

@@ -48,8 +48,23 @@ def test_a_region(slide):
     assert area.on_grid == Box(5, 10, 21, 31)
     assert area.measure(area.on_grid) == 30 * 40
     assert area.measure(Box(5, 10, 6, 11)) == 1
-    assert area_of(slide, 0.5, (-50, -50, 5000, 5000)).whole
-    assert area_of(slide, 0.5, (-50, -50, 60, 60)).box == Box(0, 0, 10, 10)
+
+
+def test_a_region_partly_outside_is_cut_with_a_word(slide):
+    with pytest.warns(UserWarning, match="97 % of the region -50,-50,60,60 lies outside the slide"):
+        assert area_of(slide, 0.5, (-50, -50, 60, 60)).box == Box(0, 0, 10, 10)
+    with pytest.warns(UserWarning, match="lies outside the slide, which has 901 x 701 pixels"):
+        assert area_of(slide, 0.5, (-50, -50, 5000, 5000)).whole
+
+
+def test_outlines_beside_the_region_are_refused(slide, tmp_path):
+    path = written(tmp_path, feature(SQUARE))
+    with pytest.raises(KaryoscopeError, match=r"--tissue .*drawn.geojson lies outside --roi"):
+        area_of(slide, 0.5, (600, 500, 50, 50), path)
+    other = tmp_path / "other.geojson"
+    other.write_text(json.dumps(feature({"type": "Polygon", "coordinates": HOLE})))
+    with pytest.raises(KaryoscopeError, match=r"--tissue .*drawn.geojson lies outside --roi"):
+        area_of(slide, 0.5, other, path)
 
 
 @pytest.mark.parametrize("roi", [(901, 0, 5, 5), (-9, 0, 9, 9), (0, 701, 1, 1), (5, 5, 0, 3)])
@@ -140,11 +155,12 @@ def test_glass_of_large_slides_is_left_out(threshold_model, tissue, monkeypatch)
 
 def test_a_damaged_thumbnail_means_that_all_is_analysed(monkeypatch):
     class Damaged(ArraySlide):
-        def thumbnail(self, max_edge=1024):
+        def thumbnail(self, max_edge=1024, *, lenient=False):
             raise KaryoscopeError("damaged")
 
     monkeypatch.setattr(area_module, "_WHOLE_PX", 10)
     slide = Damaged(np.zeros((40, 50, 3), np.uint8), 0.5)
-    with pytest.warns(UserWarning, match="all is analysed: damaged"):
+    with pytest.warns(UserWarning, match="whole slide is analysed.*damaged"):
         area = area_of(slide, 0.5)
     assert area.measure(area.on_grid) == 2000
+    assert np.isnan(area.tissue_of(area.on_grid))

@@ -74,6 +74,9 @@ def test_what_fails_is_reported_and_the_others_go_on(threshold_model, folder, tm
     assert [s["nuclei"] for s in result.summaries] == [result.slides[0].summary["nuclei"]] * 2
     assert {path.name for path in result.cohort} == {"cohort.csv", "cohort.html"}
     assert notes.heard[0] == ("problem", result.problems[0])
+    # The image of c.npy is that of a.npy.
+    kind, line = notes.heard.pop()
+    assert (kind, line.partition(",")[0]) == ("problem", "c: its results are those of a")
     assert notes.heard[1:] == [
         pair
         for name, status in (("a.npy", "done"), ("b.npy", "failed"), ("c.npy", "done"))
@@ -133,7 +136,7 @@ def test_areas_of_one_slide_are_not_for_several(threshold_model, folder, tmp_pat
     ("options", "says"),
     [
         ({"formats": ("cvs",)}, r"no format 'cvs'; there are .*csv"),
-        ({"features": ("shapes",)}, "no feature group 'shapes'; there are shape"),
+        ({"features": ("shapes",)}, "no feature group 'shapes'; there are "),
         ({"radius_um": float("inf")}, "the radius is a length"),
         ({"overwrite": True, "retry_failed": True}, "leave retry-failed out"),
     ],

@@ -69,6 +69,7 @@ def test_what_is_put_is_what_is_got(tmp_path_factory, count, seed, measurements,
     nuclei = some_nuclei(count, seed, measurements, known)
     report = BlockReport(
         seed / 7,
+        seed / 9,
         seed,
         {Box(0, 1, 2, 3): "damaged: 'µ'"} if seed % 2 else {},
         (Box(4, 5, 6, 7), "no memory") if seed % 3 else None,

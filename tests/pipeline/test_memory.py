@@ -50,7 +50,7 @@ class Dark(Engine):
 
 HEIGHT, bundle, out = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 import karyoscope.pipeline.to_files as module
-module.open_slide = lambda path, mpp: Lattice(path)
+module.open_slide = lambda path, *scale, **options: Lattice(path)
 module.layout_for = lambda model, area: Layout(
     area.grid.width, area.grid.height, 32, 64, largest=640, within=area.on_grid
 )

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.export import read_context, read_parquet
+from karyoscope.formats import read_context, read_parquet
 from karyoscope.inference import Bundle, Engine, Model
 from karyoscope.pipeline import SegmentOptions, segment, segment_file, warm_up
 from karyoscope.slides import ArraySlide, open_slide
@@ -214,7 +214,7 @@ def test_a_warm_up_that_fails_says_nothing(tmp_path, capfd):
 
 def test_slides_are_closed(threshold_model, tissue, monkeypatch):
     slide = open_slide(tissue, mpp=0.5)
-    monkeypatch.setattr("karyoscope.pipeline.in_memory.open_slide", lambda *_: slide)
+    monkeypatch.setattr("karyoscope.pipeline.in_memory.open_slide", lambda *_, **__: slide)
     segment(tissue, 0.5, threshold_model)
     with pytest.raises(AssertionError, match="closed"):
         slide.read(0, 0, 1, 1)
@@ -228,9 +228,9 @@ def test_positions_in_qupath_count_from_the_scanned_part(threshold_model, tissue
     files = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(files)
     path = files.write_mrxs(tmp_path / "a.mrxs", tissue[:331, :467])
-    with open_slide(path, 0.5) as slide:
+    with open_slide(path) as slide:
         assert slide.bounds[:2] == (512, 256)
-    options = SegmentOptions(("geojson", "parquet", "csv"), mpp=0.5)
+    options = SegmentOptions(("geojson", "parquet", "csv"), override_mpp=0.5)
     summary = segment_file(path, tmp_path / "out", threshold_model, options)
     nuclei = read_parquet(tmp_path / "out" / "a.parquet")
     assert len(nuclei) == summary["nuclei"] > 20

@@ -148,7 +148,7 @@ class TestWrongStains:
     def test_a_target_without_tissue(self, tmp_path):
         path = tmp_path / "glass.png"
         Image.fromarray(np.full((60, 60, 3), 240, np.uint8)).save(path)
-        with pytest.raises(KaryoscopeError, match=r"macenko:.*glass.png': the target shows no"):
+        with pytest.raises(KaryoscopeError, match=r"glass.png': the target image shows no"):
             load_stain(f"macenko:{path}")
 
     def test_a_model_of_nuclei(self, tiny_bundle):

@@ -46,6 +46,8 @@ def test_blocks_without_tissue_need_no_windows():
         def measure(self, part: Box) -> float:
             return 1.0 * (part.left < 600)
 
+        tissue_of = measure
+
     layout = Layout(1200, 300, largest=128, context=16, margin=20)
     plan = plan_blocks(layout, LeftHalf())
     assert all(step.block.own.left < 600 for step in plan)

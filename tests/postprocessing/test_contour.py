@@ -5,7 +5,7 @@ from label_map_cases import THREE
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
-from karyoscope.postprocessing.contour import _dilate
+from karyoscope.postprocessing.contour import dilate
 
 METHOD = POSTPROCESSINGS["contour"]
 
@@ -19,12 +19,12 @@ def test_dilation_of_apart_labels_is_the_disc(radius):
     disc = (reach[:, None] ** 2 + reach**2 <= radius**2).astype(np.uint8)
     expected = cv2.dilate((labels == 1).astype(np.uint8), disc)
     expected = expected + 2 * cv2.dilate((labels == 2).astype(np.uint8), disc)
-    np.testing.assert_array_equal(_dilate(labels, radius), expected)
+    np.testing.assert_array_equal(dilate(labels, radius), expected)
 
 
 def test_dilation_does_not_run_into_a_neighbour():
     labels = np.array([[1, 0, 2, 0, 0, 0]], np.int32)
-    np.testing.assert_array_equal(_dilate(labels, 1), [[1, 1, 2, 2, 0, 0]])
+    np.testing.assert_array_equal(dilate(labels, 1), [[1, 1, 2, 2, 0, 0]])
 
 
 def test_contour_parts_touching_nuclei_and_small_parts_go():

@@ -14,7 +14,7 @@ from label_map_cases import (
 )
 
 from karyoscope.postprocessing import POSTPROCESSINGS
-from karyoscope.postprocessing.hover import _step_response
+from karyoscope.postprocessing.hover import step_response
 
 METHOD = POSTPROCESSINGS["hover"]
 
@@ -93,4 +93,4 @@ def test_step_response(size):
     step = np.ones((101, 101), np.float32)
     step[:, 50:] = -1
     fall = cv2.Sobel(step, cv2.CV_64F, 1, 0, ksize=size)
-    assert np.isclose(-fall.min(), _step_response(size))
+    assert np.isclose(-fall.min(), step_response(size))

@@ -13,8 +13,9 @@ from karyoscope.losses import build_loss  # noqa: E402
 from karyoscope.networks import build_network  # noqa: E402
 from karyoscope.networks.deployed import Deployed  # noqa: E402
 from karyoscope.postprocessing import POSTPROCESSINGS  # noqa: E402
-from karyoscope.targets import OF_THE_BATCH, TARGETS, crop_targets, make_targets  # noqa: E402
-from karyoscope.training.recipe import Recipe, load_recipe  # noqa: E402
+from karyoscope.targets import OF_POINTS, OF_THE_BATCH, TARGETS, crop_targets, make_targets  # noqa: E402
+from karyoscope.targets.points import BACKGROUND, FIRST_POINT  # noqa: E402
+from karyoscope.training.recipe.reading import Recipe, load_recipe  # noqa: E402
 
 RECIPES = sorted(
     path.stem for path in (Path(__file__).parents[2] / "src/karyoscope/recipes").glob("*.yaml")
@@ -23,8 +24,9 @@ RECIPES = sorted(
 #: The same recipe, small enough for one core.
 SMALL = {
     "lizard": ["network.encoder=test_efficientnet", "network.channels=[16, 12, 8, 8]"],
-    "hovernet": ["network.width=0.125"],
-    "smile": ["network.width=0.125"],
+    "hovernet": ["network.encoder=preact_resnet50", "network.width=0.125"],
+    "hovernet_consep": ["network.encoder=preact_resnet50", "network.width=0.125"],
+    "smile": ["network.encoder=preact_resnet50", "network.width=0.125"],
     "mbzuai": ["network.width=0.125", "network.encoder=test_convnext"],
     "qu": ["network.encoder=test_resnet", "losses.1.pretrained=false", "losses.1.maps=contour"],
     "bern": ["network.encoder=test_efficientnet", "network.channels=[16, 12, 8, 8, 8]"],
@@ -32,7 +34,8 @@ SMALL = {
 
 
 def small(name: str) -> Recipe:
-    return load_recipe(name, ["network.pretrained=false", *SMALL.get(name, [])])
+    tile = ["training.tile=270"] if name == "hovernet_consep" else []
+    return load_recipe(name, ["network.pretrained=false", "phases=[]", *SMALL.get(name, []), *tile])
 
 
 def parts(recipe: Recipe):
@@ -84,7 +87,7 @@ class TestRecipe:
         assert len({loss.name for loss in recipe.losses}) == len(recipe.losses)
 
     def test_its_parts_exist_at_full_width(self, name):
-        recipe = load_recipe(name, ["network.pretrained=false"])
+        recipe = load_recipe(name, ["network.pretrained=false", "phases=[]"])
         with torch.device("meta"):
             n_classes = len(Taxonomy.load(recipe.taxonomy))
             network = build_network(recipe.network.name, n_classes, **recipe.network.options)
@@ -110,10 +113,14 @@ class TestRecipe:
         recipe = small(name)
         network, losses = parts(recipe)
         margin = getattr(network, "margin", 0)
-        image, ids, classes = batch(128 if margin else 64)
+        image, ids, classes = batch(recipe.training.tile if margin > 50 else 128 if margin else 64)
+        classes = classes.clamp(max=len(Taxonomy.load(recipe.taxonomy)))
         mean, std = (torch.tensor(v)[:, None, None] for v in (recipe.mean, recipe.std))
         image = (image - mean) / std
         needs = {t for loss in losses.values() for t in loss.needs}
+        if needs & {*OF_POINTS}:
+            # Whole nuclei as what lies around their points, all else as what is far from them.
+            ids = torch.where(ids > 0, FIRST_POINT + 1 - ids, BACKGROUND).to(ids.dtype)
         targets = crop_targets(all_targets(needs, ids, classes), margin)
         optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3)
         totals = []

@@ -1,4 +1,4 @@
-"""Small slides of every format, written with one picture; used by the tests of this room."""
+"""Small slides of every format, written with one picture; used by the tests of slides."""
 
 from __future__ import annotations
 

@@ -105,14 +105,8 @@ def test_pixel_types_of_images(tmp_path, mode, name):
     refused(tmp_path / name, "only 8 and 16 bits")
 
 
-def test_narrow_16_bit_png(tmp_path):
-    path = tmp_path / "a.png"
-    Image.fromarray(np.full((9, 9), 4000, np.uint16)).save(path)
-    refused(path, "white is ambiguous")
-
-
 def test_an_image_that_is_too_large_to_decode(tmp_path, monkeypatch):
-    monkeypatch.setattr("karyoscope.slides.raster.LARGEST_IMAGE", 1000)
+    monkeypatch.setattr("karyoscope.core.images.LARGEST_IMAGE", 1000)
     path = tmp_path / "a.png"
     Image.new("RGB", (40, 40)).save(path)
     refused(path, "40 x 40 pixels are too many.*tiled TIFF")
@@ -137,7 +131,6 @@ def test_an_image_above_the_limit_of_pillow_is_read(tmp_path, monkeypatch):
         (np.full((20, 30, 3), 200.0), "0..1"),
         (np.full((20, 30, 3), -0.1), "0..1"),
         (np.full((20, 30, 3), np.nan), "0..1"),
-        (np.full((20, 30, 3), 255, np.uint16), "white is ambiguous"),
         (np.zeros((20, 30, 3), np.int64), "int64"),
         (np.zeros((20, 30), bool), "bool"),
         (np.array([[object()]]), "object"),
@@ -192,3 +185,36 @@ def test_dicom_that_is_no_slide(tmp_path):
     path = tmp_path / "a.dcm"
     path.write_bytes(bytes(128) + b"DICM" + bytes(100))
     refused(path, "not a readable DICOM")
+
+
+@pytest.mark.parametrize("mpp", ["0.5", True, [0.5], 0.5j])
+def test_a_pixel_size_that_is_no_number_is_one_line(mpp):
+    image = np.zeros((9, 9, 3), np.uint8)
+    with pytest.raises(KaryoscopeError, match=r"^mpp=.* is not a number of micrometres"):
+        open_slide(image, mpp)
+    with pytest.raises(KaryoscopeError, match=r"^override_mpp=.* is not a number of micrometres"):
+        open_slide(image, override_mpp=mpp)
+
+
+@pytest.mark.parametrize("source", [None, 3, b"a.svs", [[0, 0]]])
+def test_what_is_no_image_is_one_line(source):
+    with pytest.raises(KaryoscopeError, match="an image is a path, a NumPy array, a Pillow image"):
+        open_slide(source, 0.5)
+
+
+@pytest.mark.parametrize("edge", [10**7, 10**12])
+def test_a_window_larger_than_memory_is_one_line(edge):
+    with (
+        open_slide(np.zeros((8, 8, 3), np.uint8), 0.5) as slide,
+        pytest.raises(KaryoscopeError, match="does not fit in memory"),
+    ):
+        slide.read(-1, 0, edge, edge)
+
+
+@pytest.mark.parametrize("window", [(0, 0, -3, 5), (0, 0, 5.5, 5), (float("nan"), 0, 5, 5)])
+def test_a_window_is_of_whole_pixels(window):
+    with (
+        open_slide(np.zeros((9, 9, 3), np.uint8), 0.5) as slide,
+        pytest.raises(KaryoscopeError, match="cannot read a window"),
+    ):
+        slide.read(*window)

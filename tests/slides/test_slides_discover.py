@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from karyoscope.slides import find_slides
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.slides import find_slides, open_slide
 
 
 @pytest.fixture
@@ -44,6 +45,21 @@ def test_globs(folder):
 def test_each_once(folder):
     slides, _ = find_slides([folder / "b.svs", folder, f"{folder}/b.*", folder / "deep/../b.svs"])
     assert names(slides) == ["a.PNG", "b.svs", "c.ome.tiff", "z.zarr"]
+
+
+def test_links_to_one_file_are_slides_and_dangling_ones_are_named(folder):
+    (folder / "first.svs").symlink_to(folder / "b.svs")
+    (folder / "lost.svs").symlink_to(folder / "gone.svs")
+    slides, problems = find_slides([folder])
+    assert names(slides) == [
+        *("a.PNG", "b.svs", "c.ome.tiff", "first.svs", "lost.svs", "z.zarr"),
+    ]
+    assert problems == []
+    with pytest.raises(KaryoscopeError, match=r"lost\.svs is a link to .*gone\.svs, which is not"):
+        open_slide(folder / "lost.svs")
+    slides, (problem,) = find_slides([folder / "lost.svs"])
+    assert slides == []
+    assert "is a link to" in problem
 
 
 def test_what_gives_nothing_is_reported(folder):

@@ -92,7 +92,7 @@ class TestTargeted:
 
     @pytest.mark.parametrize("image", ["blank", "white", "one pixel"])
     def test_a_target_without_tissue_is_refused(self, name, image):
-        with pytest.raises(KaryoscopeError, match="the target shows no"):
+        with pytest.raises(KaryoscopeError, match=r"the target.* shows no"):
             build_normaliser(name, IMAGES[image])
 
 

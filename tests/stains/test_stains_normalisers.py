@@ -6,6 +6,7 @@ import pytest
 import tifffile
 from stained_images import stained
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.staining import EOSIN, HAEMATOXYLIN
 from karyoscope.stains import build_normaliser, estimate_stains, lab_statistics, tissue_pixels
 from karyoscope.stains.clahe import Clahe
@@ -50,6 +51,24 @@ def test_reinhard_reaches_the_target_s_statistics():
         lab_statistics(found[12:].reshape(-1, 3)), lab_statistics(target.reshape(-1, 3)), atol=1.0
     )
     np.testing.assert_array_equal(found[:12], 255)
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (90, 90, 92), (30, 130, 80), (200, 120, 170)])
+@pytest.mark.parametrize("name", ["reinhard", "macenko"])
+def test_a_target_of_one_colour_is_refused(name, colour):
+    flat = np.full((40, 50, 3), colour, np.uint8)
+    with pytest.raises(KaryoscopeError, match="the target"):
+        build_normaliser(name, flat)
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (128, 128, 128), (20, 130, 70), (35, 65, 190)])
+@pytest.mark.parametrize("name", ["reinhard", "macenko"])
+def test_padding_and_ink_are_no_statistics(name, colour):
+    """Law: a slide is changed as without its padding."""
+    source, normaliser = stained(*OTHER, seed=4), build_normaliser(name, stained(seed=5))
+    pixels = source.reshape(-1, 3)
+    padded = np.concatenate([pixels, np.full((4 * len(pixels), 3), colour, np.uint8)])
+    np.testing.assert_array_equal(normaliser.fit(padded)(source), normaliser.fit(pixels)(source))
 
 
 def test_clahe_is_opencv_s_where_the_lattice_fits():

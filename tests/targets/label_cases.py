@@ -1,10 +1,15 @@
-"""Label maps by hand and by chance, shared by the tests of this room."""
+"""Label maps by hand and by chance, shared by the tests of targets."""
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
+
+#: Values of a pixel of background, and of one without a label (None: any), of the targets that
+#: are not 0 on both and not a label, which is 255 where there is none.
+NOTHING = {"weight_map": (1, None), "class_sets": (1, 0), "nuclei": (0, 0),
+           "points": (255, 255), "point_sets": (0, 0)}  # fmt: skip
 
 
 @st.composite

@@ -1,20 +1,25 @@
 """What every registered target does."""
 
 import pytest
+from label_cases import NOTHING
 
 torch = pytest.importorskip("torch")
 
-from karyoscope.targets import TARGETS, crop_targets, make_targets  # noqa: E402
+from karyoscope.targets import OF_POINTS, TARGETS, crop_targets, make_targets  # noqa: E402
 
 
 @pytest.fixture
 def labels() -> tuple[torch.Tensor, torch.Tensor]:
-    """Two tiles with touching nuclei, one nucleus without a class, and an unlabelled strip."""
+    """Two tiles: touching nuclei, one without a class, an unlabelled strip, a corner of points."""
     ids = torch.zeros(2, 32, 48, dtype=torch.int32)
     ids[0, 4:12, 4:14], ids[0, 4:12, 14:22], ids[0, 20:30, 30:40] = 1, 2, 7
     ids[1, 8:20, 10:20] = 3
     ids[:, :, -4:] = -1
+    # A corner that is labelled by points: background, halfway between two, two points.
+    ids[1, 24:, :16] = -2
+    ids[1, 24:, 7:9], ids[1, 26:29, 2:5], ids[1, 26:29, 11:14] = -3, -4, -5
     classes = ids.clamp(0, 3).to(torch.uint8)
+    classes[ids == -4] = 2
     classes[ids == 7] = 0
     return ids, classes
 
@@ -40,6 +45,14 @@ class TestContract:
             alone = TARGETS[name](*(t[k : k + 1] for t in labels))
             torch.testing.assert_close(alone[0], whole[k])
 
+    def test_labels_of_points_are_none_to_other_targets(self, name, labels):
+        ids, classes = labels
+        without = TARGETS[name](ids.clamp(min=-1), classes)
+        if name in OF_POINTS:
+            assert not torch.equal(TARGETS[name](ids, classes), without)
+        else:
+            assert torch.equal(TARGETS[name](ids, classes), without)
+
     def test_renaming_nuclei_changes_nothing(self, name, labels):
         ids, classes = labels
         renamed = torch.where(ids > 0, 60 - ids, ids)
@@ -47,17 +60,14 @@ class TestContract:
 
     def test_unlabelled_pixels_are_ignored_or_background(self, name, labels):
         target = TARGETS[name](*labels)[..., -4:]
-        if name == "class_sets":
-            assert not target.any()
-        elif target.dtype == torch.int64:
-            assert (target == 255).all()
-        elif name != "weight_map":
-            assert not target.any()
+        _, unlabelled = NOTHING.get(name, (0, 255 if target.dtype == torch.int64 else 0))
+        assert unlabelled is None or (target == unlabelled).all()
 
     def test_a_tile_without_nuclei(self, name, labels):
         empty = torch.zeros(1, 16, 16, dtype=torch.int32)
         target = TARGETS[name](empty, empty.to(torch.uint8))
-        assert (target == (name in ("weight_map", "class_sets"))).all()
+        background, _ = NOTHING.get(name, (0, None))
+        assert (target == background).all()
 
     def test_a_bound_on_the_ids_changes_nothing(self, name, labels):
         for highest in (7, 100):

@@ -10,8 +10,8 @@ import numpy as np
 
 from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 from karyoscope.datasets import Record, Sample
-from karyoscope.datasets.files import read_rgb
-from karyoscope.training.bank import PixelBank
+from karyoscope.datasets.image_files import read_rgb
+from karyoscope.training.data.bank import PixelBank
 
 DATA = Path(__file__).parents[1] / "data" / "dsb2018"
 TAXONOMY = Taxonomy(

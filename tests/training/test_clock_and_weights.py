@@ -1,4 +1,4 @@
-"""Runs that end by the clock, averaged weights, weights to start from, a teacher in a recipe."""
+"""Runs that end by the clock, averaged weights, a teacher in a recipe."""
 
 from functools import partial
 
@@ -9,11 +9,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from karyoscope.core.errors import KaryoscopeError  # noqa: E402
-from karyoscope.networks import build_network  # noqa: E402
 from karyoscope.training import load_recipe, train  # noqa: E402
-from karyoscope.training.clock import TimeLimit  # noqa: E402
 from karyoscope.training.curves import read_log  # noqa: E402
-from karyoscope.training.weights import load_network, start_from, write_weights  # noqa: E402
+from karyoscope.training.optim.clock import TimeLimit  # noqa: E402
+from karyoscope.training.weights import load_network  # noqa: E402
 
 SMALL = {"name": "shared_unet", "encoder": "test_efficientnet", "channels": [8, 8, 8, 8]}
 
@@ -25,7 +24,7 @@ def tiny(tmp_path):
 
 def test_the_schedule_follows_the_time(monkeypatch):
     clock, now = TimeLimit(10.0, 400), 100.0
-    monkeypatch.setattr("karyoscope.training.clock.time.monotonic", lambda: now)
+    monkeypatch.setattr("karyoscope.training.optim.clock.time.monotonic", lambda: now)
     assert clock.step == 0
     clock.on_train_start(None, None)
     now = 102.5
@@ -60,29 +59,6 @@ def test_the_average_moves_by_its_decay(tiny, tmp_path):
     assert not torch.equal(averaged[name], current[name])
     # Between where the weights began and where they are: never beyond both.
     assert (averaged[name] - current[name]).abs().max() < 0.1
-
-
-def test_weights_of_another_model_are_loaded_where_they_fit(tmp_path):
-    torch.manual_seed(0)
-    options = {k: v for k, v in SMALL.items() if k != "name"}
-    parent = build_network("shared_unet", 3, **options)
-    write_weights(parent, tmp_path / "parent.safetensors")
-    child = build_network("shared_unet", 5, **options, anti_aliased=True)
-    new = start_from(child, tmp_path / "parent.safetensors")
-    # Another number of classes; everything else fits, kernels one pixel larger included.
-    assert new == ["heads.types.1.bias", "heads.types.1.weight"]
-    stem = next(k for k in child.state_dict() if k.endswith("conv_stem.weight"))
-    mean = child.state_dict()[stem].sum((2, 3)), parent.state_dict()[stem].sum((2, 3))
-    torch.testing.assert_close(*mean, atol=1e-2, rtol=1e-2)
-
-
-def test_weights_of_nothing_alike_are_refused(tmp_path):
-    write_weights(torch.nn.Linear(3, 3), tmp_path / "linear.safetensors")
-    network = build_network("shared_unet", 3, **{k: v for k, v in SMALL.items() if k != "name"})
-    with pytest.raises(KaryoscopeError, match=r"no weight of .* fits"):
-        start_from(network, tmp_path / "linear.safetensors")
-    with pytest.raises(KaryoscopeError, match="do not exist"):
-        start_from(network, tmp_path / "nothing.safetensors")
 
 
 def test_a_student_learns_from_a_teacher_with_two_views(tiny, tmp_path, monkeypatch):

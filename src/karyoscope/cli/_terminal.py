@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as ProgressBar
 
-from karyoscope.core.text import for_markup, for_terminal
-from karyoscope.pipeline import Progress
+from karyoscope.cli._log import complain as complain
+from karyoscope.cli._log import detail as detail
+from karyoscope.cli._log import report as report
+from karyoscope.core.text import for_terminal
+
+if TYPE_CHECKING:
+    from karyoscope.pipeline import Progress
 
 
-def complain(message: str) -> None:
-    """Print one line on stderr."""
-    print(f"karyoscope: {for_terminal(message)}", file=sys.stderr)
+def terminal(stderr: bool = False) -> Console:
+    """Terminal that prints text unchanged: ``:smile:`` in a name does not become an emoji."""
+    return Console(stderr=stderr, emoji=False)
 
 
 @contextmanager
@@ -31,29 +37,47 @@ def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
 
     What it yields is called with the progress after each block.
     """
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    hidden = not console.is_terminal
+    hidden = not console.file.isatty()
     with ProgressBar(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task(for_markup(title), total=None)
+        task = bar.add_task(for_terminal(title), total=None)
         yield lambda progress: bar.update(
             task, completed=progress.blocks_done, total=progress.blocks
         )
 
 
-@contextmanager
-def counting_bar(total: int, what: str) -> Iterator[Callable[[], None]]:
-    """Progress of ``total`` equal things on stderr, for as long as that is a terminal.
+class CountingBar:
+    """A bar that is moved by one for each thing that is done."""
 
-    What it yields is called after each.
-    """
-    console = Console(stderr=True)
-    with ProgressBar(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(for_markup(what), total=total)
-        yield lambda: bar.advance(task)
+    def __init__(self, bar: ProgressBar, task: TaskID) -> None:
+        self._bar, self._task = bar, task
+
+    def begin(self, total: int) -> None:
+        """Show how many there are."""
+        self._bar.update(self._task, total=total)
+
+    def advance(self, *done: object) -> None:
+        """Count one step; arguments are ignored."""
+        self._bar.advance(self._task)
+
+
+@contextmanager
+def counting_bar(what: str) -> Iterator[CountingBar]:
+    """Progress of equal things on stderr, for as long as that is a terminal."""
+    console = terminal(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    hidden = not console.file.isatty()
+    with ProgressBar(*columns, console=console, disable=hidden, transient=True) as bar:
+        yield CountingBar(bar, bar.add_task(for_terminal(what), total=None))

@@ -1,13 +1,13 @@
-"""The search of ``karyoscope tune`` as a person at a terminal sees it."""
+"""Terminal output of ``karyoscope tune``."""
 
 from __future__ import annotations
 
 import json
 from typing import Self
 
-from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from karyoscope.cli._terminal import terminal
 from karyoscope.evaluation import TuningListener
 from karyoscope.evaluation.search import CrossCheck
 from karyoscope.evaluation.search_space import Params
@@ -17,7 +17,7 @@ class TerminalListener(TuningListener):
     """Prints a progress bar and what was tried on stderr."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = terminal(stderr=True)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -38,7 +38,7 @@ class TerminalListener(TuningListener):
             self._stop()
             return
         if self._bar is None:
-            hidden = not self._console.is_terminal
+            hidden = not self._console.file.isatty()
             self._bar = Progress(console=self._console, transient=True, disable=hidden)
             self._bar.start()
             self._task = self._bar.add_task("running the network", total=images)

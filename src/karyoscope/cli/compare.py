@@ -1,4 +1,4 @@
-"""``karyoscope compare``: is one run better than another, and by how much?"""
+"""``karyoscope compare``: paired differences between two evaluations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from karyoscope.cli._terminal import terminal
 from karyoscope.core.text import for_markup
-from karyoscope.evaluation import compare as compare_evaluations
-from karyoscope.evaluation import read_evaluation
+from karyoscope.evaluation import compare_files
 from karyoscope.report import comparison_table
 
 app = typer.Typer()
@@ -19,18 +18,22 @@ app = typer.Typer()
 
 @app.command()
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A.json", help="evaluation.json of one run.")],
-    second: Annotated[Path, typer.Argument(metavar="B.json", help="That of the other.")],
+    first: Annotated[
+        Path, typer.Argument(metavar="A", help="evaluation.json of one run, or its folder.")
+    ],
+    second: Annotated[
+        Path, typer.Argument(metavar="B", help="evaluation.json of the other run, or its folder.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Paired difference B - A of every score, with bootstrap intervals over source images.
 
-    Both runs must be of the same images by the same protocol. In the table, differences whose
+    Both runs must have the same images and the same protocol. In the table, differences whose
     interval excludes 0 are bold.
     """
-    found = compare_evaluations(read_evaluation(first), read_evaluation(second)).to_dict()
+    found = compare_files(first, second).to_dict()
     if as_json:
         print(json.dumps(found | {"a": str(first), "b": str(second)}, indent=1))
     else:
         named = f"A: {for_markup(str(first))}\nB: {for_markup(str(second))}"
-        Console().print(named, comparison_table(found))
+        terminal().print(named, comparison_table(found))

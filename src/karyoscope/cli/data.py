@@ -10,34 +10,27 @@ from typing import Annotated
 import typer
 
 from karyoscope.cli._choices import Unit
+from karyoscope.cli._correction import collect_command, rank_command
+from karyoscope.cli._dataset_text import inspection_text, split_text
 from karyoscope.cli._terminal import counting_bar
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets import merge_classes, open_dataset
-from karyoscope.datasets.base import Dataset, Sample
-from karyoscope.datasets.convert import LAYOUTS, convert
-from karyoscope.datasets.inspect import Inspection, inspect_dataset
-from karyoscope.datasets.resample import AtScale, resampled
-from karyoscope.datasets.sheet import ContactSheet
-from karyoscope.datasets.split import (
-    Split,
-    apply_split,
-    cohorts_of,
-    count_nuclei,
-    leave_out,
-    read_split,
-    split_records,
-    write_split,
-)
-from karyoscope.datasets.writing import write_png
+from karyoscope.datasets import open_dataset
+from karyoscope.datasets.base import Dataset
+from karyoscope.datasets.convert import LAYOUTS
+from karyoscope.datasets.from_paths import convert_images, inspect_images, split_images
+from karyoscope.datasets.split import Split
 
 app = typer.Typer(
     name="data", help="Inspect, convert, split and pack annotated images.", no_args_is_help=True
 )
 
+app.command("rank")(rank_command)
+app.command("collect")(collect_command)
+
 Source = Annotated[Path, typer.Argument(help="Folder of annotated images.")]
 LayoutName = Annotated[
-    str | None, typer.Option("--layout", help="Layout, where it is not recognised.")
+    str | None, typer.Option("--layout", help="Layout, if it is not recognised.")
 ]
 Mpp = Annotated[float | None, typer.Option(help="Micrometres per pixel of the images.")]
 Classes = Annotated[
@@ -54,35 +47,27 @@ def inspect_command(
     mpp: Mpp = None,
     classes: Classes = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Write a picture of the images with outlines here (PNG).")
+        Path | None, typer.Option(help="File for a contact sheet: images with outlines (PNG).")
     ] = None,
-    sheet_images: Annotated[int, typer.Option(help="Images on the picture.", min=1)] = 24,
+    sheet_images: Annotated[
+        int, typer.Option(help="Number of images on the contact sheet.", min=1)
+    ] = 24,
     as_json: Json = False,
 ) -> None:
-    """Count nuclei per class and image; name leaks between splits, duplicates and problems."""
+    """Count nuclei per class and image; report leakage between splits, duplicates and problems."""
     dataset = _open(source, layout, mpp, classes)
-    picture = ContactSheet(dataset.taxonomy)
-    step = max(1, -(-len(dataset) // sheet_images))
-    chosen = {record.name for record in dataset.records[::step]}
-
-    with counting_bar(len(dataset), "reading") as advance:
-
-        def seen(sample: Sample) -> None:
-            advance()
-            if sheet is not None and sample.record.name in chosen:
-                picture.add(sample)
-
-        found = inspect_dataset(dataset, seen)
-    if sheet is not None:
-        write_png(sheet, picture.picture())
-    print(json.dumps(found.to_dict(), indent=1) if as_json else _report(found))
+    with counting_bar("reading") as bar:
+        found = inspect_images(
+            dataset, sheet, sheet_images=sheet_images, begin=bar.begin, watch=bar.advance
+        )
+    print(json.dumps(found.to_dict(), indent=1) if as_json else inspection_text(found))
 
 
 @app.command("convert")
 def convert_command(
     source: Source,
     to: Annotated[str, typer.Option(metavar="|".join(LAYOUTS), help="Layout to write.")],
-    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
     layout: LayoutName = None,
     mpp: Mpp = None,
     classes: Classes = None,
@@ -93,23 +78,29 @@ def convert_command(
         float | None,
         typer.Option(help="Resample images and labels to this many micrometres per pixel.", min=0),
     ] = None,
-    split: Annotated[Path | None, typer.Option(help="Record the parts of this split.")] = None,
+    split: Annotated[
+        Path | None, typer.Option(help="Record the parts of this split in the new dataset.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a dataset written before.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the same images and labels in another layout, losing no pixel unless resampled."""
+    """Write images and labels in another layout, losslessly unless they are resampled."""
     if to_mpp == 0:
         raise typer.BadParameter("--to-mpp takes more than 0")
     dataset = _open(source, layout, None, classes)
-    dataset = (dataset if mpp is None else AtScale(dataset, mpp)).whole()
-    if split is not None:
-        apply_split(dataset, read_split(split))
-    if merge is not None:
-        dataset = merge_classes(dataset, Taxonomy.load(merge))
-    if to_mpp is not None:
-        dataset = resampled(dataset, to_mpp)
-    with counting_bar(len(dataset), "converting") as advance:
-        result = convert(dataset, to, out, overwrite=overwrite, seen=lambda sample: advance())
+    with counting_bar("converting") as bar:
+        result = convert_images(
+            dataset,
+            to,
+            out,
+            mpp=mpp,
+            classes=merge,
+            to_mpp=to_mpp,
+            split=split,
+            overwrite=overwrite,
+            begin=bar.begin,
+            watch=bar.advance,
+        )
     if as_json:
         print(json.dumps({"out": str(out), **vars(result)}, indent=1))
     else:
@@ -124,19 +115,28 @@ def convert_command(
 def split_command(
     source: Source,
     part: Annotated[
-        list[str] | None, typer.Option(help="Name and share of a part, such as train=0.8.")
+        list[str] | None,
+        typer.Option(help="Name and fraction of a part, such as train=0.8; repeatable."),
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(help="Equal parts called 1, 2, ... instead.", min=2)
+        int | None,
+        typer.Option(help="Number of equal parts, called 1, 2, ..., instead of --part.", min=2),
     ] = None,
     by: Annotated[
-        Unit, typer.Option(help="What is kept together; tiles of one source flatter the scores.")
+        Unit,
+        typer.Option(
+            help="What is kept in one part; with tile, tiles of one source may be in different"
+            " parts,"
+            " which makes scores too optimistic."
+        ),
     ] = Unit.SOURCE,
     leave: Annotated[
         str | None,
         typer.Option(
             "--leave-out",
-            help="Validate on this cohort, train on the others; all: each in turn, --out a folder.",
+            help="Validate on this cohort and train on the others; all: each cohort in turn,"
+            " --out is then"
+            " a folder.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same split.")] = 0,
@@ -146,33 +146,24 @@ def split_command(
     classes: Classes = None,
     as_json: Json = False,
 ) -> None:
-    """Part the images by source, balanced over classes and cohorts, or leave a cohort out."""
+    """Divide the images by source, balanced over classes and cohorts, or hold out a cohort."""
     if leave is not None and (part or folds or by is Unit.TILE):
         raise typer.BadParameter("--leave-out goes without --part, --folds and --by tile")
     dataset = _open(source, layout, mpp, classes)
-    shares = _shares(part, folds)
-    # Before any pixel is read.
-    left = [] if leave is None else cohorts_of(dataset.records) if leave == "all" else [leave]
-    with counting_bar(len(dataset), "reading") as advance:
-        counts = count_nuclei(dataset, lambda sample: advance())
-    about = (dataset.records, counts, dataset.taxonomy)
-    if leave is None:
-        found = {"": split_records(*about, shares, seed, by.value)}
-    else:
-        found = {cohort: leave_out(*about, cohort) for cohort in left}
-    if out is not None:
-        _write_splits(found, out, leave == "all")
+    with counting_bar("reading") as bar:
+        found = split_images(
+            dataset,
+            _shares(part, folds),
+            out,
+            by=by.value,
+            held_out=leave,
+            seed=seed,
+            begin=bar.begin,
+            watch=bar.advance,
+        )
     _print_splits(found, as_json or out is None)
     for line in dataset.problems:
         print(line, file=sys.stderr)
-
-
-def _write_splits(splits: dict[str, Split], out: Path, in_folder: bool) -> None:
-    """Write one file, or one for each cohort into a folder."""
-    if in_folder:
-        out.mkdir(parents=True, exist_ok=True)
-    for cohort, split in splits.items():
-        write_split(split, out / f"{cohort}.json" if in_folder else out)
 
 
 def _print_splits(splits: dict[str, Split], as_json: bool) -> None:
@@ -182,7 +173,7 @@ def _print_splits(splits: dict[str, Split], as_json: bool) -> None:
         print(json.dumps(data if len(data) > 1 else next(iter(data.values())), indent=1))
         return
     for cohort, split in splits.items():
-        print(f"left out: {cohort}\n{_table(split)}" if cohort else _table(split))
+        print(f"left out: {cohort}\n{split_text(split)}" if cohort else split_text(split))
 
 
 @app.command("pack")
@@ -190,12 +181,14 @@ def pack_command(
     recipe: Annotated[Path, typer.Argument(help="Recipe (YAML).")],
     out: Annotated[Path, typer.Option(help="File to write (.safetensors; .zip with --compress).")],
     compress: Annotated[
-        bool, typer.Option(help="Write the validation images too, and all as images in a ZIP.")
+        bool, typer.Option(help="Write a ZIP of compressed images, with the validation images.")
     ] = False,
     limit_mib: Annotated[
         float,
         typer.Option(
-            help="MiB that a compressed file may have; images lose what is over.", min=0.01
+            help="Largest size of a compressed file, in MiB; images are compressed lossily if"
+            " needed.",
+            min=0.01,
         ),
     ] = 55,
     changes: Annotated[
@@ -207,20 +200,13 @@ def pack_command(
 
     require("train", "torch", "timm", "lightning")
     from karyoscope.training import load_recipe
-    from karyoscope.training.data import load_training_bank
-    from karyoscope.training.pack_recipe import pack_recipe
-    from karyoscope.training.packed import write_packed
+    from karyoscope.training.packed.recipe import pack
 
     suffix = ".zip" if compress else ".safetensors"
     if out.suffix != suffix:
         raise typer.BadParameter(f"--out takes a {suffix} file here, not {out.name!r}")
-    loaded = load_recipe(recipe, changes)
-    if compress:
-        print(f"{out}: {pack_recipe(loaded, out, int(limit_mib * 2**20))}")
-        return
-    bank = load_training_bank(loaded)
-    write_packed(bank, loaded, out)
-    print(f"{len(bank)} images with {len(bank.rgb)} pixels written to {out}")
+    limit = int(limit_mib * 2**20) if compress else None
+    print(pack(load_recipe(recipe, changes), out, limit))
 
 
 def _open(source: Path, layout: str | None, mpp: float | None, classes: str | None) -> Dataset:
@@ -239,48 +225,3 @@ def _shares(parts: list[str] | None, folds: int | None) -> dict[str, float]:
         except ValueError as error:
             raise KaryoscopeError(f"--part {part}: give a name and a share, train=0.8") from error
     return shares
-
-
-def _report(found: Inspection) -> str:
-    """The inspection as text."""
-    sources = {image.source for image in found.images}
-    cohorts = sorted({image.cohort for image in found.images} - {""})
-    splits = sorted({image.split for image in found.images} - {""})
-    scale = ", ".join(f"{mpp:g} µm/px" for mpp in found.scales)
-    lines = [
-        f"layout    {found.layout}",
-        f"scale     {scale or 'unknown, give --mpp'}",
-        f"images    {len(found.images)} from {len(sources)} sources",
-        f"cohorts   {', '.join(cohorts) or '-'}",
-        f"splits    {', '.join(splits) or '-'}",
-        f"nuclei    {sum(found.counts.values())}",
-    ]
-    for name, count in found.counts.items():
-        area = f"  median {found.median_px[name]:.0f} px" if name in found.median_px else ""
-        area += f" = {found.median_um2[name]:.1f} µm²" if name in found.median_um2 else ""
-        lines.append(f"  {name:<22}{count:>9}{area}")
-    if found.tiny:
-        lines.append(f"  smaller than 10 px    {found.tiny:>9}")
-    lines.append("per image")
-    width = max([len(image.name) for image in found.images], default=0)
-    for image in found.images:
-        counts = ", ".join(f"{name} {count}" for name, count in image.counts.items())
-        lines.append(f"  {image.name:<{width}}  {image.width} x {image.height}  {counts or 'none'}")
-    for title, entries in (
-        ("leaks: one source in several splits", found.leaks),
-        ("images with the same pixels", found.duplicates),
-        ("problems", found.problems),
-    ):
-        lines += [title] + [f"  {entry}" for entry in entries] if entries else []
-    return "\n".join(lines)
-
-
-def _table(split: Split) -> str:
-    """Counts of each part as text."""
-    lines = []
-    for part, counts in split.counts.items():
-        lines.append(f"{part}: {counts['images']} images from {counts['sources']} sources")
-        for title in ("classes", "cohorts"):
-            values = ", ".join(f"{k} {v}" for k, v in counts[title].items() if k)
-            lines += [f"  {title}  {values}"] if values else []
-    return "\n".join(lines)

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from karyoscope.cli._choices import Device, Grouping, Views
+from karyoscope.cli._choices import MOST_THREADS, EngineName, Grouping, Views, stain_of
 from karyoscope.cli._scoring import ScoringBar
-from karyoscope.evaluation import FORMATS, ScoringOptions, names_of_part
+from karyoscope.cli._terminal import terminal
+from karyoscope.core.plugins import named
+from karyoscope.evaluation import FORMATS, ScoringOptions, names_listed, names_of_part
 from karyoscope.evaluation import evaluate as evaluate_dataset
-from karyoscope.evaluation.pictures import Pictures
-from karyoscope.evaluation.write import prepare_folder, write_report
+from karyoscope.evaluation.card_scores import write_scores
+from karyoscope.evaluation.patches import SIZE
 from karyoscope.metrics import PROTOCOLS
 from karyoscope.report import evaluation_table
 
@@ -26,81 +27,120 @@ SplitFile = Annotated[
 ]
 Records = Annotated[
     str | None,
-    typer.Option(help="Images to score: a file with a name a line, or names and commas."),
+    typer.Option(
+        help="Names of the images to score: a file with one name per line, or names separated"
+        " by commas."
+    ),
 ]
 
 Staining = Annotated[
     str | None,
+    typer.Option(metavar="NAME|BUNDLE", help="Normalise the stain, as `segment --stain` does."),
+]
+
+
+Truth = Annotated[Path, typer.Option(help="Folder of annotated images.")]
+Predictions = Annotated[
+    Path | None, typer.Argument(help="Predictions: a folder, or a CoNIC array.")
+]
+ModelName = Annotated[
+    str | None,
     typer.Option(
-        metavar="NAME|BUNDLE", help="Show the model another staining, as `segment --stain` does."
+        help="Segment the images with this model (`A,B`: the mean of two) instead of reading"
+        " predictions."
     ),
 ]
+Protocol = Annotated[
+    str, typer.Option(metavar="|".join(PROTOCOLS), help="Metrics and their conventions.")
+]
+GroupedBy = Annotated[
+    Grouping | None, typer.Option(help="Also score each cohort or source separately.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder for evaluation.json, images.csv and evaluation.html."),
+]
+Part = Annotated[str | None, typer.Option(help="Name of that part: validation unless given.")]
+Patches = Annotated[
+    int | None,
+    typer.Option(
+        help="256: score patches like CoNIC's (the default of that protocol); 0: whole images."
+    ),
+]
+Layout = Annotated[
+    str | None, typer.Option(help="Layout of the truth, where it is not recognised.")
+]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="|".join(FORMATS), help="Format of the predictions."),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(help="Taxonomy (name or file) of the class ids in a truth without one."),
+]
+PredictedClasses = Annotated[
+    str | None,
+    typer.Option(help="Taxonomy of the predictions, if it differs from that of the truth."),
+]
+Mpp = Annotated[float | None, typer.Option(help="Micrometres per pixel of the images.")]
+Averaged = Annotated[Views, typer.Option(help="Number of views averaged (test-time augmentation).")]
+Workers = Annotated[
+    int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
+]
+Overwrite = Annotated[bool, typer.Option(help="Replace files in --out.")]
+IntoCard = Annotated[
+    bool,
+    typer.Option(
+        "--into-card",
+        help="Write PQ, mPQ+ and R² with their intervals into the card of the bundle --model.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command()
 def evaluate(
-    truth: Annotated[Path, typer.Option(help="Folder of annotated images.")],
-    predictions: Annotated[
-        Path | None, typer.Argument(help="Predictions: a folder, or a CoNIC array.")
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Segment the images with this model (`A,B`: the mean of two) instead."),
-    ] = None,
-    protocol: Annotated[
-        str, typer.Option(metavar="|".join(PROTOCOLS), help="Metrics and their conventions.")
-    ] = "conic",
-    by: Annotated[
-        Grouping | None, typer.Option(help="Also score each cohort or each source.")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for evaluation.json, images.csv and evaluation.html."),
-    ] = None,
+    truth: Truth,
+    predictions: Predictions = None,
+    model: ModelName = None,
+    protocol: Protocol = "conic",
+    by: GroupedBy = None,
+    out: Out = None,
     split: SplitFile = None,
-    part: Annotated[str, typer.Option(help="Name of that part.")] = "validation",
+    part: Part = None,
     records: Records = None,
-    patches: Annotated[
-        int | None,
-        typer.Option(help="256: score patches as CoNIC's, its default; 0: whole images."),
-    ] = None,
-    layout: Annotated[
-        str | None, typer.Option(help="Layout of the truth, where it is not recognised.")
-    ] = None,
-    form: Annotated[
-        str | None,
-        typer.Option("--format", metavar="|".join(FORMATS), help="Format of the predictions."),
-    ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(help="Taxonomy (name or file) of the class ids in a truth without one."),
-    ] = None,
-    predicted_classes: Annotated[
-        str | None,
-        typer.Option(help="Taxonomy of the predictions, where it is not that of the truth."),
-    ] = None,
-    mpp: Annotated[float | None, typer.Option(help="Micrometres per pixel of the images.")] = None,
-    tta: Annotated[Views, typer.Option(help="Views of an image that are averaged.")] = Views.ONE,
+    patches: Patches = None,
+    layout: Layout = None,
+    form: Format = None,
+    classes: Classes = None,
+    predicted_classes: PredictedClasses = None,
+    mpp: Mpp = None,
+    tta: Averaged = Views.ONE,
     stain: Staining = None,
-    device: Annotated[Device, typer.Option(help="What runs the network.")] = Device.AUTO,
-    workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace files in --out.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    device: EngineName = "auto",
+    workers: Workers = 0,
+    overwrite: Overwrite = False,
+    into_card: IntoCard = False,
+    as_json: Json = False,
 ) -> None:
     """Score predicted nuclei against annotated images.
 
     PREDICTIONS are matched to the images by name; --model segments the images instead. Images
-    that cannot be scored are named, the others go on, and the exit code is then 1.
+    that cannot be scored are reported, the others are scored, and the exit code is then 1.
     """
     if (predictions is None) == (model is None):
         raise typer.BadParameter("give either predictions or --model")
     if stain is not None and model is None:
         raise typer.BadParameter("--stain is for --model: predictions are as they are")
-    options = ScoringOptions(protocol, _wanted(split, part, records), patches)
-    if out is not None:
-        prepare_folder(out, overwrite)
-    pictures = Pictures() if out is not None else None
-    with ScoringBar(None if pictures is None else pictures.add) as bar:
+    if into_card and model is None:
+        raise typer.BadParameter("--into-card is for --model: predictions have no card")
+    if part is not None and split is None:
+        raise typer.BadParameter(f"--part {part} is a part of --split, which is not given")
+    part = part or "validation"
+    if patches not in (None, 0, SIZE):
+        raise typer.BadParameter(f"--patches takes {SIZE}, as CoNIC's, or 0 for whole images")
+    options = ScoringOptions(named(protocol), _wanted(split, part, records), patches)
+    with ScoringBar() as bar:
         result = evaluate_dataset(
             truth,
             predictions,
@@ -112,16 +152,25 @@ def evaluate(
             predicted_classes=predicted_classes,
             mpp=mpp,
             tta=int(tta),
-            stain=stain,
-            device=device.value,
+            stain=stain_of(stain),
+            device=named(device),
             threads=workers,
+            out=out,
+            by=by,
+            overwrite=overwrite,
             begin=bar.begin,
             watch=bar.advance,
         )
-    data = result.to_dict(by)
-    if out is not None and pictures is not None:
-        write_report(data, pictures, out)
-    _print(data, as_json)
+    if into_card and model is not None:
+        write_scores(model, {_title(truth, split, part, records, int(tta)): result.for_card()})
+    _print(result.to_dict(by), as_json)
+
+
+def _title(truth: Path, split: Path | None, part: str, records: str | None, views: int) -> str:
+    """What was scored, as a card names it."""
+    chosen = part if split is not None else "chosen images" if records is not None else ""
+    parts = [truth.resolve().name, chosen, f"{views} views" if views > 1 else ""]
+    return ", ".join(filter(None, parts))
 
 
 def _wanted(split: Path | None, part: str, records: str | None) -> list[str] | None:
@@ -130,15 +179,11 @@ def _wanted(split: Path | None, part: str, records: str | None) -> list[str] | N
         raise typer.BadParameter("give --split or --records, not both")
     if split is not None:
         return names_of_part(split, part)
-    if records is None:
-        return None
-    path = Path(records)
-    text = path.read_text(encoding="utf-8") if path.is_file() else records.replace(",", "\n")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return None if records is None else names_listed(records)
 
 
 def _print(data: dict[str, Any], as_json: bool) -> None:
-    print(json.dumps(data, indent=1)) if as_json else Console().print(evaluation_table(data))
+    print(json.dumps(data, indent=1)) if as_json else terminal().print(evaluation_table(data))
     problems = data["scored"]["problems"]
     for line in (*data["scored"]["notes"], *problems):
         print(f"karyoscope: {line}", file=sys.stderr)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import read_text
 
 app = typer.Typer()
 
@@ -16,27 +16,37 @@ app = typer.Typer()
 def export(
     run: Annotated[Path, typer.Argument(help="Folder that `karyoscope train` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle; replaced as a whole.")],
-    checkpoint: Annotated[str, typer.Option(help="Which checkpoint of the run.")] = "last.ckpt",
+    checkpoint: Annotated[
+        str, typer.Option(help="Name of the checkpoint in the run.")
+    ] = "last.ckpt",
     card: Annotated[
-        Path | None, typer.Option(help="Model card for people (Markdown), for the bundle.")
+        Path | None,
+        typer.Option(help="Model card (Markdown) for the bundle; by default it is generated."),
     ] = None,
     int8: Annotated[
         bool,
         typer.Option(
-            "--int8", help="Quantise decoder and heads, calibrated on training images: faster."
+            "--int8",
+            help="Quantise decoder and heads to 8 bits, calibrated on training images, for speed.",
         ),
+    ] = False,
+    int8_encoder: Annotated[
+        bool,
+        typer.Option("--int8-encoder", help="Quantise the encoder, too; score it before it ships."),
     ] = False,
 ) -> None:
     """Write the model bundle of a training run. Needs `pip install karyoscope[train]`."""
     from karyoscope.core.optional import require
 
-    require("train", "torch", "timm", "lightning", "onnx", *(["onnxruntime"] if int8 else []))
-    from karyoscope.training.export import export_bundle
+    require(
+        "train",
+        "torch",
+        "timm",
+        "lightning",
+        "onnx",
+        *(["onnxruntime"] if int8 or int8_encoder else []),
+    )
+    from karyoscope.training.bundle import export_bundle
 
-    text = None
-    if card is not None:
-        try:
-            text = card.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise KaryoscopeError(f"{card} is not a readable text file") from error
-    print(export_bundle(run, out, checkpoint, readme=text, int8=int8))
+    text = None if card is None else read_text(card)
+    print(export_bundle(run, out, checkpoint, readme=text, int8=int8, int8_encoder=int8_encoder))

@@ -1,4 +1,4 @@
-"""``karyoscope models``: what is shipped, and what a bundle holds."""
+"""``karyoscope models``: the shipped models, or descriptions of bundles."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from karyoscope.inference import Bundle, Ensemble, find_bundle, shipped_models
+from karyoscope.inference.readme import learned_on
 
 app = typer.Typer()
 
@@ -16,11 +17,13 @@ app = typer.Typer()
 def models(
     bundles: Annotated[
         list[str] | None,
-        typer.Argument(help="Bundles to describe; `A,B` is their mean. Without, those shipped."),
+        typer.Argument(
+            help="Bundles to describe (`A,B`: the mean of two); by default the shipped models."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
-    """List the models that come with the package, or describe bundles and ensembles."""
+    """List the shipped models, or describe bundles and ensembles."""
     found = [find_bundle(name) for name in bundles or shipped_models()]
     if as_json:
         print(json.dumps([_as_data(bundle) for bundle in found], indent=2))
@@ -41,10 +44,12 @@ def _describe(bundle: Bundle) -> None:
     for member in _members(bundle):
         print(f"  member   {member.card.name} {member.card.version}")
     print(f"  classes  {', '.join(bundle.taxonomy.names)}")
+    if learned_on(card):
+        print(f"  learned  {learned_on(card)}")
     print(f"  scale    {card.mpp:g} µm/px")
     print(f"  licence  {card.licence}")
     if card.counting is not None:
-        print("  counts   nuclei by parameters of their own")
+        print("  counts   with separate post-processing parameters")
 
 
 def _members(bundle: Bundle) -> tuple[Bundle, ...]:

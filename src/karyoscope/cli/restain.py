@@ -1,8 +1,7 @@
-"""``karyoscope restain``: learn how a set of images is stained, and stain others so."""
+"""``karyoscope restain``: train a stain normaliser, and normalise slides and images."""
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +9,12 @@ import typer
 
 from karyoscope.cli._choices import Device
 from karyoscope.cli._terminal import complain
+from karyoscope.cli._torch import prepare_torch
 from karyoscope.core.optional import require
 
 app = typer.Typer(
     name="restain",
-    help="Learn how a set of images is stained, and stain others so.",
+    help="Train a stain normaliser, and normalise slides and images.",
     no_args_is_help=True,
 )
 
@@ -28,11 +28,11 @@ Workers = Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min
 def train_command(
     out: Annotated[Path, typer.Option(help="Folder for the bundle, checkpoint and log.")],
     target: Annotated[
-        list[str], typer.Option(help="Slides, images, folders or globs to resemble; repeatable.")
+        list[str], typer.Option(help="Target slides, images, folders or globs; repeatable.")
     ],
     mpp: Mpp = None,
     scale: Annotated[
-        float, typer.Option(help="Micrometres per pixel that the network is to work at.")
+        float, typer.Option(help="Micrometres per pixel at which the network works.")
     ] = 0.5,
     name: Annotated[
         str | None, typer.Option(help="Name of the bundle; by default that of --out.")
@@ -41,25 +41,21 @@ def train_command(
         list[str] | None,
         typer.Option("--set", help="Change a setting: steps=2000, width=8, adversarial=0."),
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Continue from the last checkpoint in --out.")
+    ] = False,
     device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
     workers: Workers = 0,
 ) -> None:
-    """Train a RestainNet. Needs no labels, only images stained as wanted.
+    """Train a RestainNet on images with the target staining; labels are not needed.
 
     Writes <out>/bundle, for `karyoscope restain apply` and `karyoscope segment --stain`. Needs
     `pip install karyoscope[train]`.
     """
     require("train", "torch", "lightning", "onnx", "safetensors")
-    import torch
+    from karyoscope.training.restain import RestainSettings, read_target, train_restainer
 
-    from karyoscope.training.restain import train_restainer
-    from karyoscope.training.restain_settings import RestainSettings
-    from karyoscope.training.restain_tiles import read_target
-
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if workers:
-        torch.set_num_threads(workers)
+    prepare_torch(workers)
     given = {"name": name or out.resolve().name, "mpp": scale}
     settings = RestainSettings.of_changes(changes or [], **given)
     images = read_target(target, settings.mpp, mpp)
@@ -75,17 +71,20 @@ def apply_command(
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     target: Annotated[
         str | None,
-        typer.Option(help="Image, folder or glob to resemble, for macenko and reinhard."),
+        typer.Option(help="Target image, folder or glob, for macenko and reinhard."),
     ] = None,
     mpp: Mpp = None,
+    override_mpp: Annotated[
+        float | None, typer.Option(help="Micrometres per pixel, whatever the files state.")
+    ] = None,
     workers: Workers = 0,
     overwrite: Annotated[bool, typer.Option(help="Replace results that exist.")] = False,
 ) -> None:
-    """Write slides and images with other colours.
+    """Write slides and images with a normalised stain.
 
-    Images become <stem>.png, slides <stem>.tif with a pyramid. Each input is measured as a whole
-    and then changed window by window. Inputs that fail are named, the others go on, and the exit
-    code is then 1.
+    Images become <stem>.png, slides <stem>.tif with a pyramid. The normaliser is fitted to each
+    input as a whole and applied window by window. Inputs that fail are reported, the others are
+    processed, and the exit code is then 1.
     """
     from karyoscope.pipeline.stains import recolour_slides
 
@@ -94,6 +93,7 @@ def apply_command(
         out,
         model if target is None else f"{model}:{target}",
         mpp,
+        override_mpp=override_mpp,
         overwrite=overwrite,
         threads=workers,
         warn=lambda path, line: complain(line),

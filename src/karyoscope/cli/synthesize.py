@@ -1,9 +1,8 @@
-"""``karyoscope synthesize``: learn to paint tissue from masks, and write painted datasets."""
+"""``karyoscope synthesize``: train a mask-to-image generator, and write synthetic datasets."""
 
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +10,13 @@ import typer
 
 from karyoscope.cli._choices import Device, Style
 from karyoscope.cli._terminal import complain, counting_bar
+from karyoscope.cli._torch import prepare_torch
 from karyoscope.core.optional import require
 from karyoscope.datasets.convert import LAYOUTS
 
 app = typer.Typer(
     name="synthesize",
-    help="Learn to paint tissue from masks, and write synthetic image/label pairs.",
+    help="Train a mask-to-image GAN, and write synthetic image/label pairs.",
     no_args_is_help=True,
 )
 
@@ -24,7 +24,7 @@ Seed = Annotated[int, typer.Option(help="The same seed gives the same tiles.", m
 Workers = Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)]
 Part = Annotated[str, typer.Option(help="Name of that part.")]
 Mpp = Annotated[
-    float | None, typer.Option(help="Micrometres per pixel of the real images, where unpublished.")
+    float | None, typer.Option(help="Micrometres per pixel of the real images, if it is not known.")
 ]
 Classes = Annotated[
     str | None, typer.Option(help="Taxonomy (name or file) of real images without one.")
@@ -41,16 +41,16 @@ def train_command(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Continue from the last checkpoint in --out.")
+    ] = False,
     device: Annotated[Device, typer.Option(help="What trains the networks.")] = Device.AUTO,
     workers: Workers = 0,
 ) -> None:
     """Train a mask-to-image GAN. Needs `pip install karyoscope[train]`."""
-    _prepare(workers)
-    from karyoscope.training.synthesis.recipe import load_synthesis_recipe
-    from karyoscope.training.synthesis.train import train_generator
+    _prepare(workers, log=True)
+    from karyoscope.training.synthesis import load_synthesis_recipe, train_generator
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     print(train_generator(load_synthesis_recipe(source, changes), out, resume, device.value))
 
 
@@ -58,10 +58,10 @@ def train_command(
 def write_command(
     run: Annotated[Path, typer.Argument(help="Folder that `karyoscope synthesize train` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder of the dataset.")],
-    n: Annotated[int, typer.Option("--n", help="Image/label pairs.", min=1)] = 1000,
+    n: Annotated[int, typer.Option("--n", help="Number of image/label pairs.", min=1)] = 1000,
     data: Annotated[
         Path | None,
-        typer.Option(help="Take masks from these images, not from those of the run."),
+        typer.Option(help="Take masks from these images instead of those of the run."),
     ] = None,
     split: Annotated[
         Path | None, typer.Option(help="Only one part of --data, by this split.")
@@ -72,13 +72,17 @@ def write_command(
     size: Annotated[int, typer.Option(help="Edge of a tile in pixels.", min=8)] = 256,
     seed: Seed = 0,
     balanced: Annotated[
-        float, typer.Option(help="Share of masks chosen for their rare classes.", min=0, max=1)
+        float, typer.Option(help="Fraction of masks sampled for their rare classes.", min=0, max=1)
     ] = 0.0,
     style: Annotated[
-        Style, typer.Option(help="Colours of the mask's own tile, or of another.")
+        Style, typer.Option(help="Colours of the tile that the mask is from, or of another tile.")
     ] = Style.OWN,
-    shift: Annotated[float, typer.Option(help="Nuclei move by up to ± this, px.", min=0)] = 3.0,
-    turn: Annotated[float, typer.Option(help="Nuclei turn by up to ± this, degrees.", min=0)] = 3.0,
+    shift: Annotated[
+        float, typer.Option(help="Largest shift of a nucleus along each axis, px.", min=0)
+    ] = 3.0,
+    turn: Annotated[
+        float, typer.Option(help="Largest rotation of a nucleus, degrees.", min=0)
+    ] = 3.0,
     layout: Annotated[
         str, typer.Option("--to", metavar="|".join(LAYOUTS), help="Layout of the dataset.")
     ] = "folder",
@@ -86,17 +90,19 @@ def write_command(
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
-    """Move the nuclei of real masks, paint them, and write the pairs as a dataset."""
+    """Move the nuclei of real masks, generate images from them, and write the pairs as a"
+    " dataset."""
     if split is not None and data is None:
         raise typer.BadParameter("--split is a part of --data: give both")
     _prepare(workers)
-    from karyoscope.training.schema import DataSource
+    from karyoscope.training.recipe import DataSource
     from karyoscope.training.synthesis import Motion, write_pairs
 
     given = None
     if data is not None:
         given = DataSource.model_validate({"path": data, "mpp": mpp, "taxonomy": classes})
-    with counting_bar(n, "painting") as advance:
+    with counting_bar("generating") as bar:
+        bar.begin(n)
         written = write_pairs(
             run,
             out,
@@ -110,7 +116,7 @@ def write_command(
             motion=Motion(shift, turn),
             layout=layout,
             overwrite=overwrite,
-            watch=advance,
+            watch=bar.advance,
         )
     for line in written.skipped:
         complain(line)
@@ -122,7 +128,7 @@ def write_command(
         print(f"{written.images} images with {written.nuclei} nuclei written to {out}")
         print(f"licence: {written.licence}")
     if written.lost:
-        complain(f"{written.lost} nuclei found no place in crowded masks and were left out")
+        complain(f"{written.lost} nuclei had no free place in crowded masks and were left out")
 
 
 @app.command("distance")
@@ -143,12 +149,12 @@ def distance_command(
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
-    """Fréchet distance of synthetic to real tiles, next to that of real and of spoiled ones.
+    """Fréchet distance of synthetic to real tiles, beside those of real and of degraded tiles.
 
     Values depend on the encoder and on the number of tiles: compare only what one command prints.
     """
     _prepare(workers)
-    from karyoscope.training.schema import DataSource
+    from karyoscope.training.recipe import DataSource
     from karyoscope.training.synthesis import TileFeatures, dataset_distance
 
     given = DataSource.model_validate({"path": real, "mpp": mpp, "taxonomy": classes})
@@ -165,9 +171,6 @@ def distance_command(
         print(f"  {name:<10}{getattr(found, name):>10.3f}")
 
 
-def _prepare(workers: int) -> None:
+def _prepare(workers: int, log: bool = False) -> None:
     require("train", "torch", "timm", "lightning", "safetensors")
-    import torch
-
-    if workers:
-        torch.set_num_threads(workers)
+    prepare_torch(workers, log)

@@ -2,67 +2,93 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from karyoscope.cli._choices import Device, Log
+from karyoscope.cli._choices import MOST_THREADS, Device, Log
+from karyoscope.cli._recipe_options import (
+    OwnClasses,
+    OwnData,
+    OwnLayout,
+    OwnMpp,
+    RecipeName,
+    StartFrom,
+)
+from karyoscope.cli._torch import prepare_torch
 
 app = typer.Typer()
 
 
 @app.command()
 def train(
-    recipe: Annotated[Path, typer.Argument(help="Recipe (YAML).")],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints, logs and sample tiles.")],
+    recipe: RecipeName = None,
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints, logs and sample tiles.")] = ...,  # type: ignore[assignment]
+    data: OwnData = None,
+    start: StartFrom = None,
+    layout: OwnLayout = None,
+    classes: OwnClasses = None,
+    mpp: OwnMpp = None,
+    split: Annotated[
+        Path | None,
+        typer.Option(help="Split of --data (`karyoscope data split`); made if not given."),
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Part to validate on; by default validation.")
+    ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint in --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Continue from the last checkpoint in --out.")
+    ] = False,
     packed: Annotated[
         Path | None, typer.Option(help="Training images that `karyoscope data pack` wrote.")
     ] = None,
     seconds: Annotated[
         float | None,
         typer.Option(
-            "--time", help="Train for so many seconds; the schedule is fitted to them.", min=1
+            "--time", help="Train for this many seconds; the schedule is fitted to them.", min=1
         ),
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(help="Train for so many steps; the schedule is fitted to them.", min=1),
+        typer.Option(help="Train for this many steps; the schedule is fitted to them.", min=1),
     ] = None,
     log: Annotated[
-        Log, typer.Option(help="Format of the curves; TensorBoard is written beside the CSV.")
+        Log, typer.Option(help="Format of the training log; others are written in addition to CSV.")
     ] = Log.CSV,
     device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
     devices: Annotated[
-        int | None, typer.Option(help="GPUs (or processes) that share a step.", min=1)
+        int | None, typer.Option(help="Number of GPUs (or processes) that train together.", min=1)
     ] = None,
-    workers: Annotated[int, typer.Option(help="Threads of the CPU; 0 for all.", min=0)] = 0,
+    workers: Annotated[
+        int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
+    ] = 0,
 ) -> None:
-    """Train a recipe. Needs the extra `train`."""
+    """Train a recipe, or fine-tune a model on a folder of annotated images.
+
+    `karyoscope train --data FOLDER --start lizard --out RUN` needs no recipe: layout, classes,
+    scale and split are recognised. Needs the extra `train`.
+    """
     from karyoscope.core.optional import require
 
     require("train", "torch", "timm", "lightning")
-    import torch
-
-    from karyoscope.training import load_recipe
     from karyoscope.training import train as run
-    from karyoscope.training.budget import stretched
+    from karyoscope.training.describe import Wanted, recipe_of
 
     if seconds is not None and (steps is not None or (devices or 1) > 1):
         raise typer.BadParameter("--time goes without --steps and with one device")
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if workers:
-        torch.set_num_threads(workers)
+    own = {"layout": layout, "classes": classes, "mpp": mpp, "split": split, "part": part}
+    if data is None and any(value is not None for value in own.values()):
+        given = next(name for name, value in own.items() if value is not None)
+        raise typer.BadParameter(f"--{given} is of --data: in a recipe, change its own keys")
+    prepare_torch(workers)
     also = [] if devices is None else [f"training.devices={devices}"]
-    loaded = load_recipe(recipe, [*(changes or []), *also])
-    if steps is not None:
-        loaded = stretched(loaded, steps)
+    wanted = Wanted(recipe, data, start, **own)  # type: ignore[arg-type]
+    loaded = recipe_of(wanted, out, [*(changes or []), *also], resume, steps)
     last = run(loaded, out, resume, device.value, packed, log.value, seconds)
     # With several devices this program runs once for each.
     if os.environ.get("LOCAL_RANK", "0") == "0":

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 import uuid
-import warnings
 from collections import deque
 from collections.abc import Collection, Generator, Sequence
 from importlib.metadata import version
@@ -20,11 +19,14 @@ from karyoscope.cluster.work import Job, ModelSource, Region, run_region, try_mo
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.optional import load
+from karyoscope.core.plugins import used_files
+from karyoscope.core.remarks import warn
 from karyoscope.inference import Engine, Maps, Model, find_bundle
 from karyoscope.pipeline import Area, BlockReport, Layout, Progress, warm_up
 from karyoscope.slides import Slide
 
 LOCAL = "local"
+_DEVICES = ("auto", "cpu", "cuda")
 #: How often a task is run again after the machine or process that ran it was lost.
 RETRIES = 5
 #: CPUs of a task, where the user does not say: one mostly runs the network, one all the rest.
@@ -60,6 +62,10 @@ class Cluster:
     """
 
     def __init__(self, address: str, device: str = "auto", threads: int = 0, tta: int = 1) -> None:
+        if device not in _DEVICES:
+            raise KaryoscopeError(
+                f"machines of a cluster run on {', '.join(_DEVICES)}, not on {device}"
+            )
         self.threads = threads
         self._address, self._asked_device, self._tta = address, device, tta
         self._ray: Any = None
@@ -68,7 +74,7 @@ class Cluster:
         self._stopped = threading.Event()
 
     def locate(self, path: Path) -> Path:
-        """Return the path of a slide from the root on: other machines open it by that."""
+        """Return the absolute path of a slide, by which the other machines open it."""
         return path.absolute()
 
     def load(self, model: str | Path, formats: Sequence[str] = ()) -> Model:
@@ -99,7 +105,10 @@ class Cluster:
         try:
             self._cpus, self._gpus = self._choose(self._asked_device, self.threads)
             kind = "cuda" if self._gpus else "cpu"
-            self._source = ModelSource(_found_anywhere(str(model)), kind, self._cpus, self._tta)
+            files = tuple(str(used.path) for used in used_files())
+            self._source = ModelSource(
+                _found_anywhere(str(model)), kind, self._cpus, self._tta, files
+            )
             self._software = version("karyoscope")
             bundle = find_bundle(model)
             warm_up(bundle, formats)
@@ -148,7 +157,7 @@ class Cluster:
 
     @property
     def slots(self) -> int:
-        """Tasks that can run at once; clusters grow and shrink."""
+        """Tasks that can run at once at present; the size of a cluster may change."""
         slots = 0
         for node in self._resources():
             fit = int(node.get("CPU", 0)) // self._cpus
@@ -216,7 +225,7 @@ class Cluster:
         for stage, seconds in done.seconds.items():
             progress.seconds[stage] = progress.seconds.get(stage, 0.0) + seconds
         if done.device != self._device:
-            warnings.warn(
+            warn(
                 f"machines of the cluster differ: {self._device!r} here, {done.device!r} there;"
                 " nuclei may differ in the last digits from those of one machine",
                 stacklevel=2,
@@ -229,6 +238,8 @@ class Cluster:
             ready, _ = self._ray.wait([asked], timeout=_POLL_S)
             if ready:
                 region: Region = self._ray.get(asked)
+                for line in region.warnings:
+                    warn(line, stacklevel=2)
                 if region.problem:
                     raise KaryoscopeError(region.problem)
                 return region
@@ -251,7 +262,7 @@ class Cluster:
         self._stopped.set()
 
     def close(self) -> None:
-        """Leave the cluster; one that is local ends."""
+        """Leave the cluster; a local cluster is stopped."""
         self.stop()
         if self._joined:
             self._ray.shutdown()

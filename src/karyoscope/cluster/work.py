@@ -8,11 +8,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.plugins import use_plugin
 from karyoscope.inference import Model
 from karyoscope.pipeline import Area, BlockReport, Layout, Progress, prepare_model, run_blocks
+from karyoscope.pipeline.batch_warnings import SlideWarnings
 from karyoscope.slides import Slide
 
 _OPEN_SLIDES = 2
@@ -26,16 +29,18 @@ class ModelSource:
     device: str
     threads: int
     tta: int
+    plugins: tuple[str, ...] = ()
+    """Plugin files that the user named; they must be on storage that all machines see."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all regions of one slide share.
+    """Data that all regions of one slide share.
 
     Attributes
     ----------
     key : str
-        Tells it from every other job.
+        Name of the job; no other job has it.
     slide : Slide
         Opened again by its path where the job is unpickled.
     layout : Layout
@@ -62,12 +67,15 @@ class Region:
         What ran the network, in words.
     problem : str
         Why there are no blocks, where nothing could be done.
+    warnings : list of str
+        What was warned of meanwhile, each line once.
     """
 
     blocks: list[tuple[int, Nuclei, BlockReport]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     device: str = ""
     problem: str = ""
+    warnings: list[str] = field(default_factory=list)
 
 
 def run_region(
@@ -87,18 +95,20 @@ def run_region(
     indices : sequence of int
         Places of the blocks among all blocks of the layout.
     """
-    try:
-        _check_version(software)
-        model = _load(source)
-        job = _open(key, packed)
-        progress = Progress()
-        blocks = list(
-            run_blocks(job.slide, model, job.layout, job.area, indices, progress=progress)
-        )
-    except KaryoscopeError as error:
-        # As a value: an exception would come back wrapped in a traceback.
-        return Region(problem=str(error))
-    return Region(blocks, progress.seconds, model.engine.device)
+    here = Path(key)
+    with SlideWarnings(lambda path, line: None) as heard, heard.of(here):
+        try:
+            _check_version(software)
+            model = _load(source)
+            job = _open(key, packed)
+            progress = Progress()
+            blocks = list(
+                run_blocks(job.slide, model, job.layout, job.area, indices, progress=progress)
+            )
+        except KaryoscopeError as error:
+            # As a value: an exception would come back wrapped in a traceback.
+            return Region(problem=str(error), warnings=heard.lines(here))
+        return Region(blocks, progress.seconds, model.engine.device, warnings=heard.lines(here))
 
 
 def try_model(source: ModelSource, software: str) -> Region:
@@ -121,6 +131,8 @@ def _check_version(software: str) -> None:
 
 @functools.lru_cache(maxsize=1)
 def _load(source: ModelSource) -> Model:
+    for path in source.plugins:
+        use_plugin(path)
     return prepare_model(source.model, source.device, source.threads, source.tta)
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numba
+from numba.core import event
+
+# No wrapper for callers in C: there are none, and it would be compiled too.
+_CACHED: dict[str, Any] = {"cache": True, "no_cfunc_wrapper": True}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -44,7 +49,7 @@ def njit(function: Any = None, /, **options: Any) -> Any:
 
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     try:
-        return numba.njit(cache=True, **options)(function)
+        return numba.njit(**options, **_CACHED)(function)
     except RuntimeError:  # no place for the cache
         folder = _own_folder()
     if folder is not None:
@@ -52,7 +57,7 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
         before = config.CACHE_DIR
         config.CACHE_DIR = str(folder)
         try:
-            return numba.njit(cache=True, **options)(function)
+            return numba.njit(**options, **_CACHED)(function)
         except RuntimeError:
             pass
         finally:
@@ -75,6 +80,32 @@ def _own_folder() -> Path | None:
     if hasattr(os, "getuid") and (found.st_uid != user or found.st_mode & 0o022):
         return None
     return folder if folder.is_dir() and not folder.is_symlink() else None
+
+
+@contextmanager
+def when_compiling(say: Callable[[], None]) -> Iterator[None]:
+    """Call a function when a kernel is compiled, and not loaded from the cache.
+
+    Parameters
+    ----------
+    say : callable
+        Called once at most, in the thread that compiles.
+    """
+    with event.install_listener("numba:compile", _Once(say)):
+        yield
+
+
+class _Once(event.Listener):
+    def __init__(self, say: Callable[[], None]) -> None:
+        self._say: Callable[[], None] | None = say
+
+    def on_start(self, event: object) -> None:
+        say, self._say = self._say, None
+        if say is not None:
+            say()
+
+    def on_end(self, event: object) -> None:
+        """Nothing is said at the end."""
 
 
 @njit

@@ -12,7 +12,7 @@ class MapKind:
     Attributes
     ----------
     meaning : str
-        Of a value, with its unit or range.
+        What a value means, with its unit or range.
     channels : int or None
         Values of each pixel along a last axis; 0 where there is no such axis, None where there is
         one for background and one for each class.
@@ -36,7 +36,9 @@ MAPS: dict[str, MapKind] = {
     "inside": MapKind("probability that the pixel is in a nucleus and not at its edge, 0 to 1"),
     "boundary": MapKind("probability that the pixel is at the edge of a nucleus, 0 to 1"),
     "contour": MapKind("probability that the pixel is on a contour, 0 to 1"),
-    "distance": MapKind("distance to the edge of the nucleus, in pixels"),
+    "distance": MapKind(
+        "distance to the edge of the nucleus, in pixels: 0 on background, 1 at the edge"
+    ),
     "hv": MapKind("horizontal, vertical distance to the centroid, -1 to 1", 2, vector=True),
     "centre": MapKind("offset to the centroid, in pixels", 2, vector=True),
     "tp": MapKind("probability of background and of each class, 0 to 1", None),

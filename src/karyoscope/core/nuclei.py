@@ -18,7 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from karyoscope.core.conversions import Conversions
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.registry import choices
 from karyoscope.core.taxonomy import Taxonomy
 
 _COLUMNS: dict[str, Any] = {
@@ -31,8 +33,11 @@ _COLUMNS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Nuclei:
+class Nuclei(Conversions):
     """A table of ``n`` nuclei.
+
+    ``nuclei[mask]``, ``nuclei[rows]`` and ``nuclei[start:stop]`` give the rows as another table,
+    and ``nuclei["area_um2"]`` a column by the name that files use.
 
     Attributes
     ----------
@@ -97,6 +102,33 @@ class Nuclei:
     def __repr__(self) -> str:
         counts = ", ".join(f"{name} {count}" for name, count in self.counts().items())
         return f"Nuclei({len(self)} at {self.mpp:g} µm/px: {counts})"
+
+    def _repr_html_(self) -> str:
+        from karyoscope.core.html_table import ROWS, nuclei_html
+
+        kinds = {self.taxonomy.by_id(i).name: i for i in (0, *self.taxonomy.ids)}
+        classes = [
+            (name, self.taxonomy.by_id(kinds[name]).color, n) for name, n in self.counts().items()
+        ]
+        first = self.take(np.arange(min(ROWS, len(self))))
+        return nuclei_html(len(self), self.mpp, classes, first.columns())
+
+    def __getitem__(self, rows: Any) -> Any:
+        """Rows by mask, index or slice as another table, or a column by name."""
+        if isinstance(rows, str):
+            columns = self.columns()
+            if rows not in columns:
+                known = choices(rows, columns)
+                raise KaryoscopeError(f"the nuclei have no column {rows!r}; there are {known}")
+            return columns[rows]
+        places = np.arange(len(self))
+        rows = rows if isinstance(rows, slice) else np.asarray(rows)
+        if isinstance(rows, np.ndarray) and rows.dtype != bool and rows.size == 0:
+            rows = rows.astype(np.int64)
+        try:
+            return self.take(np.atleast_1d(places[rows]))
+        except IndexError as error:
+            raise IndexError(f"{len(self)} nuclei: {error}") from None
 
     @classmethod
     def empty(cls, taxonomy: Taxonomy, mpp: float) -> Nuclei:
@@ -167,9 +199,28 @@ class Nuclei:
         )
 
     def crop(self, x: float, y: float, width: float, height: float) -> Nuclei:
-        """Nuclei whose centroid lies in the half-open box; coordinates stay as they are."""
+        """Nuclei whose centroid lies in the half-open box; coordinates are not changed."""
         inside = (self.x >= x) & (self.x < x + width) & (self.y >= y) & (self.y < y + height)
         return self.take(inside)
+
+    def within(self, region: Any) -> Nuclei:
+        """Nuclei whose centroid lies in a region; one on its outline does not.
+
+        Parameters
+        ----------
+        region : shapely geometry, Region, GeoSeries, path, or ndarray of shape (v, 2)
+            Area in pixels of level 0: a polygon, whatever has a ``__geo_interface__``, a GeoJSON
+            file, or a ring of vertices. Of several areas a nucleus may lie in any.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the region is none of these or has no area.
+        """
+        from karyoscope.core.regions import Region, Regions, area_of
+
+        inside = Regions([Region("", area_of(region))]).holding(self.x, self.y)
+        return self.take(inside.get(0, np.zeros(0, np.int64)))
 
     def shift(self, dx: float, dy: float) -> Nuclei:
         """Move every coordinate by (dx, dy) pixels."""
@@ -205,7 +256,7 @@ class Nuclei:
 
     @classmethod
     def concat(cls, parts: Iterable[Nuclei]) -> Nuclei:
-        """Rows of all parts, one after the other; ids stay as they are.
+        """Rows of all parts, concatenated; ids are not changed.
 
         Raises
         ------

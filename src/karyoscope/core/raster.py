@@ -25,7 +25,7 @@ def fill_outlines(
     width: int,
     height: int,
 ) -> np.ndarray:
-    """Fill closed rings, each by itself.
+    """Fill closed rings independently of each other.
 
     Parameters
     ----------
@@ -70,7 +70,8 @@ def fill_polygon(
         1 in or on the polygon, else 0.
     """
     labels = np.zeros((height, width), np.uint32)
-    _fill(labels, vertices, offsets, 0, len(offsets) - 1, 1, left, top)
+    first, value = np.int64(0), np.uint32(1)  # for a literal, numba would compile both once more
+    _fill(labels, vertices, offsets, first, len(offsets) - 1, value, left, top)
     return labels
 
 
@@ -79,8 +80,8 @@ def _fill(
     labels: np.ndarray,
     vertices: np.ndarray,
     offsets: np.ndarray,
-    first_ring: int,
-    last_ring: int,
+    first_ring: Any,
+    last_ring: Any,
     value: Any,
     left: int,
     top: int,
@@ -111,7 +112,7 @@ def _fill(
                 if y1 == centre:  # on an edge along the row, or a corner that touches it
                     start = min(x0, x1) if y0 == centre else x1
                     stop = max(x0, x1) if y0 == centre else x1
-                    _span(labels, row, start, stop, value, left, width)
+                    _span(labels, row, np.float64(start), np.float64(stop), value, left, width)
                 previous = i
         for i in range(1, count):  # almost always two: an insertion sort costs nothing
             crossing = crossings[i]

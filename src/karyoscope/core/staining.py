@@ -59,7 +59,7 @@ def decadic_density(rgb: np.ndarray) -> np.ndarray:
 
     .. math:: d = -\log_{10} \frac{\max(v, 1/2)}{255}
 
-    Of a value of 0 the density is not known; it is taken for half a step above.
+    The density of a value of 0 is not known; it is taken for half a step above.
 
     Parameters
     ----------

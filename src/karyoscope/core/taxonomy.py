@@ -35,7 +35,7 @@ class NucleusClass:
     id : int
         Positive; 0 always means background or, for a nucleus, "not classified".
     name : str
-        Lower case, in the field's words.
+        In the field's words. Names that differ in case alone are the same name.
     color : tuple of int
         Red, green, blue, each 0 to 255.
     """
@@ -87,7 +87,7 @@ class Taxonomy:
                 f"taxonomy {self.name!r}: class ids must be distinct, ascending and in 1..255,"
                 f" not {ids}"
             )
-        if len(set(self.names)) != len(ids):
+        if len({name.casefold() for name in self.names}) != len(ids):
             raise KaryoscopeError(f"taxonomy {self.name!r}: two classes have the same name")
 
     def __len__(self) -> int:
@@ -113,9 +113,10 @@ class Taxonomy:
         raise KaryoscopeError(f"taxonomy {self.name!r} has no class with id {class_id}")
 
     def id_of(self, name: str) -> int:
-        """Return the id of the class with this name."""
+        """Return the id of the class with this name, in upper or lower case."""
+        wanted = name.strip().casefold()
         for c in self.classes:
-            if c.name == name:
+            if c.name.casefold() == wanted:
                 return c.id
         raise KaryoscopeError(
             f"taxonomy {self.name!r} has no class {name!r}; it has {', '.join(self.names)}"
@@ -127,8 +128,10 @@ class Taxonomy:
         Parameters
         ----------
         other : Taxonomy
-            The target. Where no merge is declared, equal names map to equal names, provided
-            that every class has its equal: "epithelial" alone may well mean another thing.
+            The target taxonomy. If no merge is declared, classes are mapped by name, provided
+            that every name occurs in the target: a single common name, such as "epithelial",
+            may have another meaning there. A target with the one class ``nucleus`` takes all
+            classes, unless the taxonomy states otherwise.
 
         Returns
         -------
@@ -142,18 +145,20 @@ class Taxonomy:
         """
         names = self._counterparts(other)
         if not names:
-            raise KaryoscopeError(f"no mapping from taxonomy {self.name!r} to {other.name!r}")
+            raise KaryoscopeError(
+                f"no mapping from taxonomy {self.name!r} to {other.name!r}: {self.merges_to(other)}"
+            )
         table = np.zeros(256, np.uint8)
         for here, there in names.items():
             table[self.id_of(here)] = other.id_of(there)
         return table
 
     def sets_in(self, other: Taxonomy) -> np.ndarray:
-        """Table that tells which classes of another taxonomy each class of this one may be.
+        """Table of the classes of another taxonomy that each class of this one may be.
 
         ``may_be`` counts first, then ``merges``, then equal names as in :meth:`lookup_to`. Where
-        nothing is said of the other taxonomy at all, a class that is a kind of nucleus may be any
-        class there.
+        nothing is said of the other taxonomy at all, a class may be any class there, except those
+        that are no kind of nucleus by the taxonomy's own merge to ``nucleus``.
 
         Parameters
         ----------
@@ -169,7 +174,7 @@ class Taxonomy:
         Raises
         ------
         KaryoscopeError
-            If nothing is known of any class, or a class is named that is not there.
+            If no class is a kind of nucleus, or a class is named that is not there.
         """
         if other.ids[-1] > _LAST_BIT:
             raise KaryoscopeError(
@@ -195,9 +200,23 @@ class Taxonomy:
     def _counterparts(self, other: Taxonomy) -> Mapping[str, str]:
         """Classes here by name, each with its one class in another taxonomy."""
         names = self.merges.get(other.name)
-        if names is None and set(self.names) <= set(other.names):
-            names = {n: n for n in self.names}
-        return names or {}
+        if names is not None:
+            return names
+        there = {name.casefold(): name for name in other.names}
+        equal = {name: there.get(name.casefold(), "") for name in self.names}
+        if all(equal.values()):
+            return equal
+        if other.name == _NUCLEUS.name and len(other) == 1:
+            return dict.fromkeys(self.names, other.names[0])
+        return {}
+
+    def merges_to(self, other: Taxonomy) -> str:
+        """Line of YAML that would map the classes of this taxonomy to those of another."""
+        given = ", ".join(f"{name}: ..." for name in self.names)
+        return (
+            f"write to taxonomy {self.name!r}: `merges: {{{other.name}: {{{given}}}}}`, each with"
+            f" one of {', '.join(other.names)}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in the YAML files and in model bundles."""
@@ -230,8 +249,10 @@ class Taxonomy:
             ) from error
 
     @classmethod
-    def load(cls, name_or_path: str | Path) -> Taxonomy:
-        """Load a shipped taxonomy by name, or any YAML file by path."""
+    def load(cls, name_or_path: str | Path | Mapping[str, Any]) -> Taxonomy:
+        """Load a shipped taxonomy by name, any YAML file by path, or one that is written out."""
+        if isinstance(name_or_path, Mapping):
+            return cls.from_dict(name_or_path)
         text = str(name_or_path)
         shipped = _SHIPPED / f"{text}.yaml"
         if "/" not in text and "\\" not in text and shipped.is_file():
@@ -250,7 +271,7 @@ class Taxonomy:
 
 
 def sets_of(data: Mapping[str, Any]) -> dict[str, list[str] | str]:
-    """Sets of classes as they are written: lists, one name alone, or ``"any"``."""
+    """Sets of classes as in YAML: a list, a single name, or ``"any"``."""
     return {
         str(here): [there] if isinstance(there, str) and there != ANY else there
         for here, there in data.items()

@@ -34,7 +34,7 @@ def for_terminal(text: str) -> str:
 
 
 def for_markup(text: str) -> str:
-    r"""Text as rich prints it, whose brackets are no markup; no bracket may follow it.
+    r"""Text escaped for rich, so that brackets are not markup; no bracket may follow it.
 
     Unlike :func:`rich.markup.escape`, it keeps the backslashes of Windows paths as they are.
 
@@ -54,7 +54,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def for_csv(text: str) -> str:
-    """Text that a spreadsheet takes for text: an apostrophe before what looks like a formula.
+    """Text for a spreadsheet, with an apostrophe before anything that would be read as a formula.
 
     Examples
     --------

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import read_bytes
 
 #: The largest file of ours has 4 KiB.
 LARGEST = 1 << 20
@@ -42,12 +43,7 @@ def read_yaml(path: str | Path) -> Any:
     KaryoscopeError
         If the file cannot be read, has more than 1 MiB, or is not plain YAML; the message names it.
     """
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except OSError as error:
-        raise KaryoscopeError(f"{path} cannot be read: {error.strerror or error}") from error
-    return parse_yaml(data, str(path))
+    return parse_yaml(read_bytes(path, LARGEST), str(path))
 
 
 def parse_yaml(text: str | bytes, source: str) -> Any:
@@ -58,7 +54,7 @@ def parse_yaml(text: str | bytes, source: str) -> Any:
     text : str or bytes
         Bytes are UTF-8.
     source : str
-        Where it is from, for messages.
+        Name of the file, for messages.
 
     Returns
     -------

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.plugins import blamed, named
 from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets._describe import read_description
 from karyoscope.datasets.base import Dataset, Record, Sample
 from karyoscope.datasets.conic import Conic
 from karyoscope.datasets.consep import Consep
 from karyoscope.datasets.cpm import Cpm15, Cpm17
 from karyoscope.datasets.crchisto import CrcHisto
+from karyoscope.datasets.describe import read_description
 from karyoscope.datasets.folder import Folder
 from karyoscope.datasets.geojson import GeoJson
 from karyoscope.datasets.kumar import Kumar
@@ -45,6 +47,8 @@ DATASETS: Registry[type[DatasetOnDisk]] = Registry(
         "geojson": GeoJson,
         "folder": Folder,
     },
+    group="karyoscope.datasets",
+    kind=DatasetOnDisk,
 )
 
 __all__ = [
@@ -74,7 +78,7 @@ def open_dataset(
     path : path
         The folder.
     name : str, optional
-        Layout, one of ``DATASETS``; without it the layout is recognised.
+        Layout, one of ``DATASETS`` or ``my_file.py:Name``; without it the layout is recognised.
     taxonomy : Taxonomy, optional
         What the class ids mean, where they are not the published classes.
     mpp : float, optional
@@ -90,8 +94,10 @@ def open_dataset(
     root = Path(path)
     if not root.is_dir():
         raise KaryoscopeError(f"{root}: no such folder")
-    name = name or read_description(root).layout or recognise(root)
-    dataset: Dataset = DATASETS.build(name, root, taxonomy=taxonomy, mpp=mpp, **options)
+    # What the folder says of itself is no reason to run a file; what the caller says is.
+    name = named(name) if name else read_description(root).layout or recognise(root)
+    with blamed():
+        dataset: Dataset = DATASETS.build(name, root, taxonomy=taxonomy, mpp=mpp, **options)
     return dataset
 
 
@@ -103,9 +109,9 @@ def recognise(root: Path) -> str:
     KaryoscopeError
         If it looks like none.
     """
-    for name, dataset in DATASETS.items():
+    for name, dataset in itertools.chain(DATASETS.items(), DATASETS.installed()):
         if dataset.recognises(root):
             return name
     raise KaryoscopeError(
-        f"{root}: no dataset layout recognised; give one of {', '.join(DATASETS)} by name"
+        f"{root}: no dataset layout recognised; give one of {', '.join(DATASETS.names())} by name"
     )

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.plugins import blamed
 from karyoscope.core.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of one annotated image before its pixels are read.
+    """Description of an annotated image, known before its pixels are read.
 
     Attributes
     ----------
@@ -62,6 +63,8 @@ class Sample:
         For training on labels that are coarser than ``taxonomy``: the classes that each nucleus
         may be, bit c for class id c, 0 where that is unknown. ``classes`` then holds those of
         one class alone. None where ``classes`` says all.
+    point_sets : ndarray of int64, shape (n,), or None
+        As ``sets``, of each of the points.
     """
 
     record: Record
@@ -73,6 +76,7 @@ class Sample:
     points: np.ndarray | None = None
     ignore: np.ndarray | None = None
     sets: np.ndarray | None = None
+    point_sets: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
@@ -132,11 +136,28 @@ class Dataset(ABC):
     def __len__(self) -> int:
         return len(self.records)
 
+    def __getitem__(self, index: int) -> Sample:
+        """Sample by its place among the records, which is all that PyTorch's ``DataLoader`` asks.
+
+        Parameters
+        ----------
+        index : int
+
+        Raises
+        ------
+        IndexError
+            If there is no such record.
+        KaryoscopeError
+            If it cannot be read; see :meth:`load`.
+        """
+        return self.load(self.records[index])
+
     def __iter__(self) -> Iterator[Sample]:
         """Samples in the order of the records; a damaged one is named and left out."""
         for record in list(self.records):
             try:
-                sample = self.load(record)
+                with blamed():
+                    sample = self.load(record)
             except KaryoscopeError as error:
                 self.problems.append(str(error))
                 self.records.remove(record)
@@ -144,5 +165,5 @@ class Dataset(ABC):
             yield sample
 
     def whole(self) -> Dataset:
-        """The dataset with images that were cut into patches put together again, if any were."""
+        """Dataset of the whole images, if the images of this one are patches of them."""
         return self

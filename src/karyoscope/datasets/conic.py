@@ -77,7 +77,7 @@ class Conic(DatasetOnDisk):
         return self.sample(record, path, image, inst_map, classes)
 
     def whole(self) -> Dataset:
-        """The images that the patches were cut from, where ``patches.csv`` says how."""
+        """Dataset of the images that the patches were cut from, if ``patches.csv`` describes it."""
         return WholeImages(self) if (self.root / POSITIONS).is_file() else self
 
 

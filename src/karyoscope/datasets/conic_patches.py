@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets._describe import write_description
 from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.describe import write_description
 from karyoscope.datasets.writing import GrowingArray
 
 SIZE = 256
@@ -103,7 +103,7 @@ def _reflected(start: int, length: int) -> np.ndarray:
 
 
 def write_conic(samples: Iterable[Sample], root: Path, taxonomy: Taxonomy) -> None:
-    """Write samples as CoNIC arrays, with what is needed to put the images together again.
+    """Write samples as CoNIC arrays, with the table needed to reassemble the images.
 
     ``images.npy``, ``labels.npy``, ``counts.csv`` and ``patch_info.csv`` are as published;
     ``patches.csv`` and ``source_ids.npy`` add where each patch lies and which nucleus of the

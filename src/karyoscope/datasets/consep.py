@@ -11,9 +11,10 @@ from scipy import ndimage
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets._describe import write_description
 from karyoscope.datasets.base import Record, Sample
-from karyoscope.datasets.files import images_under, mat_keys, pair, read_mat, read_rgb, split_of
+from karyoscope.datasets.describe import write_description
+from karyoscope.datasets.files import grouped, images_under, mat_keys, pair, read_mat, split_of
+from karyoscope.datasets.image_files import read_rgb
 from karyoscope.datasets.labels import class_lookup, label_map
 from karyoscope.datasets.on_disk import DatasetOnDisk
 from karyoscope.datasets.writing import write_png
@@ -40,7 +41,7 @@ class Consep(DatasetOnDisk):
 
     def find(self) -> Iterator[Record]:
         """Pair labels with images of the same name."""
-        labels = {p.stem: p for p in sorted(self.root.rglob("*.mat"))}
+        labels = grouped(self.root.rglob("*.mat"))
         self._files = {}
         for stem, label, image in pair(labels, images_under(self.root), self.problems):
             self._files[stem] = (label, image)
@@ -57,12 +58,12 @@ class Consep(DatasetOnDisk):
             raise KaryoscopeError(
                 f"{path}: {len(ids)} nuclei but {mat['inst_type'].size} classes in inst_type"
             )
-        classes = class_lookup(ids, mat["inst_type"], inst_map.max(initial=0))
+        classes = class_lookup(ids, mat["inst_type"], inst_map.max(initial=0), path)
         return self.sample(record, path, read_rgb(image), inst_map, classes)
 
 
 def write_consep(samples: Iterable[Sample], root: Path, taxonomy: Taxonomy) -> None:
-    """Write samples in CoNSeP's layout; what is not of the test split goes to ``Train``."""
+    """Write samples in CoNSeP's layout; samples outside the test split go to ``Train``."""
     records = []
     for sample in samples:
         name = sample.record.name

@@ -11,10 +11,10 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import writing
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets._describe import DESCRIPTION
 from karyoscope.datasets.base import Dataset, Sample
 from karyoscope.datasets.conic_patches import write_conic
 from karyoscope.datasets.consep import write_consep
+from karyoscope.datasets.describe import DESCRIPTION
 from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.geojson import write_geojson
 from karyoscope.datasets.lizard import write_lizard
@@ -65,7 +65,7 @@ def convert(
     out: str | Path,
     *,
     overwrite: bool = False,
-    seen: Callable[[Sample], None] = lambda sample: None,
+    watch: Callable[[Sample], None] = lambda sample: None,
 ) -> Conversion:
     """Write a dataset in another layout, losing no pixel of image or outline.
 
@@ -82,7 +82,7 @@ def convert(
         Folder to make.
     overwrite : bool
         Replace ``out`` if it is a dataset that was written here before.
-    seen : callable, optional
+    watch : callable, optional
         Called with each sample, for progress.
 
     Raises
@@ -94,19 +94,26 @@ def convert(
     if layout not in LAYOUTS:
         raise KaryoscopeError(f"cannot write layout {layout!r}; there are {', '.join(LAYOUTS)}")
     out = Path(out)
-    _check_free(out, overwrite)
+    check_free(out, overwrite)
     whole = dataset.whole()
     result = Conversion()
     with writing(out) as part:
         part.mkdir(parents=True)
-        LAYOUTS[layout].write(_counted(whole, layout, result, seen), part, whole.taxonomy)
+        LAYOUTS[layout].write(_counted(whole, layout, result, watch), part, whole.taxonomy)
         result.problems += whole.problems
         if not result.images:
             raise KaryoscopeError(f"no image could be read: {'; '.join(result.problems)}")
     return result
 
 
-def _check_free(out: Path, overwrite: bool) -> None:
+def check_free(out: Path, overwrite: bool) -> None:
+    """Refuse a folder with other contents than a dataset of karyoscope that may be replaced.
+
+    Raises
+    ------
+    KaryoscopeError
+        If it is in the way.
+    """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     # Never remove a folder of something else.
@@ -121,7 +128,7 @@ def _counted(
     samples: Iterable[Sample],
     layout: str,
     result: Conversion,
-    seen: Callable[[Sample], None],
+    watch: Callable[[Sample], None],
 ) -> Iterator[Sample]:
     for sample in samples:
         result.images += 1
@@ -136,4 +143,4 @@ def _counted(
                     f"{sample.record.name}: ignored pixels have no place in {layout}"
                 )
         yield sample
-        seen(sample)
+        watch(sample)

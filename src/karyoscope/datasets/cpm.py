@@ -15,14 +15,8 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets.base import Record, Sample
-from karyoscope.datasets.files import (
-    images_under,
-    mat_keys,
-    pair,
-    read_mat,
-    read_rgb,
-    split_of,
-)
+from karyoscope.datasets.files import grouped, images_under, mat_keys, pair, read_mat, split_of
+from karyoscope.datasets.image_files import read_rgb
 from karyoscope.datasets.labels import label_map, one_class
 from karyoscope.datasets.on_disk import DatasetOnDisk
 
@@ -40,12 +34,12 @@ class _Cpm(DatasetOnDisk):
 
     def find(self) -> Iterator[Record]:
         """Pair labels with images of the same name."""
-        labels = {p.stem: p for p in sorted(self.root.rglob("*.mat"))}
-        for path in sorted(self.root.rglob(f"*{_MASK}.txt")):
-            labels.setdefault(path.stem.removesuffix(_MASK), path)
+        texts = self.root.rglob(f"*{_MASK}.txt")
+        labels = grouped(texts, lambda path: path.stem.removesuffix(_MASK))
+        labels |= grouped(self.root.rglob("*.mat"))
         images = {
-            stem: path
-            for stem, path in images_under(self.root).items()
+            stem: paths
+            for stem, paths in images_under(self.root).items()
             if not stem.endswith("_poly")  # the challenge's picture of the outlines
         }
         self._files = {}

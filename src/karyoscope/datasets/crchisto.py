@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.datasets.base import Record, Sample
-from karyoscope.datasets.files import images_under, read_mat, read_rgb
+from karyoscope.datasets.files import grouped, images_under, only, read_mat
+from karyoscope.datasets.image_files import read_rgb
 from karyoscope.datasets.on_disk import DatasetOnDisk
 
 _DETECTION = "_detection.mat"
@@ -34,17 +35,20 @@ class CrcHisto(DatasetOnDisk):
 
     def find(self) -> Iterator[Record]:
         """List images that have points."""
-        self._images = images_under(self.root)
-        self._points = {p.name: p for p in sorted(self.root.rglob("*.mat"))}
+        images = images_under(self.root)
+        points = grouped(self.root.rglob("*.mat"), lambda path: path.name)
+        self._points = {name: only(paths, "points") for name, paths in points.items()}
         stems = {p.rpartition("_")[0] for p in self._points}
-        for stem in sorted(stems | self._images.keys()):
-            if stem not in self._images:
+        self._images = {}
+        for stem in sorted(stems | images.keys()):
+            if stem not in images:
                 self.problems.append(f"{stem}: points without an image")
             elif stem not in stems:
-                self.problems.append(f"{self._images[stem].name}: image without points")
-            elif self._images[stem].stat().st_size == 0:
-                self.problems.append(f"{self._images[stem].name}: empty file")
+                self.problems.append(f"{images[stem][0].name}: image without points")
+            elif (image := only(images[stem], "image")).stat().st_size == 0:
+                self.problems.append(f"{image.name}: empty file")
             else:
+                self._images[stem] = image
                 yield Record(stem, stem)
 
     def load(self, record: Record) -> Sample:

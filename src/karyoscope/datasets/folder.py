@@ -10,20 +10,27 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets._describe import write_description
-from karyoscope.datasets._palette import taxonomy_of
 from karyoscope.datasets.base import Record, Sample
+from karyoscope.datasets.describe import write_description
 from karyoscope.datasets.files import (
-    IMAGE_SUFFIXES,
+    FilesByStem,
+    by_stem,
+    grouped,
     pair,
     patient_of,
-    read_plain,
-    read_rgb,
     read_table,
     split_of,
 )
-from karyoscope.datasets.labels import LABEL_SUFFIXES, class_lookup, one_class, read_label_image
+from karyoscope.datasets.image_files import read_plain, read_rgb
+from karyoscope.datasets.labels import (
+    LABEL_SUFFIXES,
+    class_lookup,
+    one_class,
+    read_label_image,
+    whole_ids,
+)
 from karyoscope.datasets.on_disk import DatasetOnDisk
+from karyoscope.datasets.palette import taxonomy_of
 from karyoscope.datasets.writing import write_label_image, write_png
 
 _IMAGES = ("images", "image", "imgs")
@@ -57,17 +64,16 @@ class Folder(DatasetOnDisk):
     def find(self) -> Iterator[Record]:
         """Pair label images with images of the same name."""
         labels = _label_files(self.root)
-        taken = set(labels.values())
+        taken = {path for paths in labels.values() for path in paths}
         # Labels with an ending lie beside their images; other folders may hold anything.
         beside = {p.parent for p in taken if p.parent.name.lower() not in _LABELS}
-        images = {
-            path.stem: path
+        images = by_stem(
+            path
             for path in _files(self.root)
-            if path.suffix.lower() in IMAGE_SUFFIXES
-            and path not in taken
+            if path not in taken
             and not path.stem.endswith(_IGNORE)
             and (path.parent.name.lower() in _IMAGES or path.parent in beside)
-        }
+        )
         self._files = {}
         for stem, label, image in pair(labels, images, self.problems):
             self._files[stem] = (label, image)
@@ -97,11 +103,11 @@ class Folder(DatasetOnDisk):
         table = _table(path)
         classes = one_class(inst_map)
         if table.is_file():
-            ids = _numbers(table, "id", read_table(table, "id", "class")).astype(np.int64)
+            ids = whole_ids((row["id"] for row in read_table(table, "id", "class")), table)
             strange = ids[(ids < 1) | (ids > inst_map.max(initial=0))]
             if len(strange):
                 raise KaryoscopeError(f"{table}: id {strange[0]} is not in the label image")
-            classes = class_lookup(ids, self._class_ids(table), inst_map.max(initial=0))
+            classes = class_lookup(ids, self._class_ids(table), inst_map.max(initial=0), table)
         elif len(self.taxonomy) > 1:
             classes[:] = 0
         points = ignore = None
@@ -133,16 +139,13 @@ def _files(root: Path) -> list[Path]:
     return sorted(p for pattern in ("*", "*/*", "*/*/*") for p in root.glob(pattern) if p.is_file())
 
 
-def _label_files(root: Path) -> dict[str, Path]:
+def _label_files(root: Path) -> FilesByStem:
     """Label images by the stem of their image."""
     files = [p for p in _files(root) if p.suffix.lower() in LABEL_SUFFIXES]
     files = [p for p in files if not p.stem.endswith(_IGNORE)]
-    labels = {}
-    for path in files:
-        ending = next((e for e in _ENDINGS if path.stem.endswith(e)), "")
-        if path.parent.name.lower() in _LABELS or ending:
-            labels[path.stem.removesuffix(ending)] = path
-    return labels
+    endings = {p: next((e for e in _ENDINGS if p.stem.endswith(e)), "") for p in files}
+    labels = [p for p in files if p.parent.name.lower() in _LABELS or endings[p]]
+    return grouped(labels, lambda path: path.stem.removesuffix(endings[path]))
 
 
 def _table(label: Path) -> Path:

@@ -11,22 +11,22 @@ import numpy as np
 from scipy import ndimage
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.geojson import IGNORE, areas_of, points_of, read_features
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets._describe import write_description
-from karyoscope.datasets._palette import taxonomy_of
 from karyoscope.datasets.base import Record, Sample
-from karyoscope.datasets.files import images_under, one_line, pair, patient_of, read_rgb, split_of
+from karyoscope.datasets.describe import write_description
+from karyoscope.datasets.files import grouped, images_under, pair, patient_of, split_of
+from karyoscope.datasets.image_files import read_rgb
 from karyoscope.datasets.on_disk import DatasetOnDisk
-from karyoscope.datasets.polygons import paint, pixel_polygon
+from karyoscope.datasets.palette import taxonomy_of
+from karyoscope.datasets.polygons import check_on_image, paint, pixel_polygon
 from karyoscope.datasets.writing import write_png
 
 if TYPE_CHECKING:
     import shapely
 
-_SUFFIXES = (".geojson", ".json")
-_IGNORE = "ignore"
+_GEOJSON = (".geojson", ".geojson.gz")
 _NOT_NUCLEI = ("region",)
-AREAS = ("Polygon", "MultiPolygon")
 
 
 class GeoJson(DatasetOnDisk):
@@ -51,10 +51,11 @@ class GeoJson(DatasetOnDisk):
 
     def find(self) -> Iterator[Record]:
         """Pair annotations with images of the same name."""
-        labels: dict[str, Path] = {}
-        for suffix in _SUFFIXES:
-            for path in sorted(self.root.rglob(f"*{suffix}")):
-                labels.setdefault(path.stem, path)
+        labels = grouped(self.root.rglob("*.json"))  # may be of another kind
+        labels |= grouped(
+            (path for suffix in _GEOJSON for path in self.root.rglob(f"*{suffix}")),
+            lambda path: path.name[: path.name.rindex(".geojson")],
+        )
         self._files = {}
         for stem, label, image in pair(labels, images_under(self.root), self.problems):
             self._files[stem] = (label, image)
@@ -66,36 +67,40 @@ class GeoJson(DatasetOnDisk):
         names = set()
         for label, _ in self._files.values():
             try:
-                names |= {feature_class(feature) for feature in read_features(label)}
+                names |= {feature.class_name for feature in read_features(label)}
             except KaryoscopeError:
                 continue  # named when the image is loaded
-        return {n for n in names if n and not n.startswith((_IGNORE, *_NOT_NUCLEI))}
+        return {n for n in names if n and not n.startswith((IGNORE, *_NOT_NUCLEI))}
 
     def load(self, record: Record) -> Sample:
         """Read one image with its annotations; see :meth:`Dataset.load`."""
-        import shapely  # Late, so that a bare GPU machine validates without.
-
         path, image_path = self._files[record.name]
         image = read_rgb(image_path)
         inst_map = np.zeros(image.shape[:2], np.int32)
         ignore = np.zeros(image.shape[:2], np.uint8)
         classes = [0]
         points: list[tuple[float, float, int]] = []
+        outlines = []
         for feature in read_features(path):
-            name = feature_class(feature)
-            geometry = feature_geometry(feature, path)
+            name, geometry = feature.class_name, feature.geometry(nucleus=True)
             if name.startswith(_NOT_NUCLEI):
                 continue
-            if name.startswith(_IGNORE):
-                paint(ignore, geometry, 1)
+            if geometry is None:
+                raise KaryoscopeError(f"{path}: a feature without a geometry")
+            areas, where = areas_of(geometry), points_of(geometry)
+            if feature.ignored:
+                paint(ignore, areas, 1)
                 continue
+            if areas.is_empty and not where:
+                kind = geometry.geom_type
+                raise KaryoscopeError(f"{path}: {kind} where a polygon or a point is needed")
             class_id = self.taxonomy.id_of(name) if name else 0
-            if geometry.geom_type in AREAS:
-                paint(inst_map, geometry, len(classes))
+            if not areas.is_empty:
+                outlines.append(areas)
+                paint(inst_map, areas, len(classes))
                 classes.append(class_id)
-            else:
-                where = shapely.get_coordinates(geometry)
-                points += [(float(x), float(y), class_id) for x, y in where]
+            points += [(x, y, class_id) for x, y in where]
+        check_on_image(outlines, image.shape, path)
         return self.sample(
             record,
             path,
@@ -105,46 +110,6 @@ class GeoJson(DatasetOnDisk):
             points=np.array(points).reshape(-1, 3) if points else None,
             ignore=ignore.astype(bool) if ignore.any() else None,
         )
-
-
-def read_features(path: Path) -> list[dict[str, Any]]:
-    """Features of a collection, of a bare list, or a single one."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
-        if isinstance(data, dict):
-            data = data["features"] if data.get("type") == "FeatureCollection" else [data]
-        if not all(isinstance(feature, dict) for feature in data):
-            raise ValueError("not a list of features")
-    except (ValueError, KeyError, TypeError) as error:
-        raise KaryoscopeError(f"{path}: not readable GeoJSON ({one_line(error)})") from error
-    return data
-
-
-def feature_class(feature: dict[str, Any]) -> str:
-    """Name of the classification, lower case; empty where there is none."""
-    properties = feature.get("properties")
-    given = properties.get("classification") if isinstance(properties, dict) else None
-    if not isinstance(given, dict):
-        return str(given or "").strip().lower()
-    # QuPath writes "names" for classes derived from others, such as Tumor: Positive.
-    name = given.get("name") or ": ".join(given.get("names") or [])
-    return str(name).strip().lower()
-
-
-def feature_geometry(feature: dict[str, Any], path: Path) -> shapely.Geometry:
-    """Nucleus of a cell, else the geometry itself."""
-    import shapely
-
-    try:
-        geometry = shapely.from_geojson(
-            json.dumps(feature.get("nucleusGeometry") or feature["geometry"])
-        )
-    except (KeyError, shapely.errors.GEOSException) as error:
-        raise KaryoscopeError(f"{path}: a feature without a readable geometry") from error
-    if geometry is None or geometry.geom_type not in (*AREAS, "Point", "MultiPoint"):
-        kind = "nothing" if geometry is None else geometry.geom_type
-        raise KaryoscopeError(f"{path}: {kind} where a polygon or a point is needed")
-    return geometry
 
 
 def write_geojson(samples: Iterable[Sample], root: Path, taxonomy: Taxonomy) -> None:

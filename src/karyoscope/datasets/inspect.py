@@ -1,4 +1,4 @@
-"""What is in a dataset: counts, sizes, leaks, problems."""
+"""Inspection of a dataset: counts, sizes, leakage, problems."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class ImageSummary:
     Attributes
     ----------
     name, source, cohort, split : str
-        As in its record.
+        What the record of the image says.
     width, height : int
-        In pixels.
+        Size of the image in pixels.
     counts : dict of str to int
         Nuclei (or points) by class name, and ``unclassified`` where there are any.
     """
@@ -91,7 +91,7 @@ def class_counts(sample: Sample) -> np.ndarray:
 
 
 def inspect_dataset(
-    dataset: Dataset, seen: Callable[[Sample], None] = lambda sample: None
+    dataset: Dataset, watch: Callable[[Sample], None] = lambda sample: None
 ) -> Inspection:
     """Read every image of a dataset and sum it up.
 
@@ -99,7 +99,7 @@ def inspect_dataset(
     ----------
     dataset : Dataset
         Read once, one image at a time.
-    seen : callable, optional
+    watch : callable, optional
         Called with each sample, for progress or a contact sheet.
     """
     result = Inspection(dataset.name)
@@ -115,7 +115,7 @@ def inspect_dataset(
         areas.add(sample)
         scales.add(sample.mpp)
         by_pixels[hashlib.blake2b(sample.image.tobytes()).digest()].append(sample.record.name)
-        seen(sample)
+        watch(sample)
     result.scales = sorted(s for s in scales if not math.isnan(s))
     result.counts = {names[i]: int(total[i]) for i in dataset.taxonomy.ids}
     if total[0]:

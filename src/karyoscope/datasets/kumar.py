@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from karyoscope.datasets._aperio import read_aperio
+from karyoscope.datasets.aperio import read_aperio
 from karyoscope.datasets.base import Record, Sample
-from karyoscope.datasets.files import images_under, mat_keys, pair, patient_of, read_mat, read_rgb
+from karyoscope.datasets.files import grouped, images_under, mat_keys, pair, patient_of, read_mat
+from karyoscope.datasets.image_files import read_rgb
 from karyoscope.datasets.labels import label_map, one_class
 from karyoscope.datasets.on_disk import DatasetOnDisk
-from karyoscope.datasets.polygons import CENTRE_ORIGIN, paint
+from karyoscope.datasets.polygons import CENTRE_ORIGIN, check_on_image, paint
 
 # The 16 training and 14 test images of HoVer-Net's comparison (vqdang/hover_net, data/README.md);
 # the organs are those of the MoNuSeg challenge. Bladder, colon and stomach are in the test part
@@ -32,7 +33,7 @@ _TEST = {
     "colon": ("AY-A8YK", "NH-A8F7"),
     "stomach": ("KB-A93J", "RD-A8N9"),
 }
-_PLACE = {
+IMAGES = {
     f"TCGA-{case}": (organ, split)
     for split, organs in (("train", _TRAIN), ("test", _TEST))
     for organ, cases in organs.items()
@@ -48,7 +49,7 @@ class Kumar(DatasetOnDisk):
     organs and splits the 16 training and 14 test images of HoVer-Net's comparison, both by TCGA
     case; the 14 images of the MoNuSeg 2018 test set have split ``"monuseg_test"``.
 
-    Of overlapping outlines in an XML file the first keeps its pixels, as in MoNuSeg's own script.
+    Where outlines of an XML file overlap, the first keeps its pixels, as in MoNuSeg's own script.
     """
 
     name = "kumar"
@@ -65,12 +66,12 @@ class Kumar(DatasetOnDisk):
 
     def find(self) -> Iterator[Record]:
         """Pair labels with images of the same name."""
-        labels = {p.stem: p for p in sorted(self.root.rglob("*.xml"))}
-        labels |= {p.stem: p for p in sorted(self.root.rglob("*.mat"))}
+        labels = grouped(self.root.rglob("*.xml"))
+        labels |= grouped(self.root.rglob("*.mat"))
         self._files = {}
         for stem, label, image in pair(labels, images_under(self.root), self.problems):
             self._files[stem] = (label, image)
-            organ, split = _PLACE.get(patient_of(stem), ("", ""))
+            organ, split = IMAGES.get(patient_of(stem), ("", ""))
             if not split and "test" in str(image.parent).lower():
                 split = "monuseg_test"
             yield Record(stem, patient_of(stem), organ, split)
@@ -83,6 +84,8 @@ class Kumar(DatasetOnDisk):
             inst_map = label_map(read_mat(path, "inst_map")["inst_map"], path)
         else:
             inst_map = np.zeros(image.shape[:2], np.int32)
-            for number, (_, polygon) in enumerate(read_aperio(path).polygons, start=1):
+            polygons = [polygon for _, polygon in read_aperio(path).polygons]
+            check_on_image(polygons, image.shape, path)
+            for number, polygon in enumerate(polygons, start=1):
                 paint(inst_map, polygon, number, CENTRE_ORIGIN)
         return self.sample(record, path, image, inst_map, one_class(inst_map))

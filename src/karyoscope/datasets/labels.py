@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.datasets.files import map_npy, read_mat, read_plain
+from karyoscope.datasets.files import map_npy, read_mat
+from karyoscope.datasets.image_files import read_plain
 
 LABEL_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".npy", ".mat")
 # A table of classes has one entry an id: beyond this an id is a packed colour, not a count.
@@ -75,7 +77,30 @@ def components(mask: np.ndarray) -> np.ndarray:
     return cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[1]
 
 
-def class_lookup(ids: np.ndarray, classes: np.ndarray, largest: int) -> np.ndarray:
+def whole_ids(values: Iterable[str | None], path: Path) -> np.ndarray:
+    """Ids of the rows of a table, int64.
+
+    Raises
+    ------
+    KaryoscopeError
+        If one is not a whole number, or is in two rows.
+    """
+    ids: dict[int, None] = {}
+    for value in values:
+        try:
+            number = float(value or "")
+            wanted = int(number)
+        except (ValueError, OverflowError):
+            number = wanted = -1
+        if number != wanted or not 0 <= wanted <= _LARGEST_ID:
+            raise KaryoscopeError(f"{path}: id {value!r} is not a whole number of a nucleus")
+        if wanted in ids:
+            raise KaryoscopeError(f"{path}: id {wanted} is in two rows")
+        ids[wanted] = None
+    return np.array(list(ids), np.int64)
+
+
+def class_lookup(ids: np.ndarray, classes: np.ndarray, largest: int, path: Path) -> np.ndarray:
     """Table of class by id, from two parallel arrays; ids not listed get class 0.
 
     Parameters
@@ -84,13 +109,30 @@ def class_lookup(ids: np.ndarray, classes: np.ndarray, largest: int) -> np.ndarr
         In any shape. Ids beyond the label map are left out.
     largest : int
         Largest id of the label map.
+    path : Path
+        Named in errors.
 
     Returns
     -------
     ndarray of uint8, shape (largest + 1,)
+
+    Raises
+    ------
+    KaryoscopeError
+        If an id or a class is no whole number, or a nucleus has two classes.
     """
-    ids, classes = np.asarray(ids, np.int64).ravel(), np.asarray(classes).ravel()
+    given, classes = np.asarray(ids).ravel(), np.asarray(classes).ravel()
+    with np.errstate(invalid="ignore"):
+        ids = given.astype(np.int64)
+    if not np.array_equal(ids, given):
+        raise KaryoscopeError(f"{path}: ids of nuclei must be whole numbers")
+    if not ((classes >= 0) & (classes <= 255) & (classes == np.floor(classes))).all():
+        raise KaryoscopeError(f"{path}: classes must be whole numbers from 0 to 255")
     known = (ids > 0) & (ids <= largest)
+    pairs = np.unique(np.stack([ids[known], classes[known].astype(np.int64)]), axis=1)
+    twice = pairs[0, 1:][np.diff(pairs[0]) == 0]
+    if len(twice):
+        raise KaryoscopeError(f"{path}: nucleus {twice[0]} has two classes")
     table = np.zeros(int(largest) + 1, np.uint8)
     table[ids[known]] = classes[known]
     return table

@@ -12,9 +12,10 @@ from scipy import ndimage
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets._describe import write_description
 from karyoscope.datasets.base import Record, Sample
-from karyoscope.datasets.files import image_by_stem, mat_keys, pair, read_mat, read_rgb, read_table
+from karyoscope.datasets.describe import write_description
+from karyoscope.datasets.files import by_stem, grouped, mat_keys, pair, read_mat, read_table
+from karyoscope.datasets.image_files import read_rgb
 from karyoscope.datasets.labels import class_lookup, label_map
 from karyoscope.datasets.on_disk import DatasetOnDisk
 from karyoscope.datasets.writing import write_png
@@ -36,7 +37,7 @@ class Lizard(DatasetOnDisk):
         Folder that holds the above.
     info : path, optional
         The published table of sources, where it is not in its place.
-    taxonomy, mpp
+    taxonomy, mpp : Taxonomy, float, optional
         See :class:`DatasetOnDisk`.
 
     Raises
@@ -74,10 +75,12 @@ class Lizard(DatasetOnDisk):
         folder = published if published.is_dir() else self.root / "Labels"
         if not folder.is_dir():
             raise KaryoscopeError(f"{self.root}: not a Lizard folder, it has no labels folder")
-        images: dict[str, Path] = {}
-        for place in [*sorted(self.root.glob("Lizard_Images*")), self.root / "Images"]:
-            images |= image_by_stem(place)
-        labels = {p.stem: p for p in sorted(folder.glob("*.mat"))}
+        images = by_stem(
+            path
+            for place in [*self.root.glob("Lizard_Images*"), self.root / "Images"]
+            for path in place.glob("*")
+        )
+        labels = grouped(folder.glob("*.mat"))
         table = self._read_info()
         self._files = {}
         for stem, label, image in pair(labels, images, self.problems):
@@ -99,7 +102,7 @@ class Lizard(DatasetOnDisk):
         inst_map = label_map(mat["inst_map"], path)
         if mat["id"].size != mat["class"].size:
             raise KaryoscopeError(f"{path}: {mat['id'].size} ids but {mat['class'].size} classes")
-        classes = class_lookup(mat["id"], mat["class"], inst_map.max(initial=0))
+        classes = class_lookup(mat["id"], mat["class"], inst_map.max(initial=0), path)
         return self.sample(record, path, read_rgb(image), inst_map, classes)
 
 

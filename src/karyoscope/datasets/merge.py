@@ -1,17 +1,19 @@
-"""A dataset seen through another class set."""
+"""A dataset with its classes mapped to another class set."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets.base import Dataset, Record, Sample
+from karyoscope.datasets.base import Dataset, Sample
+from karyoscope.datasets.derived import Derived
 
 
-class Merged(Dataset):
+class Merged(Derived):
     """The images of a dataset, their classes mapped to another taxonomy.
 
     Nuclei whose class has no counterpart keep their outlines and get class 0.
@@ -30,30 +32,20 @@ class Merged(Dataset):
     """
 
     def __init__(self, dataset: Dataset, taxonomy: Taxonomy) -> None:
-        self._dataset = dataset
+        super().__init__(dataset, taxonomy=taxonomy)
         self._table = dataset.taxonomy.lookup_to(taxonomy)
-        self.name = dataset.name
-        self.taxonomy = taxonomy
-        self.records = dataset.records
-        self.problems = dataset.problems
 
-    @property
-    def mpp(self) -> float:  # type: ignore[override]
-        """Micrometres per pixel."""
-        return self._dataset.mpp
-
-    def load(self, record: Record) -> Sample:
-        """Read one image with its labels; see :meth:`Dataset.load`."""
-        sample = self._dataset.load(record)
+    def change(self, sample: Sample) -> Sample:
+        """Return an image with its classes mapped."""
         points = sample.points
         if points is not None:
             points = np.column_stack([points[:, :2], self._table[points[:, 2].astype(np.int64)]])
         classes = self._table[sample.classes]
         return replace(sample, classes=classes, points=points, taxonomy=self.taxonomy)
 
-    def whole(self) -> Dataset:
-        """The whole images, through the same class set."""
-        return Merged(self._dataset.whole(), self.taxonomy)
+    def of(self, dataset: Dataset) -> Self:
+        """Return another dataset in the same classes."""
+        return type(self)(dataset, self.taxonomy)
 
 
 def merge_classes(dataset: Dataset, taxonomy: Taxonomy) -> Dataset:
@@ -62,7 +54,7 @@ def merge_classes(dataset: Dataset, taxonomy: Taxonomy) -> Dataset:
 
 
 def common_taxonomy(first: Taxonomy, second: Taxonomy) -> Taxonomy:
-    """The finest class set that both can be expressed in.
+    """Finest class set that the classes of two taxonomies can be mapped to.
 
     Either of the two, or the shipped taxonomy with the most classes to which both map: a model
     with PanNuke's classes and the labels of Lizard meet in ``consep4``.

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.datasets._aperio import read_aperio
+from karyoscope.datasets.aperio import read_aperio
 from karyoscope.datasets.base import Record, Sample
-from karyoscope.datasets.files import images_under, pair, patient_of, read_rgb
+from karyoscope.datasets.files import grouped, images_under, pair, patient_of
+from karyoscope.datasets.image_files import read_rgb
 from karyoscope.datasets.on_disk import DatasetOnDisk
-from karyoscope.datasets.polygons import CENTRE_ORIGIN, paint
+from karyoscope.datasets.polygons import CENTRE_ORIGIN, check_on_image, paint
 
 
 class MoNuSac(DatasetOnDisk):
@@ -21,7 +22,7 @@ class MoNuSac(DatasetOnDisk):
     The name of an annotation layer is the class; outlines called ambiguous become the sample's
     ``ignore``. A sample has the scale that its XML states. Splits are read from the names of the
     downloads, ``MoNuSAC_images_and_annotations`` and ``MoNuSAC Testing Data and Annotations``.
-    Of overlapping outlines the first keeps its pixels.
+    Where outlines overlap, the first keeps its pixels.
     """
 
     name = "monusac"
@@ -39,11 +40,13 @@ class MoNuSac(DatasetOnDisk):
 
     def find(self) -> Iterator[Record]:
         """Pair outlines with images of the same name."""
-        labels = {p.stem: p for p in sorted(self.root.rglob("*.xml"))}
-        images = {p.stem: p for p in sorted(self.root.rglob("*.svs"))}
+        labels = grouped(self.root.rglob("*.xml"))
         # "Annotations" is in the names of the downloads: search below them.
-        for folder in [self.root, *{p.parent for p in labels.values()}]:
-            images = images_under(folder) | images
+        folders = [self.root, *(path.parent for paths in labels.values() for path in paths)]
+        groups = [group for folder in folders for group in images_under(folder).values()]
+        # The downloads have each image as .svs and as .tif.
+        images = grouped(path for group in groups for path in group)
+        images |= grouped(self.root.rglob("*.svs"))
         self._files = {}
         for stem, label, image in pair(labels, images, self.problems):
             self._files[stem] = (label, image)
@@ -62,6 +65,7 @@ class MoNuSac(DatasetOnDisk):
         ignore = np.zeros(image.shape[:2], np.uint8)
         classes = [0]
         regions = read_aperio(path)
+        check_on_image([polygon for _, polygon in regions.polygons], image.shape, path)
         for name, polygon in regions.polygons:
             if name.startswith("ambiguous"):
                 paint(ignore, polygon, 1, CENTRE_ORIGIN)

@@ -14,17 +14,18 @@ from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 from karyoscope.datasets.base import Record, Sample
 from karyoscope.datasets.files import (
     by_stem,
-    image_by_stem,
+    grouped,
+    is_npy_dict,
     pair,
     patient_of,
     read_npy_dict,
-    read_rgb,
     read_table,
     split_of,
 )
+from karyoscope.datasets.image_files import read_rgb
 from karyoscope.datasets.labels import label_map, majority_class
 from karyoscope.datasets.on_disk import DatasetOnDisk
-from karyoscope.datasets.polygons import paint
+from karyoscope.datasets.polygons import check_on_image, paint
 
 if TYPE_CHECKING:
     import shapely
@@ -67,16 +68,16 @@ class NuCls(DatasetOnDisk):
         """Whether there are tables beside ``rgb``, or arrays in folders of labels."""
         if any(root.glob("**/rgb")) and any(root.glob("**/csv/*.csv")):
             return True
-        return any(root.glob("**/labels/*.npy")) and any(root.glob("**/images/*"))
+        arrays = root.glob("**/labels/*.npy")
+        return any(map(is_npy_dict, arrays)) and any(root.glob("**/images/*"))
 
     def find(self) -> Iterator[Record]:
         """Pair tables or arrays with images of the same name."""
-        labels = {p.stem: p for p in sorted(self.root.glob("**/csv/*.csv"))}
-        images = by_stem(sorted(self.root.glob("**/rgb/*")))
+        labels = grouped(self.root.glob("**/csv/*.csv"))
+        images = by_stem(self.root.glob("**/rgb/*"))
         if not labels:
-            labels = {p.stem: p for p in sorted(self.root.glob("**/labels/*.npy"))}
-            for folder in sorted(self.root.glob("**/images")):
-                images |= image_by_stem(folder)
+            labels = grouped(self.root.glob("**/labels/*.npy"))
+            images = by_stem(self.root.glob("**/images/*"))
             self.taxonomy = self.given_taxonomy or _NUMBERED
         self._files = {}
         for stem, label, image in pair(labels, images, self.problems):
@@ -102,18 +103,21 @@ class NuCls(DatasetOnDisk):
         inst_map = np.zeros(image.shape[:2], np.int32)
         boxes = np.zeros(image.shape[:2], bool)
         classes = [0]
+        outlines = []
         for number, row in enumerate(read_table(path, *_COLUMNS), start=2):
             if row.get("raw_classification") == "fov":
                 continue  # the outline of the field itself
             try:
                 if row["type"] == "polyline":
-                    paint(inst_map, _polygon(row), len(classes))
+                    outlines.append(_polygon(row))
+                    paint(inst_map, outlines[-1], len(classes))
                     classes.append(self._class_of(row["super_classification"], path))
                 else:
                     left, top, right, bottom = (max(0, round(float(row[c]))) for c in _BOX)
                     boxes[top:bottom, left:right] = True
-            except (AttributeError, TypeError, ValueError) as error:
+            except (AttributeError, TypeError, ValueError, OverflowError) as error:
                 raise KaryoscopeError(f"{path}: line {number} is damaged") from error
+        check_on_image(outlines, image.shape, path)
         ignore = boxes & (inst_map == 0)
         return self.sample(
             record,

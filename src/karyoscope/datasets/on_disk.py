@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.scale import LARGEST_MPP, SMALLEST_MPP, is_plausible
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets._describe import RECORDS, read_description
 from karyoscope.datasets.base import Dataset, Record, Sample
+from karyoscope.datasets.describe import RECORDS, read_description
 
 
 class DatasetOnDisk(Dataset):
@@ -47,6 +48,11 @@ class DatasetOnDisk(Dataset):
         self.root = Path(root)
         if not self.root.is_dir():
             raise KaryoscopeError(f"{self.root}: no such folder")
+        number = isinstance(mpp, (int, float)) and not isinstance(mpp, bool)
+        if mpp is not None and (not number or math.isnan(mpp)):
+            raise KaryoscopeError(
+                f"{self.root}: --mpp {mpp!r} is no number of micrometres per pixel"
+            )
         described = read_description(self.root)
         self.given_taxonomy = taxonomy or described.taxonomy
         self.taxonomy = self.given_taxonomy or Taxonomy.load(self.published_taxonomy)
@@ -66,15 +72,16 @@ class DatasetOnDisk(Dataset):
 
     def _check_scales(self) -> None:
         scales = [s for s in (self.scale, *self._scales.values()) if not math.isnan(s)]
-        strange = [s for s in scales if not 0 < s < 100]
+        strange = [s for s in scales if not is_plausible(s)]
         if strange:
             raise KaryoscopeError(
-                f"{self.root}: {strange[0]} is no number of micrometres per pixel"
+                f"{self.root}: {strange[0]} is no number of micrometres per pixel, which is from"
+                f" {SMALLEST_MPP:g} to {LARGEST_MPP:g} (0.25 at 40x, 0.5 at 20x)"
             )
 
     @property
     def mpp(self) -> float:  # type: ignore[override]
-        """Micrometres per pixel; an error where neither the files nor the caller say."""
+        """Micrometres per pixel; an error if neither the files nor the caller state it."""
         if math.isnan(self.scale):
             raise KaryoscopeError(
                 f"{self.root}: micrometres per pixel unknown; give --mpp, or write mpp: to"
@@ -99,13 +106,14 @@ class DatasetOnDisk(Dataset):
         inst_map: np.ndarray,
         classes: np.ndarray,
         mpp: float = math.nan,
+        points: np.ndarray | None = None,
         **rest: Any,
     ) -> Sample:
         """Build a sample, after checking that sizes agree and classes exist.
 
         Parameters
         ----------
-        record, image, inst_map, classes, **rest
+        record, image, inst_map, classes, points, **rest : fields of a Sample
             See :class:`Sample`.
         path : Path
             Named in errors.
@@ -126,6 +134,20 @@ class DatasetOnDisk(Dataset):
             raise KaryoscopeError(
                 f"{path}: class {strange[0]} is not in taxonomy {self.taxonomy.name!r}"
             )
+        if points is not None:
+            _check_points(points, image.shape[:2], path)
         own = self.scale if self._given_mpp is not None or math.isnan(mpp) else mpp
         own = self._scales.get(record.name, own)
-        return Sample(record, image, inst_map, classes, self.taxonomy, own, **rest)
+        return Sample(record, image, inst_map, classes, self.taxonomy, own, points, **rest)
+
+
+def _check_points(points: np.ndarray, shape: tuple[int, ...], path: Path) -> None:
+    """Refuse points that are on no pixel of the image, as where they are of another scale."""
+    places = points[:, :2]
+    inside = (places >= -1) & (places <= np.array(shape[::-1]) + 1)  # false for NaN
+    outside = places[~inside.all(1)]
+    if len(outside):
+        x, y = outside[0]
+        raise KaryoscopeError(
+            f"{path}: the point {x:g}, {y:g} is not in the image of {shape[1]} x {shape[0]} pixels"
+        )

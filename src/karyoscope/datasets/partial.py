@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets.base import Dataset, Record, Sample
+from karyoscope.datasets.base import Dataset, Sample
+from karyoscope.datasets.derived import Derived
 
 
-class PartlyLabelled(Dataset):
+class PartlyLabelled(Derived):
     """The images of a dataset whose nuclei may be one of several classes of another taxonomy.
 
     Nuclei of one possible class have it as their class, all others have class 0; what they may be
@@ -30,32 +32,33 @@ class PartlyLabelled(Dataset):
     """
 
     def __init__(self, dataset: Dataset, taxonomy: Taxonomy) -> None:
-        self._dataset = dataset
+        super().__init__(dataset, taxonomy=taxonomy)
         self._sets = dataset.taxonomy.sets_in(taxonomy)
         self._table = np.zeros(256, np.uint8)
         for class_id in taxonomy.ids:
             self._table[self._sets == 1 << class_id] = class_id
-        self.name = dataset.name
-        self.taxonomy = taxonomy
-        self.records = dataset.records
-        self.problems = dataset.problems
 
-    @property
-    def mpp(self) -> float:  # type: ignore[override]
-        """Micrometres per pixel."""
-        return self._dataset.mpp
-
-    def load(self, record: Record) -> Sample:
-        """Read one image with its labels; see :meth:`Dataset.load`."""
-        sample = self._dataset.load(record)
+    def change(self, sample: Sample) -> Sample:
+        """Return an image with the set of possible classes of each nucleus."""
         of_nucleus = self._sets[sample.classes]
         classes = self._table[sample.classes]
-        return replace(sample, classes=classes, sets=of_nucleus, taxonomy=self.taxonomy)
+        points = of_point = None
+        if sample.points is not None:
+            named = sample.points[:, 2].astype(np.int64)
+            points = np.column_stack([sample.points[:, :2], self._table[named]])
+            of_point = self._sets[named]
+        return replace(
+            sample,
+            classes=classes,
+            sets=of_nucleus,
+            points=points,
+            point_sets=of_point,
+            taxonomy=self.taxonomy,
+        )
 
-    def whole(self) -> Dataset:
-        """The whole images, through the same class set."""
-        whole = self._dataset.whole()
-        return self if whole is self._dataset else PartlyLabelled(whole, self.taxonomy)
+    def of(self, dataset: Dataset) -> Self:
+        """Return another dataset in the same classes."""
+        return type(self)(dataset, self.taxonomy)
 
 
 def partly_labelled(dataset: Dataset, taxonomy: Taxonomy) -> Dataset:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from karyoscope.core.errors import KaryoscopeError
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -55,10 +59,42 @@ def covered_pixels(
     return row + rows[0], column + columns[0]
 
 
+def check_on_image(outlines: Sequence[BaseGeometry], shape: tuple[int, ...], path: Path) -> None:
+    """Refuse outlines of which most lie beside the image, as where they are of another scale.
+
+    Parameters
+    ----------
+    outlines : sequence of Polygon or MultiPolygon
+        Outlines in pixels of the image.
+    shape : tuple of int
+        Height and width of the image.
+    path : Path
+        Named in the error.
+
+    Raises
+    ------
+    KaryoscopeError
+        If a coordinate is no number, or more than half of their boxes lie wholly outside.
+    """
+    import shapely
+
+    if not outlines:
+        return
+    left, top, right, bottom = shapely.bounds(list(outlines)).reshape(-1, 4).T
+    if not np.isfinite(shapely.get_coordinates(list(outlines))).all():
+        raise KaryoscopeError(f"{path}: an outline has coordinates that are no numbers")
+    outside = (right < 0) | (bottom < 0) | (left > shape[1]) | (top > shape[0])
+    if outside.sum() * 2 > len(outlines):
+        raise KaryoscopeError(
+            f"{path}: {outside.sum()} of {len(outlines)} outlines lie outside the image of"
+            f" {shape[1]} x {shape[0]} pixels; are they of another image or another scale?"
+        )
+
+
 def paint(
     label: np.ndarray, geometry: BaseGeometry, value: int, origin: float = CORNER_ORIGIN
 ) -> None:
-    """Write ``value`` to the covered pixels that are still 0: earlier polygons keep theirs."""
+    """Write ``value`` to the pixels of a polygon that are still 0."""
     rows, columns = covered_pixels(geometry, label.shape[:2], origin)
     free = label[rows, columns] == 0
     label[rows[free], columns[free]] = value

@@ -10,7 +10,8 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets.base import Record, Sample
-from karyoscope.datasets.files import image_by_stem, pair, patient_of, read_rgb
+from karyoscope.datasets.files import image_by_stem, pair, patient_of
+from karyoscope.datasets.image_files import read_rgb
 from karyoscope.datasets.labels import read_label_image
 from karyoscope.datasets.on_disk import DatasetOnDisk
 
@@ -36,7 +37,7 @@ class Qu(DatasetOnDisk):
     def find(self) -> Iterator[Record]:
         """Pair label images with images, and look splits up."""
         files = image_by_stem(self.root / "labels_instance")
-        labels = {stem.removesuffix(_LABEL): path for stem, path in files.items()}
+        labels = {stem.removesuffix(_LABEL): paths for stem, paths in files.items()}
         splits = self._splits()
         self._files = {}
         for stem, label, image in pair(labels, image_by_stem(self.root / "images"), self.problems):

@@ -1,19 +1,21 @@
-"""A dataset at another scale: images and labels are resampled as they are read."""
+"""A dataset at another scale: images and labels are resampled when they are read."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Self
 
 import cv2
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.scale import same_scale
-from karyoscope.datasets.base import Dataset, Record, Sample
+from karyoscope.datasets.base import Dataset, Sample
+from karyoscope.datasets.derived import Derived
 
 
-class Resampled(Dataset):
+class Resampled(Derived):
     """The images of a dataset at one scale.
 
     An image whose pixels are of that size already, to 3 %, stays as it is. Shrunk pixels are means
@@ -30,32 +32,25 @@ class Resampled(Dataset):
     """
 
     def __init__(self, dataset: Dataset, mpp: float) -> None:
-        self._dataset = dataset
-        self.mpp = mpp
-        self.name = dataset.name
-        self.taxonomy = dataset.taxonomy
-        self.records = dataset.records
-        self.problems = dataset.problems
+        super().__init__(dataset, mpp=mpp)
 
     @property
     def own_mpp(self) -> float:
         """Micrometres per pixel before, NaN where only single images state them or none does."""
         return stated_scale(self._dataset)
 
-    def load(self, record: Record) -> Sample:
-        """Read one image with its labels; see :meth:`Dataset.load`."""
-        sample = self._dataset.load(record)
+    def change(self, sample: Sample) -> Sample:
+        """Return an image at the target scale."""
         if math.isnan(sample.mpp):
             raise KaryoscopeError(
-                f"{record.name}: micrometres per pixel unknown; give them in the recipe or on the"
-                " command line, or write mpp: to dataset.yaml"
+                f"{sample.record.name}: micrometres per pixel unknown; give them in the recipe or"
+                " on the command line, or write mpp: to dataset.yaml"
             )
         return resample(sample, self.mpp)
 
-    def whole(self) -> Dataset:
-        """The whole images, at the same scale."""
-        whole = self._dataset.whole()
-        return self if whole is self._dataset else Resampled(whole, self.mpp)
+    def of(self, dataset: Dataset) -> Self:
+        """Return another dataset at the same scale."""
+        return type(self)(dataset, self.mpp)
 
 
 def resampled(dataset: Dataset, mpp: float) -> Resampled:
@@ -87,8 +82,8 @@ def resample(sample: Sample, mpp: float) -> Sample:
     )
 
 
-class AtScale(Dataset):
-    """The images of a dataset, of which those that state no scale are at a given one.
+class AtScale(Derived):
+    """A dataset with a given pixel size for the images that do not state theirs.
 
     Parameters
     ----------
@@ -100,16 +95,12 @@ class AtScale(Dataset):
     Raises
     ------
     KaryoscopeError
-        If the dataset as a whole states another; :meth:`load` if a single image does.
+        If the dataset as a whole states another pixel size; raised by :meth:`load` if a single
+        image does.
     """
 
     def __init__(self, dataset: Dataset, mpp: float) -> None:
-        self._dataset = dataset
-        self.mpp = mpp
-        self.name = dataset.name
-        self.taxonomy = dataset.taxonomy
-        self.records = dataset.records
-        self.problems = dataset.problems
+        super().__init__(dataset, mpp=mpp)
         self._check(f"the {dataset.name} images", stated_scale(dataset))
 
     def _check(self, what: str, stated: float) -> None:
@@ -120,20 +111,18 @@ class AtScale(Dataset):
                 " dataset.yaml)"
             )
 
-    def load(self, record: Record) -> Sample:
-        """Read one image with its labels; see :meth:`Dataset.load`."""
-        sample = self._dataset.load(record)
-        self._check(f"the pixels of {record.name}", sample.mpp)
+    def change(self, sample: Sample) -> Sample:
+        """Return an image with the given scale, where it states none."""
+        self._check(f"the pixels of {sample.record.name}", sample.mpp)
         return replace(sample, mpp=self.mpp) if math.isnan(sample.mpp) else sample
 
-    def whole(self) -> Dataset:
-        """The whole images, at the same scale."""
-        whole = self._dataset.whole()
-        return self if whole is self._dataset else AtScale(whole, self.mpp)
+    def of(self, dataset: Dataset) -> Self:
+        """Return another dataset at the same scale."""
+        return type(self)(dataset, self.mpp)
 
 
 def stated_scale(dataset: Dataset) -> float:
-    """Micrometres per pixel of a dataset as a whole, NaN where nothing says."""
+    """Micrometres per pixel of a dataset as a whole, NaN if they are not stated."""
     try:
         return dataset.mpp
     except KaryoscopeError:
@@ -141,9 +130,27 @@ def stated_scale(dataset: Dataset) -> float:
 
 
 def _nearest(labels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Labels at the centres of the pixels of a grid of another size over the same area."""
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(np.int64)
-        for new, old in zip((height, width), labels.shape, strict=True)
+    """Labels at the centres of the pixels of a grid of another size over the same area.
+
+    Where the labels are shrunk by an even factor, a centre lies on the corner of four pixels. The
+    label of most of them is taken; always to take the same of the four would move all labels
+    by a part of a pixel. Where two labels have two pixels each, neighbours take them in turn.
+    """
+    (above, below), (left, right) = (
+        _beside(*n) for n in zip(labels.shape, (height, width), strict=True)
     )
-    return np.ascontiguousarray(labels[rows[:, None], columns])
+    if np.array_equal(above, below) and np.array_equal(left, right):
+        return np.ascontiguousarray(labels[above[:, None], left])
+    four = np.stack([labels[r[:, None], c] for r in (above, below) for c in (left, right)])
+    # In the opposite order for every second pixel, as on a chessboard.
+    odd = np.add.outer(np.arange(height), np.arange(width)) % 2 == 1
+    four = np.where(odd, four[::-1], four)
+    votes = sum((four == other).astype(np.uint8) for other in four)
+    return np.ascontiguousarray(np.take_along_axis(four, votes.argmax(0)[None], 0)[0])
+
+
+def _beside(old: int, new: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels that touch the centre of each pixel of a grid of another size: both, or one twice."""
+    centre = (2 * np.arange(new, dtype=np.int64) + 1) * old
+    after = centre // (2 * new)
+    return np.where(centre % (2 * new) == 0, after - 1, after), after

@@ -1,9 +1,10 @@
-"""Parting a dataset for training and testing: by source, by tile, or a cohort at a time.
+"""Division of a dataset for training and testing: by source, by tile, or one cohort at a time.
 
-Every part gets about its share of images, of each class of nucleus and of each cohort, and
-wherever there are enough sources a part lacks no class; the same seed gives the same split. With
-``by="source"`` no source is parted. ``by="tile"`` parts them, as some papers do: tiles of one slide
-are then on both sides, and scores flatter. :func:`leave_out` keeps a whole cohort for validation.
+Each part receives about its share of the images, of the nuclei of each class and of each cohort;
+where there are enough sources, every part has all classes. The same seed gives the same split.
+With ``by="source"`` no source is divided. ``by="tile"`` divides sources, as some papers do: tiles
+of one slide are then in several parts, and scores are too high. :func:`leave_out` holds a whole
+cohort out for validation.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.files import write_text
+from karyoscope.core.files import read_json, write_text
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets._deal import deal, features
 from karyoscope.datasets.base import Dataset, Record, Sample
@@ -38,13 +39,13 @@ class Split:
     parts : dict of str to list of str
         Sorted names of records by part.
     fractions : dict of str to float
-        Share of each part that was asked for.
+        Share of each part that was requested.
     seed : int
         Seed of the search.
     counts : dict
         By part: ``images``, ``sources``, ``cohorts`` (images of each), ``classes`` (nuclei).
     by : {"source", "tile", "cohort"}
-        What is on one side only.
+        What is never divided between two parts.
     """
 
     parts: dict[str, list[str]]
@@ -69,25 +70,25 @@ def split_dataset(
     dataset: Dataset,
     fractions: Mapping[str, float],
     seed: int = 0,
-    seen: Callable[[Sample], None] = lambda sample: None,
+    watch: Callable[[Sample], None] = lambda sample: None,
     by: Unit = "source",
 ) -> Split:
     """Count the nuclei of every image, then :func:`split_records`.
 
-    ``seen`` is called with each sample, for progress.
+    ``watch`` is called with each sample, for progress.
     """
-    counts = count_nuclei(dataset, seen)
+    counts = count_nuclei(dataset, watch)
     return split_records(dataset.records, counts, dataset.taxonomy, fractions, seed, by)
 
 
 def count_nuclei(
-    dataset: Dataset, seen: Callable[[Sample], None] = lambda sample: None
+    dataset: Dataset, watch: Callable[[Sample], None] = lambda sample: None
 ) -> list[np.ndarray]:
     """Nuclei of each class id, shape (256,), for each record of a dataset."""
     counts = {}
     for sample in dataset:
         counts[sample.record.name] = class_counts(sample)
-        seen(sample)
+        watch(sample)
     return [counts[record.name] for record in dataset.records]
 
 
@@ -99,7 +100,7 @@ def split_records(
     seed: int = 0,
     by: Unit = "source",
 ) -> Split:
-    """Part records by source, or each by itself.
+    """Divide records into parts, by source or by image.
 
     Parameters
     ----------
@@ -114,7 +115,7 @@ def split_records(
     seed : int
         Another seed may give another split of like quality.
     by : {"source", "tile"}
-        What is not parted.
+        What is kept together.
 
     Raises
     ------
@@ -217,12 +218,12 @@ def write_split(split: Split, path: str | Path) -> None:
 def read_split(path: str | Path) -> Split:
     """Read a split; the inverse of :func:`write_split`."""
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = read_json(path)
         if data["format"] != _FORMAT:
             raise ValueError(f"format {data['format']!r}")
         by = data.get("by", "source")
         return Split(data["parts"], data["fractions"], data["seed"], data["counts"], by)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KaryoscopeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise KaryoscopeError(f"{path}: not a split file ({error})") from error
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.datasets.base import Record, Sample
-from karyoscope.datasets.files import by_stem, pair, read_plain, read_rgb
+from karyoscope.datasets.files import by_stem, pair
+from karyoscope.datasets.image_files import read_plain, read_rgb
 from karyoscope.datasets.labels import components, label_map, one_class
 from karyoscope.datasets.on_disk import DatasetOnDisk
 
@@ -31,8 +32,8 @@ class Tnbc(DatasetOnDisk):
 
     def find(self) -> Iterator[Record]:
         """Pair masks with images of the same name."""
-        labels = by_stem(sorted(self.root.glob("GT_*/*")))
-        images = by_stem(sorted(self.root.glob("Slide_*/*")))
+        labels = by_stem(self.root.glob("GT_*/*"))
+        images = by_stem(self.root.glob("Slide_*/*"))
         self._files = {}
         for stem, label, image in pair(labels, images, self.problems):
             self._files[stem] = (label, image)

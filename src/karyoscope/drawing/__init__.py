@@ -2,6 +2,7 @@
 
 from karyoscope.drawing.legend import draw_box, legend_panel
 from karyoscope.drawing.nuclei import draw_nuclei
+from karyoscope.drawing.regions import draw_regions, draw_rings
 from karyoscope.drawing.scale_bar import draw_scale_bar, round_length
 from karyoscope.drawing.text import FAINT, INK, fit_text, put_text, put_text_right, text_width
 
@@ -10,6 +11,8 @@ __all__ = [
     "INK",
     "draw_box",
     "draw_nuclei",
+    "draw_regions",
+    "draw_rings",
     "draw_scale_bar",
     "fit_text",
     "legend_panel",

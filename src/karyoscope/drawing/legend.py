@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -24,6 +26,7 @@ def legend_panel(
     subtitle: str,
     counts: list[tuple[NucleusClass, int]],
     size: int,
+    facts: Sequence[tuple[str, str]] = (),
 ) -> np.ndarray:
     """Panel with a line a class: colour, name, count, share.
 
@@ -32,9 +35,11 @@ def legend_panel(
     title, subtitle : str
         Above the classes; cut to the width of the panel.
     counts : list of (NucleusClass, int)
-        In the order shown.
+        Classes and their counts, in the order in which they are shown.
     size : int
         Height of the text in pixels.
+    facts : sequence of (str, str)
+        Name and value of further lines, below the number of nuclei.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def legend_panel(
     right_of_counts = left + names + size + numbers
     right_of_shares = right_of_counts + size + text_width("100.0 %", size)
     width = right_of_shares + margin
-    panel = np.full((margin + line * (len(rows) + 5), width, 3), 255, np.uint8)
+    panel = np.full((margin + line * (len(rows) + len(facts) + 5), width, 3), 255, np.uint8)
 
     y = margin + size
     put_text(panel, fit_text(title, width - 2 * margin, size, BOLD), (margin, y), size, INK, BOLD)
@@ -70,6 +75,10 @@ def legend_panel(
     y += round(0.35 * size)
     put_text(panel, "nuclei", (left, y), size, INK, BOLD)
     put_text_right(panel, f"{total:,}", (right_of_counts, y), size, INK, BOLD)
+    for name, value in facts:
+        y += line
+        put_text(panel, name, (left, y), small, FAINT)
+        put_text_right(panel, value, (right_of_shares, y), small, INK)
     return panel
 
 

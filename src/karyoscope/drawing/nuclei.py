@@ -24,7 +24,7 @@ def draw_nuclei(
     image : ndarray of uint8, shape (h, w, 3)
         RGB.
     nuclei : Nuclei
-        In pixels of level 0.
+        Nuclei with outlines in pixels of level 0.
     scale : float
         Pixels of the image for one of level 0.
     x, y : float

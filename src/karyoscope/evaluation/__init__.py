@@ -1,11 +1,12 @@
 """Predictions and models against annotated images: scores, figures, tuned parameters."""
 
-from karyoscope.evaluation.comparison import Comparison, compare, read_evaluation
+from karyoscope.evaluation.comparison import Comparison, compare, compare_files, read_evaluation
 from karyoscope.evaluation.counting import composition
-from karyoscope.evaluation.from_paths import evaluate, names_of_part
+from karyoscope.evaluation.from_paths import evaluate, names_listed, names_of_part
 from karyoscope.evaluation.predictions import (
     FORMATS,
     Prediction,
+    PredictionFiles,
     Predictions,
     open_predictions,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "EvaluationResult",
     "ModelPredictions",
     "Prediction",
+    "PredictionFiles",
     "Predictions",
     "ScoringOptions",
     "TunedScore",
@@ -28,10 +30,12 @@ __all__ = [
     "TuningResult",
     "by_group",
     "compare",
+    "compare_files",
     "composition",
     "evaluate",
     "evaluate_model",
     "evaluate_predictions",
+    "names_listed",
     "names_of_part",
     "open_predictions",
     "read_evaluation",

@@ -20,7 +20,7 @@ def _as_it_is(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Change:
-    """A change of an image, and the exact inverse of what it does to places.
+    """A transformation of an image, and the inverse of its transformation of coordinates.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Change:
         ----------
         image : ndarray of uint8, shape (h + 2 margin, w + 2 margin, 3)
         margin : int
-            At least the length of the shift: no pixel is ever made up.
+            Pixels on every side, at least the length of the shift: no pixel is ever made up.
 
         Returns
         -------
@@ -65,9 +65,9 @@ class Change:
         Parameters
         ----------
         before : ndarray of int, shape (h, w)
-            Of the window as it is.
+            Label map of the window as it is.
         after : ndarray of int, shape (h, w) or (w, h)
-            Of the changed window.
+            Label map of the changed window.
 
         Returns
         -------
@@ -102,7 +102,7 @@ def scale_brightness(rgb: np.ndarray, factor: float) -> np.ndarray:
 
 
 def scale_stains(rgb: np.ndarray, haematoxylin: float = 1.0, eosin: float = 1.0) -> np.ndarray:
-    """Multiply the amounts of haematoxylin and eosin, as optical densities; the rest stays.
+    """Multiply the optical densities of haematoxylin and eosin; the residual is not changed.
 
     Parameters
     ----------

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import read_json
 from karyoscope.metrics import Evaluation, from_json
 from karyoscope.metrics.stored import plain
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The second of two evaluations less the first.
+    """Difference of two evaluations: the second minus the first.
 
     Attributes
     ----------
@@ -40,15 +40,26 @@ class Comparison:
         return plain(about | result)
 
 
+def compare_files(first: str | Path, second: str | Path) -> Comparison:
+    """Compare two evaluations that were written to files; see :func:`compare`.
+
+    Parameters
+    ----------
+    first, second : path
+        ``evaluation.json`` of a run, or the folder that holds it.
+    """
+    return compare(read_evaluation(first), read_evaluation(second))
+
+
 def compare(first: Evaluation, second: Evaluation, *, samples: int = 1000) -> Comparison:
     """Compare two runs on the same images.
 
     Parameters
     ----------
     first, second : Evaluation
-        Of the same images, protocol and classes.
+        Two evaluations of the same images, by the same protocol and classes.
     samples : int
-        Of the bootstrap over source images; both runs are scored on the same samples.
+        Number of bootstrap samples of source images; both runs are scored on the same samples.
 
     Returns
     -------
@@ -63,18 +74,20 @@ def compare(first: Evaluation, second: Evaluation, *, samples: int = 1000) -> Co
 
 
 def read_evaluation(path: str | Path) -> Evaluation:
-    """Read ``evaluation.json``, or what ``karyoscope evaluate --json`` printed.
+    """Read ``evaluation.json``, its folder, or what ``karyoscope evaluate --json`` printed.
 
     Raises
     ------
     KaryoscopeError
         If the file is missing or is something else.
     """
+    if Path(path).is_dir():
+        path = Path(path) / "evaluation.json"
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = read_json(path)
         if not isinstance(data, dict):
             raise ValueError("not an object")
-    except (OSError, ValueError) as error:
+    except (KaryoscopeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise KaryoscopeError(f"{path}: not readable as an evaluation ({reason})") from error
     try:

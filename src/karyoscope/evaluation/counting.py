@@ -10,7 +10,7 @@ from karyoscope.pipeline import segment
 
 
 def composition(image: np.ndarray, mpp: float, model: Model) -> dict[str, int]:
-    """Count the nuclei of each class, as CoNIC's second task asks.
+    """Count the nuclei of each class, as in CoNIC's second task.
 
     The parameters are those that the bundle keeps for counting, where it has some. Of an image of
     256 x 256 pixels, nuclei with a pixel in the central 224 x 224 count; of any other, all.
@@ -22,12 +22,12 @@ def composition(image: np.ndarray, mpp: float, model: Model) -> dict[str, int]:
     mpp : float
         Micrometres per pixel.
     model : Model
-        From :func:`karyoscope.load_model`.
+        Result of :func:`karyoscope.load_model`.
 
     Returns
     -------
     dict of str to int
-        By class, in the order of the taxonomy.
+        Counts by class, in the order of the taxonomy.
     """
     nuclei = segment(image, mpp, model.for_counting(), tissue="none")
     height, width = image.shape[:2]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import read_text
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets import Dataset, open_dataset
+from karyoscope.datasets import Dataset, Sample
 from karyoscope.datasets.split import read_split
-from karyoscope.evaluation.predictions import Predictions, open_predictions
+from karyoscope.evaluation.predictions import Prediction, Predictions, open_predictions
 from karyoscope.evaluation.predictions.model import ModelPredictions
 from karyoscope.evaluation.result import EvaluationResult
 from karyoscope.evaluation.score import Begin, ScoringOptions, Watch, evaluate_predictions
+from karyoscope.evaluation.truth import LabelMaps, match_single, open_truth
 from karyoscope.inference import Model, load_model
 from karyoscope.pipeline import Stain, input_stains, load_stain
 
@@ -31,6 +34,9 @@ def evaluate(
     stain: str | Path | Stain | None = None,
     device: str = "auto",
     threads: int = 0,
+    out: str | Path | None = None,
+    by: str | None = None,
+    overwrite: bool = False,
     begin: Begin = lambda images: None,
     watch: Watch = lambda sample, prediction: None,
 ) -> EvaluationResult:
@@ -42,9 +48,9 @@ def evaluate(
     Parameters
     ----------
     truth : path or Dataset
-        Folder of annotated images.
+        Folder of annotated images, or label maps: a folder or one file.
     predictions : path or Predictions, optional
-        Folder of predictions, which are matched to the images by name.
+        Folder of predictions, which are matched to the images by name, or one file.
     model : str, path or Model, optional
         Segments the images, in place of ``predictions``.
     options : ScoringOptions, optional
@@ -59,11 +65,18 @@ def evaluate(
         whose classes are not those of the truth.
     mpp : float, optional
         Micrometres per pixel of the images, where they do not state it.
-    tta, device, threads
+    tta, device, threads : int, str and int
         How the model is run; see :func:`karyoscope.load_model`.
     stain : str, path or Stain, optional
         Changes the colours of the images before the model reads them; see
         :func:`karyoscope.pipeline.load_stain`.
+    out : path, optional
+        Folder for ``evaluation.json``, ``images.csv`` and ``evaluation.html``.
+    by : str, optional
+        What the written report also groups images by; one of
+        :data:`karyoscope.evaluation.GROUPINGS`.
+    overwrite : bool
+        Replace a report in ``out``.
     begin : callable
         Called once with the number of images.
     watch : callable
@@ -77,15 +90,26 @@ def evaluate(
     ------
     KaryoscopeError
         If both or neither of ``predictions`` and ``model`` are given, something that is named
-        cannot be used, or no image could be scored.
+        cannot be used, no image could be scored, or ``out`` holds a report that may not be
+        replaced.
     """
     if (predictions is None) == (model is None):
         raise KaryoscopeError("evaluate takes either predictions or a model")
+    if out is not None:
+        # Imported here, since drawing needs packages that scoring does not.
+        from karyoscope.evaluation.pictures import Pictures
+        from karyoscope.evaluation.write import prepare_folder, write_report
+
+        prepare_folder(Path(out), overwrite)
+        pictures = Pictures()
+        watch = _both(pictures.add, watch)
     if isinstance(truth, Dataset):
         dataset = truth
     else:
-        dataset = open_dataset(truth, layout, taxonomy=_taxonomy(classes), mpp=mpp)
+        dataset = open_truth(truth, layout, _taxonomy(classes), mpp)
     if model is not None:
+        if isinstance(dataset, LabelMaps):
+            raise KaryoscopeError(f"{truth} holds label maps without images for the model to read")
         runner = model if isinstance(model, Model) else load_model(model, device, threads, tta)
         source: Predictions = _predictions_of(runner, stain, threads)
     elif isinstance(predictions, Predictions):
@@ -93,7 +117,19 @@ def evaluate(
     else:
         assert predictions is not None
         source = open_predictions(predictions, dataset, form, taxonomy=_taxonomy(predicted_classes))
-    return evaluate_predictions(dataset, source, options, watch, begin)
+        match_single(dataset, source)
+    result = evaluate_predictions(dataset, source, options, watch, begin)
+    if out is not None:
+        write_report(result.to_dict(by), pictures, Path(out))
+    return result
+
+
+def _both(first: Watch, second: Watch) -> Watch:
+    def watch(sample: Sample, prediction: Prediction) -> None:
+        first(sample, prediction)
+        second(sample, prediction)
+
+    return watch
 
 
 def _predictions_of(model: Model, stain: str | Path | Stain | None, threads: int) -> Predictions:
@@ -106,6 +142,19 @@ def _predictions_of(model: Model, stain: str | Path | Stain | None, threads: int
 
 def _taxonomy(given: str | Taxonomy | None) -> Taxonomy | None:
     return Taxonomy.load(given) if isinstance(given, str) else given
+
+
+def names_listed(text: str | Path) -> list[str]:
+    """Return the names in a file, one a line, or in a text, separated by commas.
+
+    Parameters
+    ----------
+    text : str or path
+        Path of a text file, or the names.
+    """
+    # os.path.isfile is also False for a text that is too long for a name.
+    listed = read_text(text) if os.path.isfile(text) else str(text).replace(",", "\n")
+    return [line.strip() for line in listed.splitlines() if line.strip()]
 
 
 def names_of_part(split: str | Path, part: str) -> list[str]:

@@ -14,6 +14,7 @@ from karyoscope.evaluation.patches import SIZE, cut
 from karyoscope.evaluation.search_space import Params
 from karyoscope.inference import Maps
 from karyoscope.metrics import CompositionAccumulator, Pair, PanopticAccumulator
+from karyoscope.metrics.accumulate import Accumulator
 from karyoscope.postprocessing import postprocess
 
 
@@ -30,7 +31,7 @@ Score = Callable[[Sequence[Predicted], str, Params, Taxonomy], float]
 
 @dataclass(frozen=True)
 class Objective:
-    """A score to raise, and what it tunes.
+    """A score to maximise, and the parameters that it tunes.
 
     Attributes
     ----------
@@ -38,17 +39,25 @@ class Objective:
         The set of parameters of the bundle.
     score : callable
         ``score(images, method, params, taxonomy)``; higher is better.
+    accumulate : callable
+        Likewise; the scores that go into the card.
     """
 
     key: str
     score: Score
+    accumulate: Callable[[Sequence[Predicted], str, Params, Taxonomy], Accumulator]
 
 
 def evaluate_params(
     images: Iterable[Predicted], name: str, params: Params, taxonomy: Taxonomy
 ) -> PanopticAccumulator:
-    """Panoptic quality of one set of parameters, CoNIC's conventions, on whole images."""
-    scores = PanopticAccumulator(taxonomy)
+    """Panoptic quality of one set of parameters, CoNIC's conventions, on whole images.
+
+    Images whose classes are not those of the model are scored without classes.
+    """
+    images = list(images)
+    classed = all(image.sample.taxonomy.names == taxonomy.names for image in images)
+    scores = PanopticAccumulator(taxonomy if classed else None)
     for image in images:
         scores.add(pair_of(image.sample, _nuclei(image, name, params, taxonomy)))
     return scores
@@ -57,7 +66,7 @@ def evaluate_params(
 def count_params(
     images: Iterable[Predicted], name: str, params: Params, taxonomy: Taxonomy
 ) -> CompositionAccumulator:
-    """Composition by one set of parameters: the central 224 px of CoNIC's patches of 256 px."""
+    """Counts of nuclei with one set of parameters, in the central 224 px of patches of 256 px."""
     scores = CompositionAccumulator(taxonomy)
     for image in images:
         pair = pair_of(image.sample, _nuclei(image, name, params, taxonomy))
@@ -79,6 +88,7 @@ def pair_of(sample: Sample, nuclei: Nuclei) -> Pair:
         source=sample.record.source,
         cohort=sample.record.cohort,
         ignore=sample.ignore,
+        points=None if sample.inst_map.any() else sample.points,
     )
 
 
@@ -121,8 +131,8 @@ def _composition(
 
 #: ``--score`` by name.
 SCORES: dict[str, Objective] = {
-    "mean": Objective("postprocessing", _panoptic("mpq_plus", "pq")),
-    "mpq_plus": Objective("postprocessing", _panoptic("mpq_plus")),
-    "pq": Objective("postprocessing", _panoptic("pq")),
-    "r2": Objective("counting", _composition),
+    "mean": Objective("postprocessing", _panoptic("mpq_plus", "pq"), evaluate_params),
+    "mpq_plus": Objective("postprocessing", _panoptic("mpq_plus"), evaluate_params),
+    "pq": Objective("postprocessing", _panoptic("pq"), evaluate_params),
+    "r2": Objective("counting", _composition, count_params),
 }

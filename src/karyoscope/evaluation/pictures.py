@@ -11,7 +11,7 @@ from karyoscope.datasets import Sample
 from karyoscope.datasets.labels import majority_class, one_class
 from karyoscope.evaluation.patches import SIZE, patch_corners
 from karyoscope.evaluation.predictions import Prediction
-from karyoscope.metrics import contingency, count_nuclei, panoptic_counts, panoptic_quality
+from karyoscope.metrics import contingency, count_nuclei, panoptic_quality
 from karyoscope.report.evaluation import EvaluationFigures
 from karyoscope.report.tiles import Tile
 
@@ -22,7 +22,7 @@ _TYPICAL_KEPT = 40
 
 @dataclass
 class Pictures:
-    """Collects, one image at a time, what the page will show; memory stays bounded.
+    """Collects the pictures of the page, image by image, in bounded memory.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Pictures:
     _scores: list[float] = field(default_factory=list)
 
     def add(self, sample: Sample, prediction: Prediction) -> None:
-        """Look at one image; a truth of points has no outlines to show."""
+        """Add one image; a truth of points has no outlines to show."""
         if sample.points is not None:
             return
         number = len(self.counts)
@@ -108,7 +108,7 @@ def _scored_corners(
         ignore = None if sample.ignore is None else sample.ignore[window]
         table = contingency(sample.inst_map[window], prediction.inst_map[window], ignore)
         if len(table.true_ids) >= LEAST_NUCLEI:
-            pq = float(panoptic_quality(panoptic_counts(table))[2])
+            pq = panoptic_quality(table).pq
             scored.append((pq, (row, column), window))
     scored.sort(key=lambda entry: entry[:2])
     return [(pq, window) for pq, _, window in scored]

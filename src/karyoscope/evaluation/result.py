@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.evaluation.card_scores import entry_of
 from karyoscope.metrics import Evaluation, to_json
 from karyoscope.metrics.stored import plain
 
@@ -16,7 +17,7 @@ GROUPINGS = ("cohort", "source")
 
 @dataclass
 class EvaluationResult:
-    """Scores, and what the reader has to know about them.
+    """Scores with conventions, intervals and remarks for the reader.
 
     Attributes
     ----------
@@ -45,6 +46,14 @@ class EvaluationResult:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def for_card(self) -> dict[str, Any]:
+        """Return what the card of a bundle says: PQ, mPQ+ and R² with intervals, and on what."""
+        found = self.evaluation
+        about: dict[str, Any] = {"protocol": found.protocol.name, "patches": self.patches}
+        if found.taxonomy is not None:
+            about["classes"] = found.taxonomy.name
+        return entry_of(found, **about) | {"images": self.images}
+
     def to_dict(self, by: str | None = None, samples: int = 1000) -> dict[str, Any]:
         """Everything as plain data for ``evaluation.json``.
 
@@ -53,7 +62,7 @@ class EvaluationResult:
         by : {"cohort", "source"}, optional
             Adds ``groups``: the scores of each.
         samples : int
-            Of the bootstrap.
+            Number of bootstrap samples.
         """
         data = to_json(self.evaluation, samples=samples)
         data["scored"] = {
@@ -87,7 +96,7 @@ def by_group(evaluation: Evaluation, by: str) -> dict[str, Evaluation]:
         If ``by`` is neither ``"cohort"`` nor ``"source"``.
     """
     if by not in GROUPINGS:
-        raise KaryoscopeError(f"--by takes {' or '.join(GROUPINGS)}, not {by!r}")
+        raise KaryoscopeError(f"by must be {' or '.join(GROUPINGS)}, not {by!r}")
     if by == "cohort":
         return evaluation.by_cohort()
     groups: dict[str, Evaluation] = {}

@@ -29,8 +29,8 @@ class ScoringOptions:
 
     Attributes
     ----------
-    protocol : {"conic", "hovernet", "pannuke", "qu"}
-        See :data:`karyoscope.metrics.PROTOCOLS`.
+    protocol : {"conic", "hovernet", "pannuke", "qu", "stardist"}
+        Or that of a plugin. See :data:`karyoscope.metrics.PROTOCOLS`.
     records : sequence of str or None
         Names of the images to score; None for all.
     patches : {256, 0} or None
@@ -45,7 +45,9 @@ class ScoringOptions:
     def __post_init__(self) -> None:
         find_protocol(self.protocol)
         if self.patches not in (None, 0, SIZE):
-            raise KaryoscopeError(f"--patches takes {SIZE}, as CoNIC's, or 0 for whole images")
+            raise KaryoscopeError(
+                f"patches must be {SIZE}, as CoNIC's, or 0 for whole images; got {self.patches}"
+            )
 
     @property
     def side(self) -> int:
@@ -69,9 +71,11 @@ def evaluate_predictions(
     Parameters
     ----------
     truth : Dataset
+        Annotated images.
     predictions : Predictions
-        From :func:`karyoscope.evaluation.open_predictions`.
+        Result of :func:`karyoscope.evaluation.open_predictions`.
     options : ScoringOptions, optional
+        Protocol, images and patches.
     watch : callable
         Called with every image and its prediction, for progress and pictures; their classes are
         those that are scored.
@@ -105,25 +109,37 @@ def evaluate_predictions(
             result.problems.append(str(error))
             continue
         prediction = _in_scored_classes(prediction, table)
-        pairs = _pairs(sample, prediction, options.side, scored is not None)
-        counting: Iterable[Pair | None] = repeat(None)
-        if prediction.counting is not None:
-            counting = _pairs(sample, prediction.counting, options.side, scored is not None)
-        # The second is endless where nothing else is counted.
-        for pair, counted in zip(pairs, counting, strict=False):
-            result.evaluation.add(pair, counted)
+        _add(result.evaluation, sample, prediction, options.side, scored is not None)
         result.images += 1
         watch(sample, prediction)
     result.notes += predictions.remarks({record.name for record in chosen})
+    result.notes += _left_out(predictions, truth)
+    if not len(result.evaluation):
+        raise KaryoscopeError(_nothing_scored(result))
+    return result
+
+
+def _add(
+    evaluation: Evaluation, sample: Sample, prediction: Prediction, side: int, with_classes: bool
+) -> None:
+    """Score one image, or its patches."""
+    pairs = scored_pairs(sample, prediction, side, with_classes)
+    counting: Iterable[Pair | None] = repeat(None)
+    if prediction.counting is not None:
+        counting = scored_pairs(sample, prediction.counting, side, with_classes)
+    # The second is endless where nothing else is counted.
+    for pair, counted in zip(pairs, counting, strict=False):
+        evaluation.add(pair, counted)
+
+
+def _left_out(predictions: Predictions, truth: Dataset) -> list[str]:
+    """Name the predictions of images that the truth does not have."""
     known = {record.name for record in truth.records}
-    result.notes += [
+    return [
         f"prediction {name} left out: no image of that name in the truth"
         for name in predictions.names
         if name not in known
     ]
-    if not len(result.evaluation):
-        raise KaryoscopeError(_nothing_scored(result))
-    return result
 
 
 def evaluate_model(
@@ -196,10 +212,10 @@ def _in_scored_classes(prediction: Prediction, table: np.ndarray | None) -> Pred
     )
 
 
-def _pairs(
+def scored_pairs(
     sample: Sample, prediction: Prediction, patches: int, with_classes: bool
 ) -> Iterator[Pair]:
-    """The whole image as it is scored, or its patches."""
+    """The pairs that are scored: the whole image, or its patches."""
     record = sample.record
     about = {"source": record.source, "cohort": record.cohort}
     maps = {

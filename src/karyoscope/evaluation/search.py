@@ -34,7 +34,7 @@ Watch = Callable[[Params, float], None]
 
 @dataclass
 class Tuning:
-    """What a search found.
+    """Result of a search of parameters.
 
     Attributes
     ----------
@@ -63,11 +63,11 @@ def tune(
     Parameters
     ----------
     score : callable
-        Of a set of parameters; higher is better.
+        Score of a set of parameters; higher is better.
     start : dict
         Parameters to start from.
     space : sequence of Axis
-        From :func:`karyoscope.evaluation.search_space.search_space`.
+        Result of :func:`karyoscope.evaluation.search_space.search_space`.
     rounds : int
         Most passes over all parameters.
     watch : callable
@@ -106,7 +106,7 @@ def tune(
 
 @dataclass(frozen=True)
 class CrossCheck:
-    """What tuning on half of the images does to the other half.
+    """Scores of each half of the images after tuning on the other half.
 
     Attributes
     ----------
@@ -124,12 +124,12 @@ class CrossCheck:
 
     @property
     def gain(self) -> float:
-        """Mean gain on the half that was not tuned on: what tuning is worth."""
+        """Mean gain on the half that was not tuned on, the unbiased gain of tuning."""
         return float(np.mean([after - before for before, after in self.other]))
 
     @property
     def own_gain(self) -> float:
-        """Mean gain on the half that was tuned on: what tuning seems to be worth."""
+        """Mean gain on the half that was tuned on, which overestimates the gain of tuning."""
         return float(np.mean([after - before for before, after in self.own]))
 
     def to_dict(self) -> dict[str, Any]:
@@ -156,9 +156,9 @@ def cross_check(
     Parameters
     ----------
     images : sequence of Predicted
-        Of two sources at least; see :func:`halves`.
+        Images of two sources at least; see :func:`halves`.
     score : callable
-        Of images and a set of parameters.
+        Score of a set of parameters on some images; higher is better.
     start, space, rounds, watch
         See :func:`tune`.
 
@@ -178,7 +178,7 @@ def cross_check(
 
 
 def halves(images: Sequence[Predicted]) -> tuple[list[Predicted], list[Predicted]]:
-    """Part images in two, sources whole, cohorts as evenly as can be, the same way every time.
+    """Divide images into two halves, deterministically, by source, with cohorts balanced.
 
     Raises
     ------

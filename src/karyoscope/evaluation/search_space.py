@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.registry import choices
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing import POSTPROCESSINGS, tuning_ranges
 
@@ -71,7 +72,10 @@ def class_parameters() -> tuple[str, ...]:
 
 
 def search_space(
-    method: str, taxonomy: Taxonomy, by_class: Sequence[str] = ("class_weights",)
+    method: str,
+    taxonomy: Taxonomy,
+    by_class: Sequence[str] = ("class_weights",),
+    only: Sequence[str] = (),
 ) -> list[Axis]:
     """List the parameters of a post-processing to search, in order.
 
@@ -80,11 +84,13 @@ def search_space(
     method : str
         One of :data:`karyoscope.postprocessing.POSTPROCESSINGS`.
     taxonomy : Taxonomy
-        For the parameters that differ between classes.
+        Classes by which parameters may differ.
     by_class : sequence of str
         What may differ between classes, of :func:`class_parameters`. The more, the more is fitted
         to few nuclei of rare classes: on two halves of 18 images of Lizard, thresholds and areas by
         class gained more mPQ+ on their own half and less on the other than weights alone.
+    only : sequence of str
+        Names of the parameters to search; the others keep their values. Empty for all.
 
     Returns
     -------
@@ -93,7 +99,8 @@ def search_space(
     Raises
     ------
     KaryoscopeError
-        If the post-processing has no such parameter, or not one for each class.
+        If the post-processing has no such parameter, or not one for each class, or if one of
+        ``only`` differs between classes alone and ``by_class`` does not name it.
     """
     parameters = POSTPROCESSINGS[method].parameters
     fields, ranges = parameters.model_fields, tuning_ranges(parameters)
@@ -103,6 +110,16 @@ def search_space(
             raise KaryoscopeError(
                 f"post-processing {method!r} has no {name!r} by class; there are"
                 f" {', '.join(fitting)}"
+            )
+    for name in only:
+        if name not in ranges:
+            raise KaryoscopeError(
+                f"post-processing {method!r} has no {name!r} to tune; there are"
+                f" {choices(name, ranges)}"
+            )
+        if not ranges[name].shared and name not in by_class:
+            raise KaryoscopeError(
+                f"{name} is tuned for each class on its own: name it in --by-class, too"
             )
     names = taxonomy.names
     shared = [
@@ -122,7 +139,7 @@ def search_space(
         for name in by_class
         for class_name in names
     ]
-    return shared + single
+    return [axis for axis in shared + single if not only or axis.name in only]
 
 
 def _single(default: Any) -> Any:

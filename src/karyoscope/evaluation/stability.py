@@ -77,7 +77,7 @@ def count_found_again(
     Parameters
     ----------
     before, after : Prediction
-        Of the window, and of the changed window in its own place.
+        Nuclei of the window, and of the changed window in its own place.
     change : Change
     frame : int
         Pixels.
@@ -173,12 +173,12 @@ def pool_groups(result: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
     Parameters
     ----------
     result : mapping
-        Of :func:`stability`.
+        What :func:`stability` returned.
 
     Returns
     -------
     dict of str to dict
-        By group, in the order of the changes; as there, without ``group``.
+        Figures by the name of the group, in the order of the changes.
     """
     total: dict[str, np.ndarray] = {}
     for row in result.values():

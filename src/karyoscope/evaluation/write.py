@@ -19,7 +19,7 @@ JSON, CSV, HTML = "evaluation.json", "images.csv", "evaluation.html"
 
 
 def prepare_folder(out: Path, overwrite: bool = False) -> None:
-    """Make the folder of a report, before the work is done that it is for.
+    """Make the folder of a report before the evaluation, so that errors are found early.
 
     Raises
     ------
@@ -39,11 +39,11 @@ def write_report(data: dict[str, Any], pictures: Pictures, out: Path) -> None:
     Parameters
     ----------
     data : dict
-        From :meth:`karyoscope.evaluation.EvaluationResult.to_dict`.
+        What :meth:`karyoscope.evaluation.EvaluationResult.to_dict` returned.
     pictures : Pictures
-        For the page.
+        Pictures that the page shows.
     out : Path
-        From :func:`prepare_folder`; a report that is there is replaced.
+        Folder, made by :func:`prepare_folder`; a report that is there is replaced.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Nuclei -> what is measured on each: shape, stain, neighbours.
+"""Features of nuclei: shape, stain, neighbours.
 
 A :class:`FeatureGroup` declares its columns, what it needs and how it measures; one file a group,
 one line in :data:`GROUPS`. The columns travel as ``Nuclei.measurements`` and appear in every table
@@ -7,6 +7,7 @@ format.
 
 from karyoscope.features.base import (
     CLASS,
+    EXPANSION_UM,
     RADIUS_UM,
     Feature,
     FeatureContext,
@@ -14,6 +15,7 @@ from karyoscope.features.base import (
     Measurement,
     PerNucleus,
     PixelGrid,
+    expand,
 )
 from karyoscope.features.columns import GROUPS, check_groups, feature_columns, find_groups
 from karyoscope.features.neighbours import Neighbourhood
@@ -22,6 +24,7 @@ from karyoscope.features.stain import STAIN_MPP, stain_features
 
 __all__ = [
     "CLASS",
+    "EXPANSION_UM",
     "GROUPS",
     "RADIUS_UM",
     "STAIN_MPP",
@@ -33,6 +36,7 @@ __all__ = [
     "PerNucleus",
     "PixelGrid",
     "check_groups",
+    "expand",
     "feature_columns",
     "find_groups",
     "shape_features",

@@ -1,8 +1,8 @@
-"""What a group of features is: its columns, what it needs, and how it measures."""
+"""Base classes of feature groups: columns, requirements and measurement."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -15,6 +15,7 @@ from karyoscope.core.taxonomy import Taxonomy
 CLASS = "<class>"
 
 RADIUS_UM = 50.0
+EXPANSION_UM = 5.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class PixelGrid(NamedTuple):
 
 @dataclass(frozen=True)
 class FeatureContext:
-    """What a group may know of the slide before the first nucleus.
+    """Properties of the slide that a group is given before the first nucleus.
 
     Attributes
     ----------
@@ -67,19 +68,26 @@ class FeatureContext:
     pixels : callable, optional
         ``pixels(mpp)`` returns the :class:`PixelGrid` with that many µm per pixel, or the finest
         that a coarser slide has. None where the slide is not at hand.
+    faults : callable, optional
+        ``faults(x, y)`` tells which points, in pixels of level 0, lie in faults of the slide: a
+        bool array for each of :data:`karyoscope.core.faults.KINDS`. None where it is not known.
+    expansion_um : float
+        Distance by which nuclei are expanded to cells, in µm.
     """
 
     taxonomy: Taxonomy
     mpp_xy: tuple[float, float]
     radius_um: float = RADIUS_UM
     pixels: Callable[[float], PixelGrid] | None = None
+    faults: Callable[[np.ndarray, np.ndarray], Mapping[str, np.ndarray]] | None = None
+    expansion_um: float = EXPANSION_UM
 
 
 class Measurement(Protocol):
-    """A group at work on one slide."""
+    """Measurement of one feature group on one slide."""
 
     def add(self, nuclei: Nuclei) -> None:
-        """Take note of a block of nuclei; called for groups that need all nuclei first."""
+        """Add a block of nuclei; called before :meth:`measure`, for groups that need all nuclei."""
 
     def measure(self, nuclei: Nuclei) -> dict[str, np.ndarray]:
         """Return the columns of the group for some nuclei, float32, shape (n,)."""
@@ -107,7 +115,7 @@ class PerNucleus:
 
 @dataclass(frozen=True)
 class FeatureGroup:
-    """Features that are asked for by one name.
+    """A group of features that is selected by one name.
 
     Attributes
     ----------
@@ -117,7 +125,7 @@ class FeatureGroup:
         Heading for people.
     columns : tuple of Feature
         Columns in the order of the files. A name with :data:`CLASS` stands for one column a class,
-        a name with ``_50um`` for one with the radius that is asked for.
+        a name with ``_50um`` for one with the radius that is requested.
     start : callable
         ``start(context)`` returns the :class:`Measurement` of one slide.
     needs_pixels : bool
@@ -157,7 +165,7 @@ def expand(
 
 
 def _with_radius(feature: Feature, radius_um: float) -> Feature:
-    """Name the radius that is asked for in the place of the usual one."""
+    """Name the radius that is requested in the place of the usual one."""
     usual, asked = f"{RADIUS_UM:g}", f"{radius_um:g}"
     return replace(
         feature,

@@ -1,4 +1,4 @@
-"""The groups of features: what can be asked for, and the columns it gives.
+"""The registry of feature groups, and their columns.
 
 A name ends in its unit (``_um``, ``_um2``, ``_deg``, ``_per_mm2``) where it has one; the formats
 that show units derive them from it.
@@ -11,11 +11,18 @@ from collections.abc import Iterable
 from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.features.base import RADIUS_UM, Feature, FeatureGroup, expand
+from karyoscope.features.cells import CELLS
 from karyoscope.features.neighbours import NEIGHBOURS
+from karyoscope.features.quality import QUALITY
 from karyoscope.features.shape import SHAPE
 from karyoscope.features.stain import STAIN
 
-GROUPS: Registry[FeatureGroup] = Registry.by_name("features", (SHAPE, STAIN, NEIGHBOURS))
+GROUPS: Registry[FeatureGroup] = Registry.by_name(
+    "feature group",
+    (SHAPE, STAIN, QUALITY, CELLS, NEIGHBOURS),
+    group="karyoscope.features",
+    kind=FeatureGroup,
+)
 """Groups of features by name."""
 
 
@@ -46,7 +53,8 @@ def find_groups(groups: Iterable[str]) -> list[FeatureGroup]:
     """
     wanted = set(groups)
     check_groups(wanted)
-    found = [group for name, group in GROUPS.items() if name in wanted]
+    ours = [name for name in GROUPS if name in wanted]
+    found = [GROUPS.find(name) for name in (*ours, *sorted(wanted - {*ours}))]
     return sorted(found, key=lambda group: group.needs_all)
 
 

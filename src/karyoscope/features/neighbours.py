@@ -23,26 +23,35 @@ if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
 COLUMNS = (
-    Feature("nearest_um", "µm", "from the centroid to the nearest other centroid"),
-    Feature(f"nearest_{CLASS}_um", "µm", "from the centroid to the nearest other one of the class"),
+    Feature("nearest_um", "µm", "distance from the centroid to the nearest other centroid"),
+    Feature(
+        f"nearest_{CLASS}_um",
+        "µm",
+        "distance from the centroid to the nearest other centroid of the class",
+    ),
     Feature(
         "density_50um_per_mm2",
         "1/mm²",
-        "other centroids within 50 µm of this one, by the area of that circle",
+        "number of other centroids within 50 µm, divided by the area of that circle",
     ),
-    Feature(f"density_50um_{CLASS}_per_mm2", "1/mm²", "the same, of one class"),
+    Feature(
+        f"density_50um_{CLASS}_per_mm2",
+        "1/mm²",
+        "number of other centroids of the class within 50 µm, divided by the area of that circle",
+    ),
 )
 
 
 class Neighbourhood:
-    """The centroids of all nuclei of a slide, to be asked block by block once all are known.
+    """Distances to and densities of neighbouring nuclei, once all nuclei of a slide are known.
 
-    Holds some 35 bytes a nucleus: a million take 35 MB. The answers do not depend on the blocks
-    in which the nuclei came.
+    Holds about 35 bytes per nucleus: a million take 35 MB. The values do not depend on the blocks
+    in which the nuclei were added.
 
     Parameters
     ----------
     taxonomy : Taxonomy
+        Classes of the nuclei.
     mpp_xy : (float, float)
         Micrometres per pixel along x and y.
     radius_um : float
@@ -58,7 +67,7 @@ class Neighbourhood:
         self._parts: dict[int, list[np.ndarray]] = {}
 
     def add(self, nuclei: Nuclei) -> None:
-        """Take note of a block of nuclei; only before the first question."""
+        """Add a block of nuclei; only before the first call of :meth:`features`."""
         points = self._points(nuclei)
         for class_id in np.unique(nuclei.class_id).tolist():
             self._parts.setdefault(class_id, []).append(points[nuclei.class_id == class_id])

@@ -21,10 +21,10 @@ COLUMNS = (
     Feature(
         "eccentricity",
         "",
-        "of the ellipse with the second moments of the outline; 0 for a circle, near 1 for a"
-        " spindle",
+        "eccentricity of the ellipse with the same second moments as the outline; 0 for a circle,"
+        " near 1 for a spindle",
     ),
-    Feature("solidity", "", "area of the outline / area of its convex hull; 1 if it has no dent"),
+    Feature("solidity", "", "area of the outline / area of its convex hull; 1 if it is convex"),
     Feature(
         "orientation_deg",
         "°",
@@ -43,6 +43,7 @@ def shape_features(
     Parameters
     ----------
     nuclei : Nuclei
+        Nuclei to measure.
     mpp_xy : (float, float), optional
         Micrometres per pixel along x and y; ``nuclei.mpp`` for both by default.
 

@@ -56,6 +56,7 @@ def stain_features(
     Parameters
     ----------
     nuclei : Nuclei
+        Nuclei to measure.
     read : callable
         Reads the pixels of a grid, white beyond the slide.
     scale_x, scale_y : float

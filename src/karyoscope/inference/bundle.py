@@ -20,6 +20,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.plugins import file_of
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.inference.container import CARD, FORMAT, Container
 
@@ -29,7 +30,7 @@ __all__ = ["CARD", "FORMAT", "ONNX", "README", "WEIGHTS", "Bundle", "ModelCard"]
 
 
 class NetworkSpec(BaseModel):
-    """Enough to build the network again in torch."""
+    """Name and options from which the network is built in torch."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,7 +57,7 @@ class InputSpec(BaseModel):
 
 
 class PostprocessingSpec(BaseModel):
-    """Which post-processing, and its tuned parameters."""
+    """Name of the post-processing, and its tuned parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -83,12 +84,21 @@ class ModelCard(BaseModel):
     postprocessing: PostprocessingSpec
     counting: PostprocessingSpec | None = None
     """Likewise, tuned to count nuclei; those of ``postprocessing`` count where it is missing."""
+    classes_learned_on: str = ""
+    """The tissue whose classes the model learned, such as ``colon``; empty where nothing says."""
+    outlines_learned_on: str = ""
+    """The tissues whose outlines it learned, where they are more."""
     training: dict[str, Any] = {}
     """Data, split, recipe, steps."""
     scores: dict[str, Any] = {}
     """Measured accuracy, with the data and the command."""
     files: dict[str, str] = {}
     """SHA-256 of the other files of the bundle."""
+    plugins: dict[str, str] = {}
+    """SHA-256 of the plugin files that the model was made with, by name. None of them is in the
+    bundle, which holds no code."""
+    packages: dict[str, str] = {}
+    """Version of each installed package whose entry points the model was made with, by name."""
 
 
 class Bundle:
@@ -141,6 +151,44 @@ class Bundle:
     def read(self, name: str) -> bytes:
         """Bytes of one file of the bundle, checked against its SHA-256 where that is known."""
         return self._container.read(name, self.card.files.get(name, ""))
+
+    def require_plugin(self, name: str) -> None:
+        """Check that the code of a part is available, where it is that of a plugin file.
+
+        Parameters
+        ----------
+        name : str
+            Name of the post-processing or network that the bundle asks for.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the user has not named the file, or named one that differs from the file that the
+            model was made with.
+        """
+        try:
+            used = file_of(name)
+        except KaryoscopeError as error:
+            raise KaryoscopeError(f"model bundle {self.path}: {error}") from error
+        if used is None:
+            return
+        file = used.path.name
+        if self.card.plugins.get(file) != used.sha256:
+            raise KaryoscopeError(
+                f"model bundle {self.path}: {used.path} is not the {file} that it was made with,"
+                f" whose SHA-256 begins with {self.card.plugins.get(file, 'nothing')[:12]}: name"
+                " the one in the folder of its training run"
+            )
+
+    def read_graph(self) -> bytes:
+        """Bytes of ``model.onnx``, which holds all its weights itself.
+
+        Raises
+        ------
+        KaryoscopeError
+            If it is damaged, or would be read together with other files.
+        """
+        return self._container.read_graph(ONNX, self.card.files.get(ONNX, ""))
 
     def digest(self) -> str:
         """SHA-256 of all that its maps and nuclei depend on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 
 import numpy as np
 
@@ -44,6 +45,23 @@ class Engine(ABC):
         KaryoscopeError
             If the runtime fails, for want of memory for example.
         """
+
+    def expect(self, shapes: Collection[tuple[int, int]]) -> None:
+        """Prepare for many images of the given sizes; images of other sizes can still be run.
+
+        Results do not depend on it, but memory and time can.
+
+        Parameters
+        ----------
+        shapes : collection of (int, int)
+            Height and width; multiples of what the bundle asks for.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the runtime fails.
+        """
+        return None
 
     def run_at_random(self, images: np.ndarray, number: int) -> Maps:
         """Run a batch with dropout on, where the runtime can; else as :meth:`run` does.

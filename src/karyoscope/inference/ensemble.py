@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -66,6 +66,7 @@ class Ensemble(Bundle):
     Parameters
     ----------
     members : sequence of Bundle
+        Models whose maps are averaged.
     path : path
         Where they are, for messages.
     own : dict
@@ -74,9 +75,11 @@ class Ensemble(Bundle):
     Attributes
     ----------
     members : tuple of Bundle
+        Models whose maps are averaged.
     card : ModelCard
-        Of the ensemble as one model: the largest context, a size that all members take, the post-
-        processing of the first, and as validation images those that no member was trained on.
+        Description of the ensemble as one model: the largest context, a size that all members take,
+        the post-processing of the first, and as validation images those that no member was
+        trained on.
     taxonomy : Taxonomy
 
     Raises
@@ -169,8 +172,17 @@ def _joint_card(members: Sequence[Bundle]) -> ModelCard:
         network=NetworkSpec(name="ensemble", options={"members": [card.name for card in cards]}),
         postprocessing=first.postprocessing,
         counting=first.counting,
+        classes_learned_on=_joined(card.classes_learned_on for card in cards),
+        outlines_learned_on=_joined(card.outlines_learned_on for card in cards),
         training=training,
+        plugins=first.plugins,
+        packages=first.packages,
     )
+
+
+def _joined(tissues: Iterable[str]) -> str:
+    names = [name.strip() for tissue in tissues for name in tissue.split(",")]
+    return ", ".join(dict.fromkeys(name for name in names if name))
 
 
 class EnsembleEngine(Engine):
@@ -188,6 +200,11 @@ class EnsembleEngine(Engine):
         self.dropout = any(engine.dropout for engine in engines)
         places = ", ".join(dict.fromkeys(engine.device for engine in engines))
         self.device = f"{places}, {len(engines)} models"
+
+    def expect(self, shapes: Collection[tuple[int, int]]) -> None:
+        """Get ready for many images of some sizes; see :meth:`Engine.expect`."""
+        for engine in self._engines:
+            engine.expect(shapes)
 
     def run(self, images: np.ndarray) -> Maps:
         """Run a batch; see :meth:`Engine.run`."""

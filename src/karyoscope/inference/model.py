@@ -14,14 +14,19 @@ from karyoscope.inference.engine import Engine, Maps
 from karyoscope.inference.find import find_bundle
 from karyoscope.inference.tta import VIEWS, RandomRun, Run, average_over_views
 
+#: For fewer pixels of one size, compiling for it takes longer than it saves.
+_MANY_PIXELS = 2_000_000
+
 
 class Model:
-    """Pixels in, maps out.
+    """A loaded model, which predicts maps from pixels.
 
     Parameters
     ----------
     bundle : Bundle
+        What the model is: scale, classes, maps, post-processing.
     engine : Engine
+        What runs the network.
     tta : int
         Number of views that are averaged: 1, 2, 4, 8 (flips and quarter turns) or 16 (each twice,
         with other stains, and dropout where the engine has it).
@@ -51,7 +56,7 @@ class Model:
 
     @property
     def taxonomy(self) -> Taxonomy:
-        """The classes that the model tells apart."""
+        """The classes that the model predicts."""
         return self.bundle.taxonomy
 
     def for_counting(self) -> Model:
@@ -68,6 +73,30 @@ class Model:
         bundle = copy.copy(self.bundle)
         bundle.card = bundle.card.model_copy(update={"postprocessing": counting, "counting": None})
         return Model(bundle, self.engine, self.tta)
+
+    def expect(self, height: int, width: int, number: int) -> None:
+        """Prepare for many images of one size, if that makes inference faster.
+
+        Maps are the same with and without it.
+
+        Parameters
+        ----------
+        height, width : int
+            Size of an image at the model's scale, in pixels.
+        number : int
+            Number of images that will come.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the engine fails.
+        """
+        if height * width * number < _MANY_PIXELS:
+            return
+        multiple = self.bundle.card.input.multiple_of
+        rows, columns = (-(-edge // multiple) * multiple for edge in (height, width))
+        turned = {(columns, rows)} if self.tta > 4 else set()
+        self.engine.expect({(rows, columns)} | turned)
 
     def predict(self, rgb: np.ndarray) -> Maps:
         """Maps of one image at the model's scale.
@@ -132,10 +161,10 @@ def load_model(
     source : str, path or Bundle
         A shipped model by name, or a bundle (folder or zip file); several with commas between are
         averaged, as is a bundle that is an ensemble.
-    device : {"auto", "cpu", "cuda"}
+    device : {"auto", "cpu", "cuda", "mps"}
         ``auto`` takes a GPU where torch or ONNX Runtime sees one, else the CPU.
     threads : int
-        Of the CPU; 0 for all.
+        Threads of the CPU; 0 for all.
     tta : int
         Views that are averaged: 1, 2, 4, 8 or 16; see :class:`Model`.
 
@@ -147,4 +176,7 @@ def load_model(
     from karyoscope.inference.devices import open_engine
 
     bundle = source if isinstance(source, Bundle) else find_bundle(source)
+    for spec in (bundle.card.postprocessing, bundle.card.counting):
+        if spec is not None:
+            bundle.require_plugin(spec.name)
     return Model(bundle, open_engine(bundle, device, threads), tta)

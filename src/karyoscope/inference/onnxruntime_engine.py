@@ -20,7 +20,7 @@ class OnnxRuntimeEngine(Engine):
     """
 
     def __init__(self, bundle: Bundle, provider: str = "CPUExecutionProvider") -> None:
-        graph = bundle.read(ONNX)
+        graph = bundle.read_graph()
         try:
             self._session = onnxruntime.InferenceSession(graph, providers=[provider])
         except Exception as error:  # ONNX Runtime raises classes of its own, without a common base

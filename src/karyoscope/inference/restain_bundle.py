@@ -16,7 +16,7 @@ RGB = "rgb"
 
 
 class WindowSpec(BaseModel):
-    """What the ONNX graph takes, (n, h, w, 3) uint8 RGB, and how far it looks."""
+    """Input of the ONNX graph, (n, h, w, 3) uint8 RGB, and the context that it needs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -84,3 +84,13 @@ class RestainBundle:
     def read(self, name: str) -> bytes:
         """Bytes of one file of the bundle, checked against its SHA-256 where that is known."""
         return self._container.read(name, self.card.files.get(name, ""))
+
+    def read_graph(self) -> bytes:
+        """Bytes of ``model.onnx``, which holds all its weights itself.
+
+        Raises
+        ------
+        KaryoscopeError
+            If it is damaged, or would be read together with other files.
+        """
+        return self._container.read_graph(ONNX, self.card.files.get(ONNX, ""))

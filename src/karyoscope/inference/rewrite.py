@@ -65,4 +65,6 @@ def _ensemble_files(bundle: Ensemble, changes: dict[str, Any]) -> dict[str, byte
 
 
 def _yaml(card: dict[str, Any]) -> bytes:
-    return dump_yaml(card).encode()
+    # Left out where there is none, so that earlier versions read the bundle.
+    unused = [key for key in ("plugins", "packages") if not card.get(key)]
+    return dump_yaml({key: value for key, value in card.items() if key not in unused}).encode()

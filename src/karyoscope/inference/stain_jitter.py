@@ -22,12 +22,12 @@ def stain_gains(passes: int) -> np.ndarray:
     Parameters
     ----------
     passes : int
-        Even.
+        Number of passes, which must be even.
 
     Returns
     -------
     ndarray of float64, shape (passes, 3)
-        Of haematoxylin, eosin and the rest; 0.9 to 1.1.
+        Factors of haematoxylin, eosin and the rest, from 0.9 to 1.1.
     """
     change = np.random.default_rng(_SEED).uniform(-_SPREAD, _SPREAD, (passes // 2, 3))
     return np.concatenate([1 + change, 1 - change])
@@ -41,7 +41,7 @@ def change_stains(image: np.ndarray, gain: np.ndarray) -> np.ndarray:
     image : ndarray of uint8, shape (h, w, 3)
         RGB. Each pixel is changed by itself, so the result does not depend on the crop.
     gain : ndarray, shape (3,)
-        Of haematoxylin, eosin and the rest.
+        Factors of haematoxylin, eosin and the residual stain.
 
     Returns
     -------

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from torch import nn
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference.bundle import WEIGHTS, Bundle
 from karyoscope.inference.engine import Engine, Maps, failed
+from karyoscope.inference.find import find_bundle
 from karyoscope.networks import build_network
 from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
@@ -38,32 +42,25 @@ class TorchEngine(Engine):
         self._autocast = autocast
         self._dropouts = [m for m in module.modules() if isinstance(m, nn.Dropout2d) and m.p > 0]
         self.dropout = bool(self._dropouts)
-        self.device = f"{self._device}, torch {'bf16' if autocast else 'fp32'}"
+        # Dropout is turned on in the module, and drawn from torch's one generator.
+        self._lock = threading.RLock() if self.dropout else nullcontext()
+        self.device = _described(self._device, autocast)
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, device: str = "cuda") -> TorchEngine:
         """Build a bundle's network and load its ``weights.safetensors``."""
-        card = bundle.card
-        network: Any = build_network(
-            card.network.name, len(bundle.taxonomy), **card.network.options
-        )
-        try:
-            network.load_state_dict(load(bundle.read(WEIGHTS)))
-        except (RuntimeError, SafetensorError) as error:
-            raise KaryoscopeError(
-                f"model bundle {bundle.path}: {WEIGHTS} does not fit the network it names"
-            ) from error
-        outputs = deployed_outputs(network)
-        module = Deployed(network, card.input.mean, card.input.std, outputs)
-        module = module.eval().to(torch.device(device)).to(memory_format=torch.channels_last)
-        return cls(module, autocast=device != "cpu")
+        module = torch_module(bundle).to(torch.device(device))
+        # On a Mac's GPU, bf16 depends on the chip and the version of macOS.
+        autocast = torch.device(device).type == "cuda"
+        return cls(module.to(memory_format=torch.channels_last), autocast=autocast)
 
     @torch.inference_mode()
     def run(self, images: np.ndarray) -> Maps:
         """Run a batch; see :meth:`Engine.run`."""
         try:
-            batch = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+            batch = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(self._device)
+            autocast = torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast)
+            with self._lock, autocast:
                 maps = self._module(batch)
             return {name: values.float().cpu().numpy() for name, values in maps.items()}
         except RuntimeError as error:
@@ -76,7 +73,7 @@ class TorchEngine(Engine):
         alone, so windows of any size lose the same ones. Stochastic depth stays off.
         """
         here = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=here):
+        with self._lock, torch.random.fork_rng(devices=here):
             torch.manual_seed(number)
             try:
                 for layer in self._dropouts:
@@ -85,3 +82,42 @@ class TorchEngine(Engine):
             finally:
                 for layer in self._dropouts:
                     layer.eval()
+
+
+def torch_module(bundle: Bundle | str | Path) -> Deployed:
+    """The network of a bundle with its weights, as a module for one's own PyTorch code.
+
+    Parameters
+    ----------
+    bundle : Bundle, str or path
+        A bundle that was opened, the name of a shipped model, or a folder or zip file.
+
+    Returns
+    -------
+    Deployed
+        On the CPU, in evaluation mode. Called with pixels, uint8 of shape (n, h, w, 3), it gives
+        the maps by standard name, channels last; ``network`` of it takes normalised images of
+        shape (n, 3, h, w) and gives raw outputs, to train on.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the bundle or its weights cannot be used.
+    """
+    opened = bundle if isinstance(bundle, Bundle) else find_bundle(bundle)
+    card = opened.card
+    opened.require_plugin(card.network.name)
+    network: Any = build_network(card.network.name, len(opened.taxonomy), **card.network.options)
+    try:
+        network.load_state_dict(load(opened.read(WEIGHTS)))
+    except (RuntimeError, SafetensorError) as error:
+        raise KaryoscopeError(
+            f"model bundle {opened.path}: {WEIGHTS} does not fit the network it names"
+        ) from error
+    return Deployed(network, card.input.mean, card.input.std, deployed_outputs(network)).eval()
+
+
+def _described(device: torch.device, autocast: bool) -> str:
+    # torch for ROCm calls an AMD GPU "cuda", too.
+    rocm = device.type == "cuda" and torch.version.hip is not None
+    return f"{device}, torch{' ROCm' if rocm else ''} {'bf16' if autocast else 'fp32'}"

@@ -62,6 +62,8 @@ def average_over_views(
         for name, stack in maps.items():
             upright = _undo(name, stack[0], turns, mirrored)
             total[name] = total[name] + upright if name in total else upright
+    if views == 1:
+        return total
     return {name: np.ascontiguousarray(sum_) / views for name, sum_ in total.items()}
 
 

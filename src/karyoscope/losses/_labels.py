@@ -46,7 +46,7 @@ def weighted_mean(sum_of_values: Tensor, labels: Tensor, weights: Tensor) -> Ten
     Parameters
     ----------
     sum_of_values : Tensor, scalar
-        Of the n labelled pixels.
+        Sum of the values of the n labelled pixels.
     labels : Tensor of int64, shape (b, h, w)
         y; 255 is not counted.
     weights : Tensor, shape (K,)

@@ -1,4 +1,4 @@
-"""Adversarial terms: a discriminator learns to tell, a generator learns to pass.
+"""Adversarial losses of discriminator and generator.
 
 Scores are raw, without a sigmoid: one number a patch, in any shape. A discriminator that judges at
 several scales gives a list of them; the terms are averaged over the scales.
@@ -21,7 +21,7 @@ Term = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class AdversarialLoss:
-    """What both sides minimise.
+    """Loss of the discriminator and loss of the generator.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class AdversarialLoss:
         )
 
     def generator(self, fake: Scores) -> Tensor:
-        """How far generated images are from passing for real."""
+        """Loss of the generator, lower if its images are scored as real."""
         return _mean([self.passes(f.float()).mean() for f in _listed(fake)])
 
 

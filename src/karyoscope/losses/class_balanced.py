@@ -28,7 +28,7 @@ class PriorWeightedCrossEntropy(nn.Module):
         ``inverse_root``: :math:`w_c = X_c^{-1/2}`, milder on background and stronger between
         the rare classes; for use on top of balanced tiles.
     gamma, rho : float
-        As in the paper.
+        Decay of the running prior, and exponent of ``power``; defaults are those of the paper.
     label_smoothing : float
         Share of the target spread over all classes.
     """

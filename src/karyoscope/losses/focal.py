@@ -58,7 +58,7 @@ class PriorWeightedFocal(PriorWeightedCrossEntropy):
     focus : float
         How much confident pixels are suppressed.
     **options
-        Of :class:`PriorWeightedCrossEntropy`.
+        Options of :class:`PriorWeightedCrossEntropy`.
     """
 
     def __init__(self, n_classes: int, focus: float = 2.0, **options: Any) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.losses._labels import IGNORE, at_outputs, mean_where
 
 
@@ -22,7 +25,7 @@ def inner_contour_labels(types: Tensor, contour: Tensor, n_classes: int) -> Tens
 
 
 def weighted_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    r"""Cross entropy in which pixels weigh differently.
+    r"""Cross entropy with a weight for each pixel.
 
     .. math::
 
@@ -50,14 +53,31 @@ class InnerContourCrossEntropy(nn.Module):
     ----------
     n_classes : int
         Classes of nuclei, without background.
+    mpp : float
+        µm per pixel of the tiles.
+    sigma_um : float
+        How far the weight between close nuclei reaches, µm: the paper's 5 px at 0.25 µm/px.
+    distance : {"nucleus", "border"}
+        What eq. 2 measures distances to; see :func:`karyoscope.targets.weighting.weight_map`.
     """
 
     reads = ("inner_contour",)
     needs = ("types", "contour", "weight_map")
 
-    def __init__(self, n_classes: int) -> None:
+    def __init__(
+        self,
+        n_classes: int,
+        mpp: float = 0.25,
+        sigma_um: float = 1.25,
+        distance: Literal["nucleus", "border"] = "nucleus",
+    ) -> None:
         super().__init__()
+        if distance not in ("nucleus", "border") or sigma_um <= 0:
+            raise KaryoscopeError(
+                "loss 'inner_contour': distance is nucleus or border, and sigma_um is positive"
+            )
         self.n_classes = n_classes
+        self.target_options = {"weight_map": {"sigma": sigma_um / mpp, "distance": distance}}
 
     def forward(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
         """Scalar loss."""

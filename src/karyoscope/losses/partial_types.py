@@ -31,7 +31,7 @@ class PartialCrossEntropy(PriorWeightedCrossEntropy):
     n_classes : int
         Classes of nuclei, without background.
     **options
-        Of :class:`PriorWeightedCrossEntropy`; ``weighting`` is ``"inverse_root"`` and
+        Options of :class:`PriorWeightedCrossEntropy`; ``weighting`` is ``"inverse_root"`` and
         ``label_smoothing`` is 0 where not given. Smoothing is weighted by class too: with weights
         of 100 for a rare class, a share of 0.05 leaves every pixel, background too, with nearly
         half of its probability on rare classes.
@@ -50,7 +50,8 @@ class PartialCrossEntropy(PriorWeightedCrossEntropy):
         taken.
         """
         logits = outputs["types"].float()
-        sets = at_outputs(targets["class_sets"], logits)
+        (name,) = self.needs
+        sets = at_outputs(targets[name], logits)
         every = torch.arange(len(self.prior), device=sets.device)[:, None, None]
         members = (sets[:, None] >> every) & 1
         size = members.sum(1)

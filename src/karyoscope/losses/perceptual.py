@@ -6,14 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import timm
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.timm_models import create
 from karyoscope.losses._labels import IGNORE, at_outputs, truth
 from karyoscope.losses.inner_contour import inner_contour_labels
+from karyoscope.pretrained import find_weights
 
 
 def perceptual(predicted: list[Tensor], true: list[Tensor]) -> Tensor:
@@ -47,8 +48,8 @@ class PerceptualLoss(nn.Module):
         ``all``: each map is compared, as the paper's text has it. ``contour``: the contour map
         alone, as the authors' program has it, at a fraction of the cost.
     pretrained : bool or path
-        ``True`` asks timm for its ImageNet weights, a path names a ``.safetensors`` file with
-        timm's parameter names. ``False``, random weights, is for tests.
+        ``True`` for those that ``karyoscope weights fetch vgg16`` gets, or a ``.safetensors`` file
+        with timm's parameter names. ``False``, random weights, is for tests.
     """
 
     reads = ("inner_contour",)
@@ -91,14 +92,17 @@ class PerceptualLoss(nn.Module):
 
 
 def _vgg16(pretrained: bool | str | Path) -> nn.Module:
-    options: dict[str, Any] = {"pretrained": pretrained}
-    if isinstance(pretrained, str | Path):
-        if not Path(pretrained).is_file():
-            raise KaryoscopeError(f"weights of VGG16 {pretrained} do not exist")
-        with safe_open(pretrained, "pt") as file:
+    options: dict[str, Any] = {}
+    if pretrained is not False:
+        path = find_weights("vgg16" if pretrained is True else pretrained)
+        with safe_open(path, "pt") as file:
             # timm would leave other weights out with a warning.
             if "features.21.weight" not in file.keys():  # noqa: SIM118
-                raise KaryoscopeError(f"{pretrained} holds no weights of VGG16 by timm's names")
-        options = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(pretrained)}}
-    vgg = timm.create_model("vgg16", features_only=True, out_indices=(0, 1, 2, 3), **options)
+                raise KaryoscopeError(f"{path} holds no weights of VGG16 by timm's names")
+        options = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path)}}
+    vgg = create(
+        "VGG16 of the perceptual loss",
+        "vgg16",
+        {"features_only": True, "out_indices": (0, 1, 2, 3), **options},
+    )
     return vgg.eval().requires_grad_(False)

@@ -27,7 +27,7 @@ def stain_amounts(rgb: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape (b, 2, h, w)
-        In densities, natural logarithm.
+        Optical densities, with the natural logarithm.
     """
     separate = torch.linalg.inv(F.normalize(_STAINS, dim=1)).to(rgb)
     density = -torch.log((255 * rgb + 1) / 256)

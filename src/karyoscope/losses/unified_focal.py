@@ -44,7 +44,12 @@ def focal_cross_entropy(
 
 
 def focal_tversky(
-    probability: Tensor, labels: Tensor, delta: float, gamma: float, form: Form
+    probability: Tensor,
+    labels: Tensor,
+    delta: float,
+    gamma: float,
+    form: Form,
+    per_image: bool = False,
 ) -> Tensor:
     r"""Modified focal Tversky loss, the mean over labels.
 
@@ -64,20 +69,24 @@ def focal_tversky(
     probability : Tensor, shape (b, K, h, w)
     labels : Tensor of int64, shape (b, h, w)
         255 is not counted.
+    per_image : bool
+        Sum over the pixels of each image and take the mean of the images' losses, as in the
+        authors' program; else sum over those of the whole batch.
     """
+    over = (2, 3) if per_image else (0, 2, 3)
     g = truth(labels, probability.shape[1])
     p = probability * (labels != IGNORE)[:, None]
-    hit = (p * g).sum((0, 2, 3))
-    missed, invented = g.sum((0, 2, 3)) - hit, p.sum((0, 2, 3)) - hit
+    hit = (p * g).sum(over)
+    missed, invented = g.sum(over) - hit, p.sum(over) - hit
     index = (hit + 1e-6) / (hit + delta * missed + (1 - delta) * invented + 1e-6)
     lack = (1 - index).clamp(min=1e-7)
     if form == "symmetric":
         return (lack ** (1 - gamma)).mean()
-    return torch.cat([lack[:1], lack[1:] ** (1 - gamma)]).mean()
+    return torch.cat([lack[..., :1], lack[..., 1:] ** (1 - gamma)], -1).mean()
 
 
 class UnifiedFocal(nn.Module):
-    r"""Weighted sum of the two.
+    r"""Weighted sum of :func:`focal_cross_entropy` and :func:`focal_tversky`.
 
     .. math:: L = \lambda L_F + (1 - \lambda) L_T
 
@@ -97,6 +106,8 @@ class UnifiedFocal(nn.Module):
         Weight of missed against invented pixels, and of nuclei against background.
     gamma : float
         Suppression of background and enhancement of nuclei, 0 to 1.
+    per_image : bool
+        See :func:`focal_tversky`.
     """
 
     def __init__(
@@ -106,6 +117,7 @@ class UnifiedFocal(nn.Module):
         balance: float = 0.5,
         delta: float = 0.6,
         gamma: float = 0.5,
+        per_image: bool = False,
     ) -> None:
         super().__init__()
         if form not in ("symmetric", "asymmetric"):
@@ -116,6 +128,7 @@ class UnifiedFocal(nn.Module):
         self.needs = self.reads = (output,)
         self.form: Form = form
         self.balance, self.delta, self.gamma = balance, delta, gamma
+        self.per_image = per_image
 
     def forward(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
         """Scalar loss."""
@@ -124,5 +137,5 @@ class UnifiedFocal(nn.Module):
         labels = at_outputs(targets[name], logits)
         settings = (self.delta, self.gamma, self.form)
         pixels = focal_cross_entropy(logits.log_softmax(1), labels, *settings)
-        regions = focal_tversky(logits.softmax(1), labels, *settings)
+        regions = focal_tversky(logits.softmax(1), labels, *settings, self.per_image)
         return self.balance * pixels + (1 - self.balance) * regions

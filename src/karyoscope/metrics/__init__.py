@@ -8,11 +8,23 @@ from karyoscope.metrics.dice_scores import DiceAccumulator, dice, ensemble_dice
 from karyoscope.metrics.evaluation import Evaluation, score_pairs
 from karyoscope.metrics.frechet import GaussianFit, fit_gaussian, frechet_distance
 from karyoscope.metrics.jaccard import JaccardAccumulator, aji, aji_plus
+from karyoscope.metrics.matching import (
+    Matching,
+    MatchingAccumulator,
+    average_precision,
+    f1_score,
+    match,
+)
 from karyoscope.metrics.objects import ObjectAccumulator, object_scores
 from karyoscope.metrics.overlap import OverlapAccumulator, overlap_counts
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.pairing import pair_points
-from karyoscope.metrics.panoptic import PanopticAccumulator, panoptic_counts, panoptic_quality
+from karyoscope.metrics.panoptic import (
+    PanopticAccumulator,
+    panoptic_counts,
+    panoptic_quality,
+    panoptic_ratios,
+)
 from karyoscope.metrics.protocol import Reported, ScoringProtocol, report_classes, report_set
 from karyoscope.metrics.protocols import PROTOCOLS, find_protocol
 from karyoscope.metrics.resampling import bootstrap, bootstrap_difference
@@ -29,6 +41,8 @@ __all__ = [
     "Evaluation",
     "GaussianFit",
     "JaccardAccumulator",
+    "Matching",
+    "MatchingAccumulator",
     "ObjectAccumulator",
     "OverlapAccumulator",
     "Pair",
@@ -38,6 +52,7 @@ __all__ = [
     "ScoringProtocol",
     "aji",
     "aji_plus",
+    "average_precision",
     "bootstrap",
     "bootstrap_difference",
     "contingency",
@@ -45,15 +60,18 @@ __all__ = [
     "count_score",
     "dice",
     "ensemble_dice",
+    "f1_score",
     "find_protocol",
     "fit_gaussian",
     "frechet_distance",
     "from_json",
+    "match",
     "object_scores",
     "overlap_counts",
     "pair_points",
     "panoptic_counts",
     "panoptic_quality",
+    "panoptic_ratios",
     "report_classes",
     "report_set",
     "score_pairs",

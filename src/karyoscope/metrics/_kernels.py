@@ -1,4 +1,4 @@
-"""Single passes over label maps, compiled; shared by the files of this room alone."""
+"""Single passes over label maps, compiled; shared by the modules of this package alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from karyoscope.core.kernels import njit
 
 
 @njit
-def _run_starts(first, second):
+def _run_starts(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Where either of two flat maps differs from the pixel before; ends with their size."""
     size = first.size
     # Whole words, so that eight pixels without a change are passed over at once.
@@ -29,7 +29,9 @@ def _run_starts(first, second):
 
 
 @njit
-def _runs(true, pred, true_area, pred_area):
+def _runs(
+    true: np.ndarray, pred: np.ndarray, true_area: np.ndarray, pred_area: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut two flat label maps into runs of equal (true, pred); count areas on the way.
 
     Only runs inside a nucleus of both maps are returned, as three arrays: true, pred, length.
@@ -53,7 +55,7 @@ def _runs(true, pred, true_area, pred_area):
 
 
 @njit
-def _counting_order(keys, key_count, order):
+def _counting_order(keys: np.ndarray, key_count: int, order: np.ndarray) -> np.ndarray:
     """Stable order of ``order`` by ``keys[order]``: one pass of a radix sort."""
     first = np.zeros(key_count + 1, np.int64)
     for key in keys:
@@ -69,7 +71,7 @@ def _counting_order(keys, key_count, order):
 
 
 @njit
-def _present(area):
+def _present(area: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ids of positive area, and the row of each id in that list (-1 where absent)."""
     row = np.full(area.size, -1, np.int32)
     ids = np.empty(area.size, np.int32)
@@ -83,7 +85,9 @@ def _present(area):
 
 
 @njit
-def cross_tabulate(true, pred, true_size, pred_size):
+def cross_tabulate(
+    true: np.ndarray, pred: np.ndarray, true_size: int, pred_size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Areas and intersections of two flat label maps, without a scan per nucleus.
 
     Parameters
@@ -132,7 +136,7 @@ def cross_tabulate(true, pred, true_size, pred_size):
 
 
 @njit
-def best_pairs(rows, scores, size):
+def best_pairs(rows: np.ndarray, scores: np.ndarray, size: int) -> np.ndarray:
     """For each row the first pair of highest score above 0, -1 where it has none."""
     best = np.full(size, -1, np.int64)
     highest = np.zeros(size, np.float64)
@@ -144,7 +148,7 @@ def best_pairs(rows, scores, size):
 
 
 @njit
-def class_by_id(inst_map, class_map, size):
+def class_by_id(inst_map: np.ndarray, class_map: np.ndarray, size: int) -> tuple[np.ndarray, bool]:
     """Class at the first pixel of each id, and whether any id has pixels of two classes.
 
     Flat int32 and uint8 maps; the class of an id without pixels is 0.
@@ -164,7 +168,7 @@ def class_by_id(inst_map, class_map, size):
 
 
 @njit
-def present_ids(inst_map, size):
+def present_ids(inst_map: np.ndarray, size: int) -> np.ndarray:
     """Whether each id has a pixel; 2-D int32, which may be a view of a larger map."""
     present = np.zeros(size, np.bool_)
     height, width = inst_map.shape
@@ -176,7 +180,9 @@ def present_ids(inst_map, size):
 
 
 @njit
-def centroids_and_areas(inst_map, size):
+def centroids_and_areas(
+    inst_map: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sum of column and row indices and number of pixels of each id; ``inst_map`` is 2-D."""
     x = np.zeros(size, np.int64)
     y = np.zeros(size, np.int64)

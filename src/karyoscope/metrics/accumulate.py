@@ -1,4 +1,4 @@
-"""What every metric of this room shares: images give terms, terms add up, sums give scores.
+"""What every metric of this package shares: images give terms, terms add up, sums give scores.
 
 A metric is written as three steps, and an accumulator is only the list of what the first returns:
 
@@ -12,8 +12,10 @@ Because only sums are scored, batches, shards and bootstrap samples all use the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -34,7 +36,7 @@ class Scores:
     Attributes
     ----------
     overall : dict of str to ndarray, shape (...)
-        By name of the metric.
+        Scores over all images, by name of the metric.
     classes : dict of str to ndarray, shape (..., k)
         By name of the metric; the last axis runs over the classes of the taxonomy.
     """
@@ -66,10 +68,10 @@ class Accumulator(ABC):
 
     Attributes
     ----------
-    conventions : dict of str to str
+    conventions : mapping of str to str
         Which of several definitions in use is computed; part of every result.
     names, sources, cohorts : list of str
-        Of the images, in the order they came.
+        Names, sources and cohorts of the images, in the order they came.
     takes_points : bool
         Whether a truth of points, without outlines, can be scored.
     takes_counting : bool
@@ -80,7 +82,7 @@ class Accumulator(ABC):
         and what each is a mean over. Protocols, tables and pages read it from here.
     """
 
-    conventions: dict[str, str]
+    conventions: Mapping[str, str] = MappingProxyType({})
     takes_points: ClassVar[bool] = False
     takes_counting: ClassVar[bool] = False
     set_scores: ClassVar[tuple[Score, ...]] = ()
@@ -96,6 +98,11 @@ class Accumulator(ABC):
     def __len__(self) -> int:
         return len(self._rows)
 
+    def __repr__(self) -> str:
+        shown = described(self.set_scores, self.scores().overall) if len(self) else ""
+        of = f", {len(self.class_names)} classes" if self.class_names else ""
+        return f"{type(self).__name__}({len(self)} images{of}{shown})"
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes that are scored."""
@@ -103,7 +110,7 @@ class Accumulator(ABC):
 
     @property
     def counts(self) -> np.ndarray:
-        """What the images gave, float64, shape (images, ...)."""
+        """Counts of all images, float64, shape (images, ...)."""
         return np.stack(self._rows) if self._rows else np.zeros((0, *self._row_shape()))
 
     def update(
@@ -123,7 +130,7 @@ class Accumulator(ABC):
         self.add(Pair(*labels, name=name, source=source, cohort=cohort, ignore=ignore))
 
     def add(self, pair: Pair) -> None:
-        """Add one image; metrics that are given the same pair share what it computes."""
+        """Add one image; the tables of a pair are computed once for all metrics."""
         self._append(self.count(pair), pair.name, pair.source, pair.cohort)
 
     def _append(self, row: np.ndarray, name: str, source: str, cohort: str) -> None:
@@ -220,10 +227,22 @@ class Accumulator(ABC):
         """Scores from terms summed over images; any leading axes."""
 
 
-def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def described(declared: Iterable[Score], values: Mapping[str, ArrayLike]) -> str:
+    """Scores in a line, as ``; PQ 0.667, DQ 1.000``; those that tables do not show are left out."""
+    shown = [
+        f"{score.narrow} {float(np.asarray(values[score.name])):.{score.digits}f}"
+        for score in declared
+        if score.listed and score.name in values
+    ]
+    return "; " + ", ".join(shown) if shown else ""
+
+
+def ratio(above: ArrayLike, below: ArrayLike) -> np.ndarray:
     """``above / below``, NaN where ``below`` is 0, without a warning."""
     above, below = np.broadcast_arrays(np.asarray(above, np.float64), np.asarray(below, np.float64))
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
+    result = np.full(above.shape, np.nan)
+    np.divide(above, below, out=result, where=below != 0)
+    return result
 
 
 def mean_terms(name: str, values: np.ndarray) -> Terms:

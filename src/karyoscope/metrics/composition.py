@@ -72,7 +72,8 @@ def _count_present(
         labels = labels[top : top + crop, left : left + crop]
     present = present_ids(labels, int(ids[-1]) + 1 if len(ids) else 1)[ids]
     counts = np.bincount(classes[present], minlength=int(np.max(class_ids)) + 1)
-    return counts[np.asarray(class_ids)]
+    by_class: np.ndarray = counts[np.asarray(class_ids)]
+    return by_class
 
 
 def r_squared(sums: Terms) -> np.ndarray:
@@ -181,7 +182,7 @@ class CompositionAccumulator(Accumulator):
         return (2, len(self.class_names))
 
     def terms(self, counts: np.ndarray) -> Terms:
-        """Sums that R² needs."""
+        """Sums from which R² is computed."""
         true, pred = counts[:, 0], counts[:, 1]
         return {
             "images": np.ones(len(counts)),

@@ -26,7 +26,7 @@ def confusion_counts(
     pairs: tuple[np.ndarray, np.ndarray],
     class_ids: tuple[int, ...],
 ) -> np.ndarray:
-    """Confusion matrix of nuclei that includes what was missed and invented.
+    """Confusion matrix of nuclei that includes false negatives and false positives.
 
     Parameters
     ----------
@@ -79,7 +79,8 @@ def judged_pairs(matrix: np.ndarray, unlabelled: Unlabelled) -> np.ndarray:
 
 def right_classes(judged: np.ndarray) -> np.ndarray:
     """Count the pairs with the right class, shape (...)."""
-    return np.trace(judged[..., : judged.shape[-2]], axis1=-2, axis2=-1)
+    right: np.ndarray = np.trace(judged[..., : judged.shape[-2]], axis1=-2, axis2=-1)
+    return right
 
 
 class ConfusionAccumulator(Accumulator):

@@ -45,12 +45,14 @@ class Contingency:
     def pair_union(self) -> np.ndarray:
         """Pixels that either nucleus of a pair covers, shape (k,)."""
         areas = self.true_areas[self.pair_true] + self.pred_areas[self.pair_pred]
-        return areas - self.pair_area
+        union: np.ndarray = areas - self.pair_area
+        return union
 
     @cached_property
     def pair_iou(self) -> np.ndarray:
         """Intersection over union of each pair, shape (k,)."""
-        return self.pair_area / self.pair_union
+        iou: np.ndarray = self.pair_area / self.pair_union
+        return iou
 
     def select(self, true_keep: np.ndarray, pred_keep: np.ndarray) -> Contingency:
         """Leave only some nuclei, such as those of one class: masks of shape (n,) and (m,)."""
@@ -89,6 +91,33 @@ def contingency(true: ArrayLike, pred: ArrayLike, ignore: ArrayLike | None = Non
     (array([7], dtype=int32), array([4]), array([2]), array([0.5]))
     """
     return tabulate(*label_maps(true, pred, ignore))
+
+
+def table_of(
+    true: ArrayLike | Contingency, pred: ArrayLike | None = None, ignore: ArrayLike | None = None
+) -> Contingency:
+    """Contingency table of two label maps, or the given table.
+
+    Parameters
+    ----------
+    true, pred : array_like, shape (h, w)
+        Label maps; in place of both a :class:`Contingency`, so that several scores share it.
+    ignore : array_like of bool, shape (h, w), optional
+        Pixels that are not scored; see :func:`mask_ignored`.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the maps are not label maps or differ in size, one is missing, or something is given
+        beside a table.
+    """
+    if isinstance(true, Contingency):
+        if pred is not None or ignore is not None:
+            raise KaryoscopeError("give two label maps, or the contingency table of two alone")
+        return true
+    if pred is None:
+        raise KaryoscopeError("the predicted label map is missing: give the true and the predicted")
+    return contingency(true, pred, ignore)
 
 
 def tabulate(true: np.ndarray, pred: np.ndarray) -> Contingency:

@@ -36,7 +36,8 @@ def detection_scores(
     matrix : ndarray, shape (..., k + 2, k + 2)
         See :func:`karyoscope.metrics.confusion.confusion_counts`.
     weights : tuple of four floats
-        alpha 0 to 3: of FP_c, FN_c (wrong class), FP_d, FN_d (no partner).
+        Weights alpha 0 to 3 of FP_c and FN_c (pairs of the wrong class), and of FP_d and FN_d
+        (nuclei without a partner).
     unlabelled : {"ignore", "count"}
         ``"ignore"``: a found true nucleus of no class of the taxonomy is left out of accuracy
         and F_c (data sets whose truth is not labelled throughout, such as CRCHistoPhenotypes).
@@ -192,7 +193,7 @@ class DetectionAccumulator(ConfusionAccumulator):
         true_classes, pred_classes : array_like of int, shape (n,), (m,)
             Class of each point; a class that is not of the taxonomy (0, -1) is "unlabelled".
         name, source, cohort : str
-            Of the image.
+            Name, source and cohort of the image.
         """
         row = self.count_points(true, true_classes, pred, pred_classes)
         self._append(row, name, source, cohort)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
-from karyoscope.metrics.contingency_table import Contingency
+from karyoscope.metrics.contingency_table import Contingency, table_of
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.scores import Score
 
 
 def dice_counts(table: Contingency) -> np.ndarray:
-    """Count what DICE and DICE2 are ratios of.
+    """Numerators and denominators of DICE and DICE2.
 
     Returns
     -------
@@ -33,19 +34,49 @@ def dice_counts(table: Contingency) -> np.ndarray:
     return np.array([[shared, areas], [shared, paired or areas]])
 
 
-def dice(table: Contingency) -> float:
-    """DICE = 2 |A and B| / (|A| + |B|) of the foregrounds; NaN where both maps are empty."""
-    return float(ratio(*dice_counts(table)[0]))
+def dice(
+    true: ArrayLike | Contingency,
+    pred: ArrayLike | None = None,
+    *,
+    ignore: ArrayLike | None = None,
+) -> float:
+    """DICE of the foregrounds, 2 TP / (2 TP + FP + FN) in pixels; NaN where both maps are empty.
+
+    Parameters
+    ----------
+    true, pred : array_like of int, shape (h, w)
+        Label maps; in place of both a :class:`Contingency`.
+    ignore : array_like of bool, shape (h, w), optional
+        Pixels that are not scored.
+
+    Examples
+    --------
+    >>> dice([[1, 1, 0]], [[0, 5, 5]])
+    0.5
+    """
+    return float(ratio(*dice_counts(table_of(true, pred, ignore))[0]))
 
 
-def ensemble_dice(table: Contingency) -> float:
+def ensemble_dice(
+    true: ArrayLike | Contingency,
+    pred: ArrayLike | None = None,
+    *,
+    ignore: ArrayLike | None = None,
+) -> float:
     """DICE2: 2 sum of intersections / sum of areas, over all pairs of nuclei that overlap.
 
     A nucleus that meets two others enters twice; one that meets none does not enter (Vu et al.,
     Frontiers in Bioengineering and Biotechnology 2019). NaN where both maps are empty, 0 where
     nothing overlaps.
+
+    Parameters
+    ----------
+    true, pred : array_like of int, shape (h, w)
+        Label maps; in place of both a :class:`Contingency`.
+    ignore : array_like of bool, shape (h, w), optional
+        Pixels that are not scored.
     """
-    return float(ratio(*dice_counts(table)[1]))
+    return float(ratio(*dice_counts(table_of(true, pred, ignore))[1]))
 
 
 class DiceAccumulator(Accumulator):
@@ -81,7 +112,7 @@ class DiceAccumulator(Accumulator):
         return (2, 2)
 
     def terms(self, counts: np.ndarray) -> Terms:
-        """Return counts as they are, and the image's own ratios."""
+        """Return the counts, and the ratios of each image."""
         return {"counts": counts} | mean_terms("ratio", ratio(counts[..., 0], counts[..., 1]))
 
     def score(self, sums: Terms) -> Scores:

@@ -1,7 +1,8 @@
-"""Score a set of images by a protocol: one call, one result, and what is needed to compare."""
+"""Scores of a set of images by a protocol, with the counts needed for comparisons."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.metrics.accumulate import Accumulator, Scores
+from karyoscope.metrics.accumulate import Accumulator, Scores, described
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.protocol import Names, ScoringProtocol
 from karyoscope.metrics.protocols import find_protocol
@@ -34,7 +35,7 @@ class Evaluation:
     Raises
     ------
     KaryoscopeError
-        If there is no such protocol, or it needs ``mpp``.
+        If there is no such protocol, or it needs ``mpp``, or ``mpp`` is no pixel size.
     """
 
     def __init__(
@@ -45,6 +46,9 @@ class Evaluation:
             raise KaryoscopeError(
                 f"protocol {protocol!r} pairs nuclei by distance in µm: give the pixel size (mpp)"
             )
+        number = isinstance(mpp, (int, float)) and not isinstance(mpp, bool)
+        if mpp is not None and not (number and (0 < mpp < math.inf or math.isnan(mpp))):
+            raise KaryoscopeError(f"mpp must be positive micrometres per pixel; got {mpp!r}")
         self.taxonomy, self.mpp = taxonomy, mpp
         self.parts: dict[str, Accumulator] = self.protocol.build(taxonomy, mpp)
 
@@ -54,6 +58,7 @@ class Evaluation:
         Parameters
         ----------
         pair : Pair
+            True and predicted label map of one image.
         counting : Pair, optional
             The same image with the nuclei that were found to be counted, for the cellular
             composition.
@@ -73,6 +78,12 @@ class Evaluation:
 
     def __len__(self) -> int:
         return max(len(part) for part in self.parts.values())
+
+    def __repr__(self) -> str:
+        scores = self.scores if len(self) else {}
+        shown = described(self.protocol.main(scores), scores)
+        of = f", {len(self.class_names)} classes" if self.class_names else ""
+        return f"Evaluation({self.protocol.name}: {len(self)} images{of}{shown})"
 
     @property
     def scores(self) -> dict[str, Any]:
@@ -179,7 +190,7 @@ class Evaluation:
             }
 
         result = pick(self.protocol.overall, found)
-        if self.taxonomy:
+        if self.taxonomy and self.protocol.classes:
             result["classes"] = {
                 c: pick(
                     self.protocol.classes,
@@ -205,7 +216,7 @@ def score_pairs(
     ----------
     pairs : iterable of Pair
         The images, one at a time; only counts are kept of each.
-    protocol : {"conic", "hovernet", "pannuke", "qu"}
+    protocol : {"conic", "hovernet", "pannuke", "qu", "stardist"}
         Which metrics, with which conventions.
     taxonomy : Taxonomy, optional
         Classes to score; without it nuclei are scored without class.

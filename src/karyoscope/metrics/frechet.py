@@ -28,7 +28,7 @@ def fit_gaussian(features: np.ndarray) -> GaussianFit:
     Parameters
     ----------
     features : ndarray of float, shape (n, d)
-        At least two; the covariance is divided by n - 1.
+        At least two rows; the covariance is divided by n - 1.
 
     Raises
     ------
@@ -82,4 +82,5 @@ def frechet_distance(first: GaussianFit, second: GaussianFit) -> float:
 def _square_root(covariance: np.ndarray) -> np.ndarray:
     """Symmetric square root of a symmetric matrix without negative eigenvalues."""
     values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    root: np.ndarray = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return root

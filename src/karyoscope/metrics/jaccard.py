@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from karyoscope.metrics._assignment import assign
 from karyoscope.metrics._kernels import best_pairs
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
-from karyoscope.metrics.contingency_table import Contingency
+from karyoscope.metrics.contingency_table import Contingency, table_of
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.scores import Score
 
@@ -16,7 +17,7 @@ _EPSILON = 1e-6
 
 
 def aji_counts(table: Contingency) -> np.ndarray:
-    """Count what AJI is the ratio of.
+    """Numerator and denominator of AJI, in pixels.
 
     Each true nucleus takes the predicted one of highest IoU (the smaller id on ties), which may
     be taken again; the pairs' intersections and unions are summed, and nuclei in no pair add
@@ -40,7 +41,7 @@ def aji_counts(table: Contingency) -> np.ndarray:
 
 
 def aji_plus_counts(table: Contingency) -> np.ndarray:
-    """Count what AJI+ is the ratio of: as AJI, but no predicted nucleus is taken twice.
+    """Numerator and denominator of AJI+: as AJI, but no predicted nucleus is matched twice.
 
     Pairs are those of the one-to-one assignment of highest total IoU.
 
@@ -81,14 +82,45 @@ def _sum_pairs(table: Contingency, pairs: np.ndarray) -> np.ndarray:
     return np.array([table.pair_area[pairs].sum(), union], np.float64)
 
 
-def aji(table: Contingency) -> float:
-    """AJI of one image: NaN where both maps are empty, 0 where one is."""
-    return float(ratio(*aji_counts(table)))
+def aji(
+    true: ArrayLike | Contingency,
+    pred: ArrayLike | None = None,
+    *,
+    ignore: ArrayLike | None = None,
+) -> float:
+    """AJI of one image: NaN where both maps are empty, 0 where one is.
+
+    Parameters
+    ----------
+    true, pred : array_like of int, shape (h, w)
+        Label maps; in place of both a :class:`Contingency`.
+    ignore : array_like of bool, shape (h, w), optional
+        Pixels that are not scored.
+
+    Examples
+    --------
+    >>> aji([[1, 1, 2, 2]], [[7, 7, 7, 7]])
+    0.5
+    """
+    return float(ratio(*aji_counts(table_of(true, pred, ignore))))
 
 
-def aji_plus(table: Contingency) -> float:
-    """AJI+ of one image: NaN where both maps are empty, 0 where one is."""
-    return float(ratio(*aji_plus_counts(table)))
+def aji_plus(
+    true: ArrayLike | Contingency,
+    pred: ArrayLike | None = None,
+    *,
+    ignore: ArrayLike | None = None,
+) -> float:
+    """AJI+ of one image: NaN where both maps are empty, 0 where one is.
+
+    Parameters
+    ----------
+    true, pred : array_like of int, shape (h, w)
+        Label maps; in place of both a :class:`Contingency`.
+    ignore : array_like of bool, shape (h, w), optional
+        Pixels that are not scored.
+    """
+    return float(ratio(*aji_plus_counts(table_of(true, pred, ignore))))
 
 
 class JaccardAccumulator(Accumulator):
@@ -124,11 +156,11 @@ class JaccardAccumulator(Accumulator):
         return (2, 2)
 
     def terms(self, counts: np.ndarray) -> Terms:
-        """Return counts as they are, and the image's own ratios."""
+        """Return the counts, and the ratios of each image."""
         return {"counts": counts} | mean_terms("ratio", ratio(counts[..., 0], counts[..., 1]))
 
     def score(self, sums: Terms) -> Scores:
-        """Means over images and pooled ratios."""
+        """Compute means over images and pooled ratios."""
         mean = mean_of(sums, "ratio")
         pooled = ratio(sums["counts"][..., 0], sums["counts"][..., 1])
         return Scores(

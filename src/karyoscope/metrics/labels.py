@@ -84,7 +84,8 @@ def class_of_ids(classes: ArrayLike, ids: np.ndarray, what: str = "classes") -> 
     table = np.asarray(classes)
     if ids.size and ids[-1] >= len(table):
         raise KaryoscopeError(f"{what}: a table of {len(table)} rows has no class for id {ids[-1]}")
-    return table[ids]
+    found: np.ndarray = table[ids]
+    return found
 
 
 def as_classes(classes: ArrayLike, what: str = "classes") -> np.ndarray:
@@ -103,7 +104,10 @@ def as_classes(classes: ArrayLike, what: str = "classes") -> np.ndarray:
         return array
     if not _within(array, _LARGEST_CLASS):
         raise KaryoscopeError(f"{what} must lie in 0..{_LARGEST_CLASS}; 0 is 'not labelled'")
-    return array.astype(np.uint8)
+    whole = array.astype(np.uint8)
+    if not np.array_equal(whole, array):
+        raise KaryoscopeError(f"{what} must be whole numbers")
+    return whole
 
 
 def parts_by_class(

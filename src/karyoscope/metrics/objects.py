@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.metrics._geometry import connected_parts, hausdorff_to_partners
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms
 from karyoscope.metrics.contingency_table import Contingency, label_maps, tabulate
+from karyoscope.metrics.geometry import connected_parts, hausdorff_to_partners
 from karyoscope.metrics.labels import compact
 from karyoscope.metrics.overlap import best_overlap
 from karyoscope.metrics.pair import Pair
@@ -67,7 +67,8 @@ def object_scores(true: ArrayLike, pred: ArrayLike, by: ObjectBy = "id") -> np.n
         both = len(table.true_ids) == len(table.pred_ids)
         return np.full(3, np.nan) if both else np.array([0.0, 0.0, np.inf])
     of_true = _side(table, true_map, pred_map, "true")
-    return (of_true + _side(table, pred_map, true_map, "pred")) / 2
+    mean: np.ndarray = (of_true + _side(table, pred_map, true_map, "pred")) / 2
+    return mean
 
 
 def _side(
@@ -87,7 +88,8 @@ def _side(
     partner[ids[found]] = other_ids[other_row[best[found]]]
     squared = hausdorff_to_partners(own, other, partner, int(ids[-1]) + 1, int(other_ids[-1]) + 1)
     measures = np.stack([2 * iou / (1 + iou), iou, np.sqrt(squared[ids])])
-    return measures @ (areas / areas.sum())
+    weighted: np.ndarray = measures @ (areas / areas.sum())
+    return weighted
 
 
 def _distance(name: str, title: str) -> Score:

@@ -28,7 +28,7 @@ def best_overlap(table: Contingency, of: Literal["true", "pred"]) -> np.ndarray:
     Parameters
     ----------
     table : Contingency
-        Of the two maps.
+        Areas and intersections of the two maps.
     of : {"true", "pred"}
         Whose nuclei look for a partner.
 
@@ -50,7 +50,7 @@ def hits_by_overlap(table: Contingency, rule: OverlapRule) -> np.ndarray:
     Parameters
     ----------
     table : Contingency
-        Of the two maps.
+        Areas and intersections of the two maps.
     rule : {"literal", "one_to_one", "one_to_one_at_least_half"}
         ``"literal"``: every pair that shares more than half of the true nucleus.
         ``"one_to_one"``: each predicted nucleus answers only for the true one it overlaps most.
@@ -69,7 +69,8 @@ def hits_by_overlap(table: Contingency, rule: OverlapRule) -> np.ndarray:
         return np.flatnonzero(covers)
     best = best_overlap(table, "pred")
     best = best[best >= 0]
-    return best[covers[best]]
+    hits: np.ndarray = best[covers[best]]
+    return hits
 
 
 def overlap_counts(table: Contingency, rule: OverlapRule) -> np.ndarray:
@@ -94,7 +95,7 @@ def overlap_counts(table: Contingency, rule: OverlapRule) -> np.ndarray:
     return np.array([tp, len(table.pred_ids) - tp, len(table.true_ids) - found], np.float64)
 
 
-def f1_score(counts: np.ndarray) -> np.ndarray:
+def f1_of_counts(counts: np.ndarray) -> np.ndarray:
     """F1 = 2 tp / (2 tp + fp + fn) from (..., 3); NaN without any nucleus."""
     tp, fp, fn = np.moveaxis(counts, -1, 0)
     return ratio(2 * tp, 2 * tp + fp + fn)
@@ -169,13 +170,13 @@ class OverlapAccumulator(Accumulator):
         return (1 + len(self.class_names), 5)
 
     def terms(self, counts: np.ndarray) -> Terms:
-        """Return counts as they are, and the F1 of each image."""
-        return {"counts": counts} | mean_terms("f1", f1_score(counts[..., :3]))
+        """Return the counts, and the F1 of each image."""
+        return {"counts": counts} | mean_terms("f1", f1_of_counts(counts[..., :3]))
 
     def score(self, sums: Terms) -> Scores:
         """F1, mean and pooled, and accuracies."""
         counts = sums["counts"]
-        mean, pooled = mean_of(sums, "f1"), f1_score(counts[..., :3])
+        mean, pooled = mean_of(sums, "f1"), f1_of_counts(counts[..., :3])
         overall = {"f1": mean[..., 0], "f1_pooled": pooled[..., 0]}
         if not self.taxonomy:
             return Scores(overall)

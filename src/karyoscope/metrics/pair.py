@@ -1,4 +1,4 @@
-"""One image as it is scored: true and predicted labels, brought to one form once."""
+"""True and predicted labels of one image in the form in which they are scored."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Pair:
     true_classes, pred_classes : array_like, shape (largest id + 1,) or (h, w), optional
         Class of each id, or class of each pixel; 0 is "not labelled".
     name : str
-        Of the image, unique in its set.
+        Name of the image, unique in its set.
     source : str
         The slide or larger image that it was cut from, which is what intervals resample; the
         name by default.
@@ -59,7 +59,8 @@ class Pair:
     Raises
     ------
     KaryoscopeError
-        If the maps are not label maps or differ in size; the message names the image.
+        If the maps are not label maps or differ in size, or a point has no place; the message
+        names the image.
     """
 
     def __init__(
@@ -85,7 +86,16 @@ class Pair:
         )
         self.name, self.source, self.cohort = name, source, cohort
         self.points = None if points is None else np.asarray(points, np.float64).reshape(-1, 3)
+        if self.points is not None and not np.isfinite(self.points).all():
+            raise KaryoscopeError(f"{name}: a point has a coordinate that is no number")
         self._classed: dict[Mixed, Classed] = {}
+
+    def __repr__(self) -> str:
+        height, width = self.true.shape
+        true, pred = (len(np.unique(labels[labels != 0])) for labels in (self.true, self.pred))
+        said = f"{true} true" if self.points is None else f"{len(self.points)} points"
+        name = f"{self.name!r}, " if self.name else ""
+        return f"Pair({name}{width} x {height} px: {said}, {pred} predicted)"
 
     @cached_property
     def table(self) -> Contingency:
@@ -135,7 +145,7 @@ class Pair:
         points : ndarray of float64, shape (n, 2)
             x, y in pixels: the points of the truth where it has such, else centroids.
         classes : ndarray of int, shape (n,), or None
-            That of most of its pixels; None where the pair came without classes.
+            Class of most pixels of each object; None where the pair came without classes.
         """
         if of == "true" and self.points is not None:
             return self.points[:, :2], self.points[:, 2].astype(np.int64)

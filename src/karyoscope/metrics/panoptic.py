@@ -13,7 +13,7 @@ map. All figures come from (tp, fp, fn, sum of IoU) of each image and class, whi
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,7 +29,7 @@ from karyoscope.metrics.accumulate import (
     mean_terms,
     ratio,
 )
-from karyoscope.metrics.contingency_table import Contingency
+from karyoscope.metrics.contingency_table import Contingency, table_of
 from karyoscope.metrics.pair import MIXED, Mixed, Pair
 from karyoscope.metrics.scores import Score, count_score
 
@@ -72,7 +72,8 @@ def panoptic_counts_by_class(
     Parameters
     ----------
     table : Contingency
-        Of nuclei of one class each; see :func:`karyoscope.metrics.labels.parts_by_class`.
+        Areas and intersections of nuclei of one class each; see
+        :func:`karyoscope.metrics.labels.parts_by_class`.
     true_classes, pred_classes : ndarray of int, shape (n,), (m,)
         Class of each row of the table.
     class_ids : array_like of int, shape (k,)
@@ -95,7 +96,7 @@ def panoptic_counts_by_class(
     return np.stack([tp, fp, fn, sum_iou], axis=-1)
 
 
-def panoptic_quality(
+def panoptic_ratios(
     counts: ArrayLike, epsilon: Epsilon = "none"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """DQ = tp / (tp + fp/2 + fn/2), SQ = sum of IoU / tp, PQ = DQ x SQ.
@@ -115,7 +116,7 @@ def panoptic_quality(
 
     Examples
     --------
-    >>> [float(q) for q in panoptic_quality([2, 1, 1, 1.5])]
+    >>> [float(q) for q in panoptic_ratios([2, 1, 1, 1.5])]
     [0.6666666666666666, 0.75, 0.5]
     """
     if epsilon not in _EPSILON:
@@ -126,6 +127,46 @@ def panoptic_quality(
     sq = ratio(sum_iou, np.where(tp > 0, tp + in_sq, 1.0))
     sq = np.where(np.isnan(dq), np.nan, sq)
     return dq, sq, dq * sq
+
+
+class PanopticQuality(NamedTuple):
+    """Detection quality, segmentation quality and their product."""
+
+    dq: float
+    sq: float
+    pq: float
+
+
+def panoptic_quality(
+    true: ArrayLike | Contingency,
+    pred: ArrayLike | None = None,
+    *,
+    ignore: ArrayLike | None = None,
+    epsilon: Epsilon = "none",
+) -> PanopticQuality:
+    """Panoptic quality of one image (Kirillov et al., CVPR 2019), without regard to class.
+
+    Parameters
+    ----------
+    true, pred : array_like of int, shape (h, w)
+        Label maps; in place of both a :class:`Contingency`.
+    ignore : array_like of bool, shape (h, w), optional
+        Pixels that are not scored.
+    epsilon : {"none", "conic", "hover_net"}
+        See :func:`panoptic_ratios`.
+
+    Returns
+    -------
+    PanopticQuality
+        ``dq``, ``sq`` and ``pq``; NaN where both maps are empty (0 for ``"conic"``).
+
+    Examples
+    --------
+    >>> panoptic_quality([[1, 1, 0, 2]], [[3, 3, 0, 0]])
+    PanopticQuality(dq=0.6666666666666666, sq=1.0, pq=0.6666666666666666)
+    """
+    counts = panoptic_counts(table_of(true, pred, ignore))
+    return PanopticQuality(*(float(q) for q in panoptic_ratios(counts, epsilon)))
 
 
 def fill_absent(values: np.ndarray, counts: np.ndarray, absent: Absent) -> np.ndarray:
@@ -150,7 +191,7 @@ def fill_absent(values: np.ndarray, counts: np.ndarray, absent: Absent) -> np.nd
 
 
 class PanopticAccumulator(Accumulator):
-    """DQ, SQ and PQ of a set of images, in every way that is published.
+    """DQ, SQ and PQ of a set of images, with each published kind of averaging.
 
     Parameters
     ----------
@@ -218,7 +259,7 @@ class PanopticAccumulator(Accumulator):
         mixed: Mixed = "cut",
     ) -> None:
         super().__init__(taxonomy)
-        panoptic_quality(np.zeros(4), epsilon)
+        panoptic_ratios(np.zeros(4), epsilon)
         fill_absent(np.zeros(()), np.zeros(4), absent)
         if mixed not in MIXED:
             raise KaryoscopeError(f"mixed must be one of {', '.join(MIXED)}; got {mixed!r}")
@@ -247,9 +288,9 @@ class PanopticAccumulator(Accumulator):
         return (1 + len(self.class_names), 4)
 
     def terms(self, counts: np.ndarray) -> Terms:
-        """Means over images as (value, defined) pairs; counts as they are."""
+        """Return values for means over images as (value, defined) pairs, and the counts."""
         dq, sq, pq = (
-            fill_absent(q, counts, self.absent) for q in panoptic_quality(counts, self.epsilon)
+            fill_absent(q, counts, self.absent) for q in panoptic_ratios(counts, self.epsilon)
         )
         mean_class = mean_over(pq[:, 1:])
         terms: Terms = {"counts": counts}
@@ -269,7 +310,7 @@ class PanopticAccumulator(Accumulator):
             "dq": mean_of(sums, "dq"),
             "sq": mean_of(sums, "sq"),
         }
-        pooled = panoptic_quality(counts, self.epsilon)
+        pooled = panoptic_ratios(counts, self.epsilon)
         dq, sq, pq = (fill_absent(q, counts, self.absent) for q in pooled)
         overall |= {"pq_pooled": pq[..., 0], "dq_pooled": dq[..., 0], "sq_pooled": sq[..., 0]}
         overall["bpq_tissues"] = mean_over(mean_of(sums, "bpq_tissue"))

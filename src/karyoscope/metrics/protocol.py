@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import Accumulator
 from karyoscope.metrics.scores import Score
@@ -40,7 +42,7 @@ class ScoringProtocol:
     Attributes
     ----------
     name : str
-        In the registry.
+        Name in the registry.
     repeats : str
         The publication or code whose figures it gives.
     needs_mpp : bool
@@ -66,21 +68,29 @@ class ScoringProtocol:
     needs_mpp: bool
     build: Callable[[Taxonomy | None, float | None], dict[str, Accumulator]]
     overall: Names
-    classes: Names
+    classes: Names = field(default_factory=dict)
     set_only: frozenset[str] = frozenset()
     headlines: tuple[str, ...] = ()
     patches: int = 0
 
+    def __post_init__(self) -> None:
+        for name in self.headlines:
+            if name not in self.overall:
+                raise KaryoscopeError(
+                    f"protocol {self.name!r}: headline {name!r} is not a score of `overall`;"
+                    f" there are {', '.join(self.overall) or 'none'}"
+                )
+
     def listed(self, given: Mapping[str, object]) -> Iterator[Score]:
-        """Scores of all nuclei that are shown, of those that a result gives."""
+        """Scores of all nuclei that are displayed, among those in a result."""
         return (r.score for name, r in self.overall.items() if r.score.listed and name in given)
 
     def listed_of_class(self, given: Mapping[str, object]) -> Iterator[Score]:
-        """Scores of a class that are shown, of those that a result gives."""
+        """Scores of a class that are displayed, among those in a result."""
         return (r.score for name, r in self.classes.items() if r.score.listed and name in given)
 
     def main(self, given: Mapping[str, object]) -> list[Score]:
-        """Scores that are shown first, of those that a result gives."""
+        """Scores that are displayed first, among those in a result."""
         return [s for s in self.listed(given) if not self.headlines or s.name in self.headlines]
 
     @property
@@ -105,6 +115,11 @@ def report_set(
     **renamed : str or (str, str)
         Name in the result = name of the score, or that name and another title.
 
+    Raises
+    ------
+    KaryoscopeError
+        If the metric declares no such score; the message lists those that it declares.
+
     Examples
     --------
     >>> from karyoscope.metrics.dice_scores import DiceAccumulator
@@ -112,7 +127,7 @@ def report_set(
     >>> [(r.key, r.score.name, r.score.title) for r in names.values()]
     [('dice', 'dice', 'Dice'), ('dice2', 'second', 'D2')]
     """
-    return _report(part, metric.set_scores, names, renamed)
+    return _report(part, metric, "set_scores", names, renamed)
 
 
 def report_classes(
@@ -122,16 +137,23 @@ def report_classes(
 
     Parameters are those of :func:`report_set`.
     """
-    return _report(part, metric.class_scores, names, renamed)
+    return _report(part, metric, "class_scores", names, renamed)
 
 
 def _report(
     part: str,
-    declared: tuple[Score, ...],
+    metric: type[Accumulator],
+    declared: Literal["set_scores", "class_scores"],
     names: tuple[str, ...],
     renamed: Mapping[str, str | tuple[str, str]],
 ) -> dict[str, Reported]:
-    by_name = {score.name: score for score in declared}
+    by_name = {score.name: score for score in getattr(metric, declared)}
+    for key in (*names, *(what if isinstance(what, str) else what[0] for what in renamed.values())):
+        if key not in by_name:
+            raise KaryoscopeError(
+                f"{metric.__name__}.{declared} has no score {key!r};"
+                f" there are {', '.join(by_name) or 'none'}"
+            )
     found = {name: Reported(part, name, by_name[name]) for name in names}
     for name, what in renamed.items():
         key, title = (what, by_name[what].title) if isinstance(what, str) else what

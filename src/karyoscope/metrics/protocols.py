@@ -8,6 +8,9 @@ protocol is one function and one line in ``PROTOCOLS``.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from karyoscope.core.plugins import short_name
 from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.accumulate import Accumulator
@@ -16,6 +19,7 @@ from karyoscope.metrics.confusion import ConfusionAccumulator
 from karyoscope.metrics.detection import DetectionAccumulator
 from karyoscope.metrics.dice_scores import DiceAccumulator
 from karyoscope.metrics.jaccard import JaccardAccumulator
+from karyoscope.metrics.matching import MatchingAccumulator
 from karyoscope.metrics.objects import ObjectAccumulator
 from karyoscope.metrics.overlap import OverlapAccumulator
 from karyoscope.metrics.panoptic import PanopticAccumulator
@@ -148,17 +152,44 @@ _QU = ScoringProtocol(
     headlines=("f1", "object_dice"),
 )
 
+
+def _build_stardist(taxonomy: Taxonomy | None, mpp: float | None) -> dict[str, Accumulator]:
+    return {"matching": MatchingAccumulator(), "confusion": ConfusionAccumulator(taxonomy)}
+
+
+_STARDIST = ScoringProtocol(
+    name="stardist",
+    repeats="StarDist matching_dataset (Schmidt et al., 2018), Cellpose average_precision",
+    needs_mpp=False,
+    build=_build_stardist,
+    overall=report_set(
+        "matching", MatchingAccumulator, *(s.name for s in MatchingAccumulator.set_scores)
+    )
+    | report_set("confusion", ConfusionAccumulator, "acc", "acc_balanced"),
+    classes=report_classes("confusion", ConfusionAccumulator, "acc"),
+    headlines=("ap", "ap_50", "ap_75", "f1_50"),
+)
+
 PROTOCOLS: Registry[ScoringProtocol] = Registry.by_name(
-    "protocol", (_CONIC, _HOVERNET, _PANNUKE, _QU)
+    "protocol",
+    (_CONIC, _HOVERNET, _PANNUKE, _QU, _STARDIST),
+    group="karyoscope.protocols",
+    kind=ScoringProtocol,
 )
 
 
 def find_protocol(name: str) -> ScoringProtocol:
     """Look a protocol up by name.
 
+    Returns
+    -------
+    ScoringProtocol
+        Under the name by which results are found again: that of a plugin is ``my_file.py:NAME``.
+
     Raises
     ------
     KaryoscopeError
         If there is none of that name.
     """
-    return PROTOCOLS.find(name)
+    found = PROTOCOLS.find(name)
+    return found if name in PROTOCOLS else replace(found, name=short_name(name))

@@ -28,7 +28,7 @@ def bootstrap(
     level : float
         Share of the samples inside the interval.
     seed : int
-        Of the draw. Accumulators of the same images draw the same samples.
+        Seed of the draw. Accumulators of the same images draw the same samples.
 
     Returns
     -------
@@ -65,7 +65,8 @@ def bootstrap_difference(
     Returns
     -------
     dict
-        By name ``{"difference", "low", "high"}``, and ``classes`` by name.
+        Keys are names of scores, with values ``{"difference", "low", "high"}``; ``classes`` holds
+        the same for each class, by its name.
 
     Raises
     ------

@@ -21,9 +21,9 @@ def to_json(evaluation: Evaluation, *, samples: int = 1000, seed: int = 0) -> di
     Parameters
     ----------
     evaluation : Evaluation
-        Of at least one image.
+        An evaluation of at least one image.
     samples, seed : int
-        Of the bootstrap.
+        Number of bootstrap samples, and the seed that they are drawn with.
 
     Examples
     --------
@@ -53,7 +53,8 @@ def to_json(evaluation: Evaluation, *, samples: int = 1000, seed: int = 0) -> di
         "per_image": evaluation.image_scores(),
         "counts": counts,
     }
-    return plain(evaluation.scores | about)
+    data: dict[str, Any] = plain(evaluation.scores | about)
+    return data
 
 
 def from_json(data: dict[str, Any]) -> Evaluation:

@@ -30,6 +30,7 @@ NETWORKS: Registry[Callable[..., nn.Module]] = Registry(
         "dist": DIST,
         "micronet": MicroNet,
     },
+    group="karyoscope.networks",
 )
 
 
@@ -47,7 +48,7 @@ def build_network(
     colours : {"rgb", "six"}
         What the network sees; see :class:`~karyoscope.networks.colour_stack.WithSixColours`.
     **options
-        Of the network.
+        Options of the network's constructor.
 
     Returns
     -------

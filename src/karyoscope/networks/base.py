@@ -17,7 +17,7 @@ class Network(Protocol):
     outputs : tuple of str
         Names of what :meth:`forward` returns.
     auxiliary : tuple of str
-        Those that only help training and are not run at inference.
+        Outputs that only help training and are not run at inference.
     """
 
     encoder: nn.Module

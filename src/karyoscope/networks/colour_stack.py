@@ -21,7 +21,7 @@ def six_colours(rgb: Tensor) -> Tensor:
     Parameters
     ----------
     rgb : Tensor, shape (b, 3, h, w)
-        From 0 to 1.
+        Images with values from 0 to 1.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def six_colours(rgb: Tensor) -> Tensor:
 
 
 class WithSixColours(nn.Module):
-    """A network that is shown six colour channels made of an RGB image.
+    """A network whose input is six colour channels computed from an RGB image.
 
     The image comes in from 0 to 1: recipes set ``mean: [0, 0, 0]`` and ``std: [1, 1, 1]``. The six
     channels are brought to about -2 to 2.
@@ -45,7 +45,7 @@ class WithSixColours(nn.Module):
     Parameters
     ----------
     network : nn.Module
-        With six input channels.
+        A network with six input channels.
     """
 
     def __init__(self, network: nn.Module) -> None:

@@ -13,7 +13,7 @@ from karyoscope.networks.blocks import ConvNormAct
 
 
 class UNetDecoder(nn.Module):
-    """Climb from the coarsest feature map to finer ones, joining the skips by concatenation.
+    """U-Net decoder from the coarsest feature map to finer ones, with concatenated skips.
 
     Parameters
     ----------

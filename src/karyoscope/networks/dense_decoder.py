@@ -21,7 +21,7 @@ class DenseUnit(nn.Module):
     kernel : int
         k.
     padding : int
-        Of the k x k convolution; without, the input is cropped to its result.
+        Padding of the k x k convolution; with 0 the input is cropped to its result.
     """
 
     groups = 4
@@ -88,7 +88,7 @@ class DenseDecoder(nn.Module):
     Parameters
     ----------
     channels : sequence of int
-        Of the features, finest first; each level gives the next finer number.
+        Channels of the features, finest first; each level gives the next finer number.
     out_channels : int
     kernel : int
         k, of all convolutions but those of 1x1.

@@ -1,4 +1,4 @@
-"""A network as it is used: 8-bit pixels in, named maps out."""
+"""A network for inference: 8-bit pixels in, named maps out."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Deployed(nn.Module):
     network : nn.Module
         Normalised image -> raw outputs.
     mean, std : sequence of 3 floats
-        Of values in 0..1.
+        Mean and standard deviation of each channel, of values from 0 to 1.
     outputs : sequence of str
         Raw outputs to keep; the others are not computed.
     """

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.timm_models import create
 from karyoscope.networks.anti_alias import anti_alias
+from karyoscope.networks.pretrained_weights import weights_file
 
 
 class Encoder(nn.Module):
@@ -23,8 +24,9 @@ class Encoder(nn.Module):
     name : str
         A timm model, such as ``"tf_efficientnet_lite0"``.
     pretrained : bool or path
-        ``True`` asks timm for its ImageNet weights, a path names a ``.safetensors`` file with
-        timm's parameter names, ``False`` starts from random weights.
+        ``True`` for weights of ImageNet, a name of ``karyoscope weights list``, or a
+        ``.safetensors`` file with timm's parameter names; ``False`` for random weights. See
+        :func:`~karyoscope.networks.pretrained_weights.weights_file`.
     in_channels : int
         Channels of the input.
     drop_path : float
@@ -37,7 +39,7 @@ class Encoder(nn.Module):
     Attributes
     ----------
     channels, strides : list of int
-        Of each feature map, finest first.
+        Channels and stride of each feature map, finest first.
     """
 
     def __init__(
@@ -56,15 +58,13 @@ class Encoder(nn.Module):
         if drop_path:
             options["drop_path_rate"] = drop_path
         in_file: set[str] | None = None
-        if isinstance(pretrained, str | Path):
-            in_file = _names_in(Path(pretrained))
-            options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(pretrained)}}
+        file = weights_file(name, pretrained)
+        if file is not None:
+            in_file = _names_in(file)
+            options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file)}}
         else:
             options["pretrained"] = pretrained
-        try:
-            self.backbone = timm.create_model(name, **options)
-        except (RuntimeError, AttributeError) as error:
-            raise KaryoscopeError(f"encoder {name!r} cannot be built: {error}") from error
+        self.backbone = create(f"encoder {name!r}", name, options)
         if in_file is not None:
             _check_all_were_loaded(self.backbone, in_file, f"encoder weights {pretrained}")
         if levels is not None:
@@ -81,8 +81,6 @@ class Encoder(nn.Module):
 
 
 def _names_in(path: Path) -> set[str]:
-    if not path.is_file():
-        raise KaryoscopeError(f"encoder weights {path} do not exist")
     try:
         with safe_open(path, "pt") as file:
             return set(file.keys())

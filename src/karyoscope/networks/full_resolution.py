@@ -42,7 +42,7 @@ class FullResolutionEncoder(Encoder):
 def _levels(name: str) -> list[int]:
     """Which of the backbone's feature maps lie at strides 1, 2, 4 and 8 after the change.
 
-    Where several have the same stride the last is taken, since it has seen most.
+    Where several have the same stride, the last is taken, since its receptive field is the largest.
     """
     try:
         with torch.device("meta"):

@@ -5,9 +5,9 @@ follows pix2pixHD (Wang et al. 2018), at a width that a CPU can train: an encode
 residual blocks between, and a discriminator that judges patches at two scales.
 
 A layout does not say how strong the stain is, and an image that has to guess comes out in the mean
-of all colours. So the generator is also told the mean and the standard deviation of each colour
+of all colours. So the generator also gets the mean and the standard deviation of each colour
 channel (*style*): they scale every normalisation, as in AdaIN (Huang and Belongie 2017), and the
-output has exactly them. It is told noise too, fine and coarse, which stands for all else that the
+output has exactly them. It gets noise too, fine and coarse, which stands for all else that the
 layout leaves open.
 """
 
@@ -76,7 +76,7 @@ class StyledConv(nn.Module):
 
 
 class StyledBlock(nn.Module):
-    """Two convolutions beside an identity."""
+    """Residual block of two convolutions."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class StyledBlock(nn.Module):
         self.second = convolution(channels, channels)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Keeps the shape."""
+        """Map (b, c, h, w) to the same shape."""
         return x + self.second(self.first(x, style))
 
 

@@ -51,7 +51,7 @@ class _Up(nn.Module):
 
 
 class MicroNet(nn.Module):
-    """Sees the image at five sizes, and predicts from three sizes of features together.
+    """MicroNet: reads the image at five sizes, and predicts from features of three sizes.
 
     Convolutions are padded here, so that outputs have the size of the image, and the bottom level
     is pooled, which the paper has shrink by its valid convolutions. The paper also trains each of

@@ -1,4 +1,4 @@
-"""The U-Net as published, and what is built on it: baselines of hovernet and qu."""
+"""The published U-Net and networks derived from it: baselines of the HoVer-Net and Qu papers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PlainUNet(nn.Module):
     outputs : sequence of str
         What is predicted: a 1x1 convolution each.
     channels : sequence of int
-        Of each level, finest first.
+        Channels of each level, finest first.
     in_channels : int
     """
 

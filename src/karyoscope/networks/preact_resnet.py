@@ -23,8 +23,8 @@ class PreactUnit(nn.Module):
     ----------
     in_channels, out_channels : int
     stride : int
-        Of the 3x3 convolution. With more than 1 its input is padded below and to the right only,
-        as in TensorFlow, in which the authors' network was first trained.
+        Stride of the 3x3 convolution. With more than 1 its input is padded below and to the
+        right only, as in TensorFlow, in which the authors' network was first trained.
     first : bool
         Whether the unit opens a block: its input is normalised already, and a 1x1 convolution
         brings it to the size of the output.
@@ -63,7 +63,7 @@ class PreactResNet50(nn.Module):
         ``.safetensors`` file with this class's parameter names.
     in_channels : int
     padding : int
-        Of the 7x7 stem: 3 keeps the size, 0 takes three pixels off each side.
+        Padding of the 7x7 stem: 3 keeps the size, 0 takes three pixels off each side.
     width : float
         Share of the paper's channels.
     """

@@ -63,7 +63,7 @@ class RestainNet(nn.Module):
 
 
 class Restained(nn.Module):
-    """RestainNet as it is used: 8-bit pixels in, colours out.
+    """RestainNet for inference: 8-bit pixels in, normalised colours from 0 to 1 out.
 
     Parameters
     ----------

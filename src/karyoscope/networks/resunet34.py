@@ -27,7 +27,7 @@ class ResUNet34(nn.Module):
     pretrained : bool or path
         See :class:`~karyoscope.networks.encoder.Encoder`.
     channels : sequence of int
-        Of each decoder level, coarsest first.
+        Channels of each decoder level, coarsest first.
     dropout : float
         After each decoder level.
     in_channels : int

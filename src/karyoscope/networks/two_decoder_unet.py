@@ -28,7 +28,7 @@ class TwoDecoderUNet(nn.Module):
     pretrained : bool or path
         See :class:`~karyoscope.networks.encoder.Encoder`.
     channels : sequence of int
-        Of each decoder level, coarsest first. Not in the paper; these are customary.
+        Channels of each decoder level, coarsest first. Not in the paper; these are customary.
     dropout : float
         After each decoder level.
     drop_path : float

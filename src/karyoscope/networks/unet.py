@@ -45,7 +45,7 @@ class SharedUNet(nn.Module):
     outputs : tuple of str
         Names of what :meth:`forward` returns.
     auxiliary : tuple of str
-        Those that only help training; they are not run at inference.
+        Outputs that only help training; they are not run at inference.
     """
 
     auxiliary = ("centre",)

@@ -4,11 +4,13 @@
 resumes what was stopped, ``to_files`` segments one slide and ``batch`` many.
 """
 
-from karyoscope.pipeline.batch import BatchListener, BatchResult, SlideResult, segment_slides
+from karyoscope.pipeline.batch import segment_slides
+from karyoscope.pipeline.batch_result import BatchListener, BatchResult, SlideResult
 from karyoscope.pipeline.executor import Executor, LocalExecutor
-from karyoscope.pipeline.in_memory import segment
+from karyoscope.pipeline.in_memory import segment, segment_open_slide
 from karyoscope.pipeline.measuring import FEATURES, add_features
 from karyoscope.pipeline.options import FORMATS, InvalidOptions, SegmentOptions
+from karyoscope.pipeline.plan import Plan, PlannedSlide, plan_slides
 from karyoscope.pipeline.prepare import prepare_model, warm_up
 from karyoscope.pipeline.preview import PREVIEW_SUFFIX
 from karyoscope.pipeline.progress import Progress
@@ -47,6 +49,8 @@ __all__ = [
     "Layout",
     "LocalExecutor",
     "Outlines",
+    "Plan",
+    "PlannedSlide",
     "Progress",
     "Roi",
     "Run",
@@ -63,10 +67,12 @@ __all__ = [
     "load_stain",
     "model_input_image",
     "plan_blocks",
+    "plan_slides",
     "prepare_model",
     "run_blocks",
     "segment",
     "segment_file",
+    "segment_open_slide",
     "segment_slides",
     "stream_nuclei",
     "warm_up",

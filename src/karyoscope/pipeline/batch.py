@@ -1,22 +1,31 @@
-"""Segment many slides: find them, run them, go on where one fails, write the cohort."""
+"""Segmentation of many slides: failures are reported, the others processed, the cohort written."""
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from karyoscope.core.addresses import is_address
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.export.cohort import NAME as COHORT
+from karyoscope.core.lock import LockedError
+from karyoscope.core.mirror import Mirror
+from karyoscope.core.plugins import fault
+from karyoscope.core.remarks import listening, warn
+from karyoscope.formats.cohort import NAME as COHORT
+from karyoscope.formats.samples import add_samples
 from karyoscope.inference import Model
-from karyoscope.pipeline.batch_inputs import find_inputs
+from karyoscope.pipeline.batch_inputs import Input, find_inputs
+from karyoscope.pipeline.batch_remote import pull_cohort, push_cohort, run_there, with_fetched
 from karyoscope.pipeline.batch_result import BatchListener, BatchResult, SlideResult
+from karyoscope.pipeline.batch_runs import Runs, check_drawn, runs_of
 from karyoscope.pipeline.batch_warnings import SlideWarnings
 from karyoscope.pipeline.executor import Executor, LocalExecutor
-from karyoscope.pipeline.options import InvalidOptions, SegmentOptions
+from karyoscope.pipeline.options import SegmentOptions
 from karyoscope.pipeline.progress import Progress
 from karyoscope.pipeline.runs.run import Run
 from karyoscope.pipeline.to_files import execute
@@ -34,20 +43,23 @@ def segment_slides(
 ) -> BatchResult:
     """Segment slides and images, and write their files and those of the cohort.
 
-    A slide that fails is reported and the others go on. A slide whose results are there, made
-    with the same settings, is left as it is, and one whose run was stopped goes on from there.
+    A slide that fails is reported and the others are processed. A slide that already has results
+    of the same settings is left as it is, and one whose run was stopped continues from there.
 
     Parameters
     ----------
     paths : str, path or sequence of them
         Slides, images, folders or globs; see :func:`karyoscope.slides.find_slides`. What earlier
-        runs wrote into a folder is not taken for a slide.
+        runs wrote into a folder is not taken for a slide. A ``.csv`` is a sample sheet; see
+        :func:`karyoscope.slides.sheet.read_sheet`.
     out : path
-        Folder of the outputs, ``<stem>.<format>``; made where it is missing. ``cohort.csv`` and
+        Folder of the outputs, ``<stem>.<format>``, or its address (``s3://``); made where it is
+        missing. ``cohort.csv`` and
         ``cohort.html`` are written there for several slides, and where they exist.
     model : str, path or Model
         A shipped model by name, a bundle by path, or what the executor's ``load`` returned.
     options : SegmentOptions, optional
+        Settings of the run.
     executor : Executor, optional
         Loads the model and runs the blocks; by default that is done here.
     listener : BatchListener, optional
@@ -73,11 +85,12 @@ def segment_slides(
     """
     options, listener = options or SegmentOptions(), listener or BatchListener()
     executor = executor or LocalExecutor()
-    slides, problems = find_inputs([paths] if isinstance(paths, (str, Path)) else paths)
-    if options.tissue not in ("auto", "none") and len(slides) > 1:
-        raise InvalidOptions(
-            f"tissue {options.tissue} is drawn on one slide; {len(slides)} are given"
-        )
+    given = [paths] if isinstance(paths, (str, Path)) else paths
+    mirror = Mirror(str(out)) if is_address(out) else None
+    folder_of_results = Path(out) if mirror is None else mirror.folder
+    slides, problems, refused = find_inputs(given, options.recursive)
+    options = with_fetched(options)
+    folder = check_drawn(slides, options)
     result = BatchResult(problems=problems)
     for problem in problems:
         listener.problem(problem)
@@ -85,18 +98,32 @@ def segment_slides(
         return result
     loaded = model if isinstance(model, Model) else executor.load(model, options.formats)
     options = options.with_stain_for(loaded, executor.threads)
-    runs = [Run(executor.locate(path), out, loaded, options) for path in slides]
-    for slide in _run_all(runs, executor, listener):
+    made = runs_of(slides, folder_of_results, loaded, options, executor, folder)
+    result.problems += made.problems
+    for line in (*made.problems, *made.remarks):
+        listener.problem(line)
+    if mirror is not None:
+        pull_cohort(mirror)
+    listener.planned([run.path for run in made.runs])
+    for slide in _run_all(made, executor, listener, mirror):
         result.slides.append(slide)
         listener.finished(slide)
-    _write_cohort(Path(out), result, listener)
+    samples = {
+        slide_name(s.path, options.scene): s.columns for s in slides if s.columns is not None
+    }
+    failures = _failures(result, refused, options.scene)
+    samples = {slide_name(s.path, options.scene): s.columns or {} for s in refused} | samples
+    _write_cohort(folder_of_results, result, listener, failures, samples)
+    if mirror is not None:
+        push_cohort(mirror, result, listener)
     return result
 
 
 def _run_all(
-    runs: Sequence[Run], executor: Executor, listener: BatchListener
+    made: Runs, executor: Executor, listener: BatchListener, mirror: Mirror | None
 ) -> Iterator[SlideResult]:
     """Results of runs in order; those whose files would have names that are taken fail."""
+    runs = made.runs
     first: dict[str, Run] = {}
     for run in runs:
         first.setdefault(run.name, run)
@@ -104,7 +131,14 @@ def _run_all(
 
         def work(run: Run) -> SlideResult:
             with heard.of(run.path):
-                return _run_one(run, executor, listener)
+                if run.path in made.notes:
+                    warn(made.notes[run.path])
+                return run_there(
+                    lambda: _run_one(run, executor, listener, lambda: heard.lines(run.path)),
+                    run,
+                    made.addresses.get(run.path),
+                    mirror,
+                )
 
         with _begin(list(first.values()), work, executor) as result_of:
             for run in runs:
@@ -135,7 +169,9 @@ def _begin(
         pool.shutdown(cancel_futures=True)
 
 
-def _run_one(run: Run, executor: Executor, listener: BatchListener) -> SlideResult:
+def _run_one(
+    run: Run, executor: Executor, listener: BatchListener, heard: Callable[[], Sequence[str]]
+) -> SlideResult:
     """Segment one slide; whatever is wrong with it is in the result."""
     started, kept = time.perf_counter(), 0
 
@@ -148,31 +184,64 @@ def _run_one(run: Run, executor: Executor, listener: BatchListener) -> SlideResu
         earlier = run.finished()
         if earlier is not None:
             return SlideResult(run.path, "unchanged", earlier)
-        summary = execute(run, executor, watch)
-    except (KaryoscopeError, OSError) as error:
-        line = f"{run.path}: {error.strerror or error}" if isinstance(error, OSError) else error
-        resumable = run.journal_folder.exists()
-        return SlideResult(run.path, "failed", error=str(line), resumable=resumable)
-    except Exception:
-        # A defect of ours; it must not cost the user the other slides.
+        summary = execute(run, executor, watch, heard)
+    except (KaryoscopeError, OSError, MemoryError) as error:
+        resumable = not isinstance(error, LockedError) and _has_journal(run)
+        return SlideResult(run.path, "failed", error=_line(run.path, error), resumable=resumable)
+    except Exception as error:
+        # A defect of a plugin, or of ours; it must not cost the user the other slides.
+        blame = fault(error)
+        if blame is not None:
+            return SlideResult(run.path, "failed", error=f"{run.path}: {blame}")
         return SlideResult(
             run.path, "failed", error="a defect of karyoscope", trace=traceback.format_exc()
         )
     seconds = time.perf_counter() - started
-    return SlideResult(run.path, "done", summary, seconds=seconds, blocks_kept=kept)
+    return SlideResult(run.path, "done", summary, seconds=seconds, blocks_kept=kept, name=run.name)
 
 
-def _write_cohort(out: Path, result: BatchResult, listener: BatchListener) -> None:
-    """Write the table and the page of all slides in the folder, where there are several."""
-    if not out.is_dir() or not (len(result.slides) > 1 or (out / COHORT).exists()):
-        return
-    failures = {
-        slide_name(slide.path): (slide.path.name, slide.error)
-        for slide in result.slides
-        if slide.status == "failed"
-    }
+def _line(path: Path, error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"{path}: not enough memory; close other programs, or give fewer --workers"
+    return f"{path}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+
+
+def _has_journal(run: Run) -> bool:
     try:
-        result.cohort = write_cohort(out, failures)
-    except KaryoscopeError as error:
+        return run.journal_folder.exists()
+    except OSError:  # a name that is too long
+        return False
+
+
+def _failures(
+    result: BatchResult, refused: Sequence[Input], scene: int | str | None
+) -> dict[str, tuple[str, str]]:
+    """Name of the file and reason of each slide that failed, by the stem of its results."""
+    failed = {slide_name(row.path, scene): (row.path.name, row.problem) for row in refused}
+    for slide in result.slides:
+        name = slide_name(slide.path, scene)
+        failed.pop(name, None)
+        if slide.status == "failed":
+            failed[name] = slide.path.name, slide.error
+    return failed
+
+
+def _write_cohort(
+    out: Path,
+    result: BatchResult,
+    listener: BatchListener,
+    failures: Mapping[str, tuple[str, str]],
+    samples: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Write the table and the page of all slides in the folder, where there are several."""
+    several = len(result.slides) > 1 or samples or (out / COHORT).exists()
+    if not os.path.isdir(out) or not several:
+        return
+    try:
+        if samples:
+            add_samples(out, samples)
+        with listening(listener.problem):
+            result.cohort = write_cohort(out, failures)
+    except (KaryoscopeError, OSError, MemoryError) as error:
         result.problems_after.append(str(error))
         listener.problem(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ Status = Literal["done", "unchanged", "failed"]
 
 @dataclass(frozen=True)
 class SlideResult:
-    """What came of one slide.
+    """Result of one slide.
 
     Attributes
     ----------
@@ -30,9 +31,11 @@ class SlideResult:
     blocks_kept : int
         Blocks that were taken over from an earlier run.
     resumable : bool
-        Whether a slide that failed has finished blocks that the same call goes on from.
+        Whether a slide that failed has finished blocks that the same call continues from.
     trace : str
         Traceback where the failure is a defect of karyoscope.
+    name : str
+        Stem of the files that were written; empty where none were.
     """
 
     path: Path
@@ -43,6 +46,7 @@ class SlideResult:
     blocks_kept: int = 0
     resumable: bool = False
     trace: str = ""
+    name: str = ""
 
     @property
     def incomplete(self) -> bool:
@@ -57,12 +61,12 @@ class SlideResult:
 
 @dataclass
 class BatchResult:
-    """What came of a batch.
+    """Result of a batch.
 
     Attributes
     ----------
     slides : list of SlideResult
-        In the order in which the slides were run.
+        One entry for each slide, in the order in which they were run.
     problems : list of str
         One line for each input that names no slide.
     cohort : list of Path
@@ -99,16 +103,19 @@ class BatchListener:
     """
 
     def problem(self, line: str) -> None:
-        """Hear what is wrong with an input, or with the files of the cohort."""
+        """Receive an error of an input, or of the files of the cohort."""
+
+    def planned(self, paths: Sequence[Path]) -> None:
+        """Receive the slides that will be run, in order, before the first begins."""
 
     def begin(self, path: Path) -> None:
-        """Hear that a slide is next; the call of :meth:`finished` for it follows."""
+        """Receive the slide that begins; a call of :meth:`finished` for it follows."""
 
     def progress(self, path: Path, progress: Progress) -> None:
-        """Hear how far a slide is, after each block."""
+        """Receive the progress of a slide, after each block."""
 
     def warning(self, path: Path, line: str) -> None:
-        """Hear a warning about a slide, each once."""
+        """Receive a warning about a slide; each is given once."""
 
     def finished(self, slide: SlideResult) -> None:
-        """Hear what came of a slide."""
+        """Receive the result of a slide."""

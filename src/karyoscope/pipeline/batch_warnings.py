@@ -1,4 +1,4 @@
-"""Python's warnings, given to the slide that they are about."""
+"""Warnings, given to the slide that they are about."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self, TextIO
 
+from karyoscope.core.remarks import listening
+
 
 class SlideWarnings:
-    """Hears the warnings of several slides, also where they are run in threads of their own.
+    """Collects the warnings of several slides, also if they are run in parallel threads.
 
     A warning is given to the slide that its thread works on; one from a thread that works for a
     slide without being its own (a reader's) to the slide that was begun last.
@@ -26,10 +28,12 @@ class SlideWarnings:
         self._report = report
         self._thread = threading.local()
         self._latest: Path | None = None
-        self._heard: set[tuple[Path, str]] = set()
+        self._heard: dict[Path, list[str]] = {}
         self._caught = warnings.catch_warnings()
 
     def __enter__(self) -> Self:
+        self._listening = listening(self._heard_line)
+        self._listening.__enter__()
         self._caught.__enter__()
         warnings.simplefilter("always")
         warnings.showwarning = self._hear
@@ -37,6 +41,7 @@ class SlideWarnings:
 
     def __exit__(self, *error: object) -> None:
         self._caught.__exit__(None, None, None)
+        self._listening.__exit__(None, None, None)
 
     @contextmanager
     def of(self, path: Path) -> Iterator[None]:
@@ -47,6 +52,10 @@ class SlideWarnings:
         finally:
             self._thread.path = None
 
+    def lines(self, path: Path) -> list[str]:
+        """Return the warnings about a slide so far, in order."""
+        return list(self._heard.get(path, []))
+
     def _hear(
         self,
         message: Warning | str,
@@ -56,9 +65,13 @@ class SlideWarnings:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
+        if issubclass(category, UserWarning):
+            self._heard_line(str(message))
+
+    def _heard_line(self, message: str) -> None:
         path = getattr(self._thread, "path", None) or self._latest
-        text = str(message)
-        if path is None or not issubclass(category, UserWarning) or (path, text) in self._heard:
+        text = " ".join(message.split())
+        if path is None or text in self.lines(path):
             return
-        self._heard.add((path, text))
+        self._heard.setdefault(path, []).append(text)
         self._report(path, text if str(path) in text else f"{path.name}: {text}")

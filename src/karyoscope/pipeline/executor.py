@@ -33,7 +33,7 @@ class Executor(Protocol):
         """Slides that are run at the same time; 1 runs them in the caller's thread."""
 
     def locate(self, path: Path) -> Path:
-        """Return the path by which whoever runs the blocks opens a slide."""
+        """Return the path by which the processes that run the blocks open a slide."""
 
     def load(self, model: str | Path, formats: Sequence[str] = ()) -> Model:
         """Load a model.
@@ -75,7 +75,7 @@ class LocalExecutor:
 
     Attributes
     ----------
-    device : {"auto", "cpu", "cuda"}
+    device : {"auto", "cpu", "cuda", "mps"}
     threads : int
         Threads of the CPU; 0 for all.
     tta : int
@@ -92,7 +92,7 @@ class LocalExecutor:
         return 1
 
     def locate(self, path: Path) -> Path:
-        """Return the path as it is."""
+        """Return the path unchanged."""
         return path
 
     def load(self, model: str | Path, formats: Sequence[str] = ()) -> Model:

@@ -25,7 +25,7 @@ def image_maps(
     predict : callable
         Such as :meth:`karyoscope.inference.Model.predict`.
     rgb : ndarray of uint8, shape (h, w, 3)
-        At the model's scale.
+        Image at the model's scale.
     strides : dict of str to int
         Maps wanted, and their strides.
     context, largest : int

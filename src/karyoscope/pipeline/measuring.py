@@ -13,13 +13,24 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.limits import check_radius
 from karyoscope.core.nuclei import Nuclei
-from karyoscope.export import (
+from karyoscope.features import (
+    EXPANSION_UM,
+    RADIUS_UM,
+    FeatureContext,
+    FeatureGroup,
+    PixelGrid,
+    expand,
+    find_groups,
+)
+from karyoscope.features.quality import QUALITY
+from karyoscope.formats import (
     WRITERS,
     ExportContext,
     RunReport,
@@ -27,23 +38,24 @@ from karyoscope.export import (
     open_writers,
     read_context,
 )
-from karyoscope.export.parquet import ParquetWriter
-from karyoscope.features import (
-    RADIUS_UM,
-    FeatureContext,
-    PixelGrid,
-    find_groups,
-)
+from karyoscope.formats.parquet import ParquetWriter
+from karyoscope.formats.regions import RegionsWriter
+from karyoscope.formats.rounding import rounded
+from karyoscope.formats.spatial import SpatialWriter
+from karyoscope.pipeline.counting import Counting, regions_of, whole_parts
+from karyoscope.pipeline.quality import sound_area
 from karyoscope.pipeline.reading import LenientReader
+from karyoscope.pipeline.sink import Sink
+from karyoscope.pipeline.spatial import SpatialScores
 from karyoscope.report import slide_page
-from karyoscope.slides import Slide, open_slide
+from karyoscope.slides import Quality, Slide, Tissue, open_slide
 
 FEATURES = ("shape",)
-"""Groups that are measured unless others are asked for."""
+"""Groups that are measured unless others are requested."""
 
 
 class Measure:
-    """What is to be measured on the nuclei of one slide.
+    """The features to measure on the nuclei of a slide.
 
     Parameters
     ----------
@@ -55,6 +67,10 @@ class Measure:
         Its pixels, for groups that need them.
     radius_um : float
         Radius of the neighbourhood, in µm.
+    quality : Quality, optional
+        Faults of the slide, for the group ``quality``, which is NaN without them.
+    expansion_um : float
+        Distance by which nuclei are expanded to cells, in µm.
 
     Attributes
     ----------
@@ -73,37 +89,72 @@ class Measure:
         context: ExportContext,
         slide: Slide | None = None,
         radius_um: float = RADIUS_UM,
+        quality: Quality | None = None,
+        expansion_um: float = EXPANSION_UM,
     ) -> None:
         found = find_groups(groups)
-        if not (np.isfinite(radius_um) and radius_um > 0):
-            raise KaryoscopeError(f"densities are of a circle; {radius_um:g} µm is no radius")
+        for length in (radius_um, expansion_um):
+            wrong = check_radius(length)
+            if wrong:
+                raise KaryoscopeError(wrong)
         for group in found:
             if group.needs_pixels and slide is None:
                 raise KaryoscopeError(
                     f"the features {group.name!r} need the pixels of the slide: --slide FILE"
                 )
         pixels = None if slide is None else partial(_pixels, slide)
-        about = FeatureContext(context.taxonomy, (context.mpp_x, context.mpp_y), radius_um, pixels)
-        self._alone = [group.start(about) for group in found if not group.needs_all]
-        self._among = [group.start(about) for group in found if group.needs_all]
-        self.needs_all = bool(self._among)
+        mpp = context.mpp_x, context.mpp_y
+        faults = None if quality is None else quality.holding
+        about = FeatureContext(context.taxonomy, mpp, radius_um, pixels, faults, expansion_um)
+        started = [(group, _Started(group, about)) for group in found]
+        self._at_once = [start for group, start in started if not group.needs_all]
+        self._after_all = [start for group, start in started if group.needs_all]
+        self.needs_all = bool(self._after_all)
 
     def add(self, nuclei: Nuclei) -> None:
-        """Take note of a block, for the groups that need all nuclei."""
-        for measurement in self._among:
-            measurement.add(nuclei)
+        """Add a block, for the groups that need all nuclei."""
+        for group in self._after_all:
+            group.add(nuclei)
 
     def per_nucleus(self, nuclei: Nuclei) -> Nuclei:
-        """Measure what depends on no other nucleus."""
-        for measurement in self._alone:
-            nuclei = nuclei.with_measurements(measurement.measure(nuclei))
-        return nuclei
+        """Measure what depends on no other nucleus; all numbers have the digits of the files."""
+        # First, so that those who measure later, from the files, measure the same.
+        nuclei = rounded(nuclei)
+        for group in self._at_once:
+            nuclei = nuclei.with_measurements(group.measure(nuclei))
+        return rounded(nuclei)
 
     def with_neighbours(self, nuclei: Nuclei) -> Nuclei:
-        """Measure what depends on the others, which are all known by now."""
-        for measurement in self._among:
-            nuclei = nuclei.with_measurements(measurement.measure(nuclei))
-        return nuclei
+        """Measure what depends on other nuclei, after all nuclei were added, in the same digits."""
+        for group in self._after_all:
+            nuclei = nuclei.with_measurements(group.measure(nuclei))
+        return rounded(nuclei)
+
+
+def quality_for(groups: Sequence[str], slide: Slide | None) -> Quality | None:
+    """Faults of a slide, where a group of features flags them; else None."""
+    if slide is None or QUALITY.name not in groups:
+        return None
+    return Quality.of(slide, Tissue.of(slide))
+
+
+class _Started:
+    """A group on one slide, whose columns are compared with those that it declares."""
+
+    def __init__(self, group: FeatureGroup, context: FeatureContext) -> None:
+        self._name, self._measurement = group.name, group.start(context)
+        columns = expand(group.columns, context.taxonomy, context.radius_um)
+        self._columns = [column.name for column in columns]
+        self.add = self._measurement.add
+
+    def measure(self, nuclei: Nuclei) -> dict[str, np.ndarray]:
+        found = self._measurement.measure(nuclei)
+        if list(found) != self._columns:
+            raise KaryoscopeError(
+                f"feature group {self._name!r} declares the columns {', '.join(self._columns)},"
+                f" but measured {', '.join(found) or 'none'}"
+            )
+        return found
 
 
 def _pixels(slide: Slide, mpp: float) -> PixelGrid:
@@ -115,16 +166,6 @@ def _pixels(slide: Slide, mpp: float) -> PixelGrid:
         return reader.read(x, y, width, height, mpp)
 
     return PixelGrid(read, grid.scale_x, grid.scale_y)
-
-
-class Sink(Protocol):
-    """Takes blocks of nuclei, and is finished when there are no more."""
-
-    def write(self, nuclei: Nuclei) -> None:
-        """Add a block."""
-
-    def finish(self) -> None:
-        """Complete what was written."""
 
 
 class Measuring:
@@ -155,7 +196,7 @@ class Measuring:
             self._spool.write(nuclei)
 
     def finish(self) -> None:
-        """Measure what had to wait, and finish the sink."""
+        """Measure the groups that needed all nuclei, and finish the sink."""
         if self._spool is not None:
             self._spool.finish()
             for nuclei in iterate_parquet(self._spool.partial):
@@ -184,6 +225,9 @@ def add_features(
     slide: str | Path | None = None,
     radius_um: float = RADIUS_UM,
     overwrite: bool = False,
+    annotations: str | Path | None = None,
+    spatial: bool = False,
+    expansion_um: float = EXPANSION_UM,
 ) -> list[Path]:
     """Add features to nuclei that were found before.
 
@@ -198,19 +242,26 @@ def add_features(
     groups : sequence of str
         Keys of :data:`karyoscope.features.GROUPS`.
     formats : sequence of str
-        Keys of :data:`karyoscope.export.WRITERS`.
+        Keys of :data:`karyoscope.formats.WRITERS`.
     slide : path, optional
         Where the nuclei were found; needed for ``stain``, and by formats that show pixels.
     radius_um : float
-        That local densities are of.
+        Radius of the neighbourhood of local densities, in µm.
     overwrite : bool
         Replace files that exist; also the table itself.
+    annotations : path, optional
+        Counts the nuclei by what was drawn on the slide, which has to be given; see
+        :class:`~karyoscope.pipeline.SegmentOptions`.
+    spatial : bool
+        Spatial scores of the slide; those of immune cells need ``slide``, for its tissue.
+    expansion_um : float
+        Distance by which nuclei are expanded to cells, in µm.
 
     Returns
     -------
     list of Path
         The new files, a summary among them. It takes what it cannot know from the summary beside
-        the table; where there is none, densities refer to the whole slide, and it says so.
+        the table; where there is none, it has no densities, and says so.
 
     Raises
     ------
@@ -219,17 +270,26 @@ def add_features(
         left behind then.
     """
     table, context = Path(table), read_context(table)
+    if annotations is not None:
+        formats = tuple(dict.fromkeys((*formats, RegionsWriter.name)))
+        if slide is None:
+            raise KaryoscopeError("--annotations are of a slide: give it with --slide")
+    if spatial:
+        formats = tuple(dict.fromkeys((*formats, SpatialWriter.name)))
     with ExitStack() as stack:
         opened = None
         if slide is not None:
-            opened = stack.enter_context(open_slide(slide, context.mpp))
+            opened = stack.enter_context(
+                open_slide(slide, override_mpp=context.mpp, scene=context.scene or None)
+            )
             if opened.size != context.size:
                 raise KaryoscopeError(
                     f"{slide} has {opened.size[0]} x {opened.size[1]} pixels, but {table} is of"
                     f" {context.slide} with {context.size[0]} x {context.size[1]}"
                 )
             context = replace(context, read=LenientReader(opened).read)
-        measure = Measure(groups, context, opened, radius_um)
+        quality = quality_for(groups, opened)
+        measure = Measure(groups, context, opened, radius_um, quality, expansion_um)
         if measure.needs_all:
             for nuclei in iterate_parquet(table):
                 measure.add(nuclei)
@@ -237,11 +297,30 @@ def add_features(
         empty = measure.with_neighbours(measure.per_nucleus(first))
         columns = tuple(empty.measurements)
         context = replace(context, measurements=columns, page=slide_page)
+        if opened is not None:
+            context = replace(context, regions=regions_of(annotations, opened))
         stem = table.name.removesuffix(WRITERS["parquet"].suffix)
         earlier = _earlier_summary(table.with_name(stem + WRITERS["summary"].suffix))
         with open_writers(out, stem, formats, context, overwrite) as writers:
+            counting = Counting(writers, context)
+            scores = SpatialScores(context, radius_um, spatial)
+            if opened is not None and (annotations is not None or spatial):
+                area, parts = whole_parts(opened, earlier.get("run", {}))
+                left_out = earlier.get("run", {}).get("exclude", ())
+                if left_out and area.mask is not None:
+                    area = sound_area(area, quality or Quality.of(opened, area.mask), left_out)
+                for part in parts:
+                    counting.add_area(area, part)
+                    scores.add_area(area, part)
             for nuclei in iterate_parquet(table):
-                writers.write(measure.with_neighbours(measure.per_nucleus(nuclei)))
+                scores.add(nuclei)
+                counting.write(measure.with_neighbours(measure.per_nucleus(nuclei)))
+            if out.resolve() != table.parent.resolve():
+                earlier = {**earlier, "files": {}}
+            if annotations is not None:
+                earlier = {**earlier, "regions": scores.with_regions(counting.rows())}
+            if spatial:
+                earlier = {**earlier, "spatial": scores.scores()}
             writers.report(RunReport.from_summary(earlier))
     return writers.paths
 
@@ -249,10 +328,12 @@ def add_features(
 def _earlier_summary(path: Path) -> dict[str, Any]:
     """What the summary beside a table says; a warning where there is none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return summary
     except (OSError, ValueError):
         return {
             "warnings": [
-                f"no {path.name} beside the table: all of the slide was taken for analysed"
+                f"there is no {path.name} in the folder of the table: the area of tissue is"
+                " unknown, and so are densities"
             ]
         }

@@ -1,4 +1,4 @@
-"""A model made ready to run: checked, loaded, and its compiled code at hand.
+"""A model made ready to run: checked, loaded, and its compiled code available.
 
 The loops of post-processing and of some formats are compiled on the first run on a machine (some
 ten seconds of one core) and loaded from a cache later (a third of a second). Either can happen
@@ -17,8 +17,8 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.maps import pixel_shape
 from karyoscope.core.nuclei import Nuclei
-from karyoscope.export import ExportContext, open_writers
 from karyoscope.features import shape_features
+from karyoscope.formats import ExportContext, open_writers
 from karyoscope.inference import Bundle, Model, find_bundle, load_model
 from karyoscope.inference.bundle import PostprocessingSpec
 from karyoscope.pipeline.stains.inputs import bundle_stain
@@ -36,11 +36,11 @@ def prepare_model(
     tta: int = 1,
     formats: Sequence[str] = (),
 ) -> Model:
-    """Load a model, and meanwhile what comes after it.
+    """Load a model, and compile the later steps of the pipeline at the same time.
 
     Parameters
     ----------
-    source, device, threads, tta
+    source, device, threads, tta : str or path, str, int, int
         See :func:`karyoscope.inference.load_model`.
     formats : sequence of str
         Formats that will be written.
@@ -64,6 +64,7 @@ def _check_postprocessing(bundle: Bundle) -> None:
 
 
 def _check_spec(bundle: Bundle, spec: PostprocessingSpec) -> None:
+    bundle.require_plugin(spec.name)
     try:
         method = POSTPROCESSINGS.find(spec.name)
     except KaryoscopeError as error:
@@ -83,7 +84,7 @@ def warm_up(bundle: Bundle, formats: Sequence[str] = ()) -> threading.Thread:
     """Find and write the nuclei of a small piece of noise, in a thread of its own.
 
     Whoever needs the same code meanwhile waits for the compiler, not for this thread, which nobody
-    has to join.
+    has to join. A program that ends meanwhile waits for the step that it is at.
 
     Parameters
     ----------
@@ -92,8 +93,8 @@ def warm_up(bundle: Bundle, formats: Sequence[str] = ()) -> threading.Thread:
     formats : sequence of str
         Are written to a temporary folder.
     """
-    # A daemon, so that a run that fails early does not wait for it.
-    thread = threading.Thread(target=_run, args=(bundle, formats), name="warm-up", daemon=True)
+    # No daemon: an interpreter that ends amid its calls into compiled code would abort.
+    thread = threading.Thread(target=_run, args=(bundle, formats), name="warm-up")
     thread.start()
     return thread
 
@@ -101,8 +102,10 @@ def warm_up(bundle: Bundle, formats: Sequence[str] = ()) -> threading.Thread:
 def _run(bundle: Bundle, formats: Sequence[str]) -> None:
     try:
         nuclei = _nuclei_in_noise(bundle)
-        if formats:
-            _write(nuclei, formats)
+        for name in formats:
+            if not threading.main_thread().is_alive():
+                return  # the program ends
+            _write(nuclei, [name])
     except Exception:
         # Whatever is wrong shows again, and is reported, when the first block is processed.
         return

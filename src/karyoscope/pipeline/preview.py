@@ -6,7 +6,7 @@ outline) and what is left out (faded).
 
 from __future__ import annotations
 
-import warnings
+import math
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,16 +14,18 @@ import cv2
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.files import write_bytes
-from karyoscope.pipeline.tiling.area import Area, Outlines
+from karyoscope.core.files import remove_leftovers, write_bytes
+from karyoscope.core.remarks import warn
+from karyoscope.pipeline.tiling.area import Area
 from karyoscope.pipeline.tiling.blocks import Box, Layout
+from karyoscope.pipeline.tiling.outlines import Outlines
 from karyoscope.report.preview import Preview, draw_preview
-from karyoscope.slides import Slide, Tissue
+from karyoscope.slides import Slide
 
 PREVIEW_SUFFIX = ".preview.jpg"
 
 _LONGEST = 1600
-_TEXT = 22
+TEXT_PX = 22
 
 
 def write_preview(
@@ -31,7 +33,7 @@ def write_preview(
 ) -> None:
     """Write ``<stem>.preview.jpg``: thumbnail, tissue, region, and the blocks to run.
 
-    Where the slide in small cannot be read there is a warning and no preview.
+    Where the slide at low resolution cannot be read there is a warning and no preview.
 
     Parameters
     ----------
@@ -51,20 +53,21 @@ def write_preview(
     try:
         picture, scale = slide.thumbnail(_LONGEST)
     except KaryoscopeError as error:
-        warnings.warn(f"no preview: {error}", stacklevel=2)
+        warn(f"no preview: {error}", stacklevel=2)
         return
     chosen = set(wanted)
     owns = [block.own for index, block in enumerate(layout.blocks()) if index in chosen]
     pixels = sum(area.measure(own) for own in owns)
+    tissue = sum(area.tissue_of(own) for own in owns)
     preview = Preview(
         picture,
         slide.mpp * scale,
         [_scaled(area.on_slide(own), scale) for own in owns],
         _tissue(picture.shape, area, scale),
         None if area.whole else _scaled(area.box, scale),
-        _caption(slide, len(owns), pixels),
+        _caption(slide, len(owns), pixels, tissue),
     )
-    _save(out / (slide.name + PREVIEW_SUFFIX), draw_preview(preview, _TEXT))
+    _save(out / (slide.name + PREVIEW_SUFFIX), draw_preview(preview, TEXT_PX))
 
 
 def _scaled(box: Box, scale: float) -> tuple[float, float, float, float]:
@@ -75,28 +78,31 @@ def _scaled(box: Box, scale: float) -> tuple[float, float, float, float]:
 def _tissue(shape: tuple[int, ...], area: Area, scale: float) -> np.ndarray | None:
     """Mask of the tissue, or of the areas that someone drew, in pixels of the picture."""
     height, width = shape[:2]
-    if isinstance(area.tissue, Tissue):
-        size = (
-            round(area.tissue.mask.shape[1] * area.tissue.scale / scale),
-            round(area.tissue.mask.shape[0] * area.tissue.scale / scale),
-        )
-        mask = area.tissue.mask.astype(np.uint8)
-        return cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
     if isinstance(area.tissue, Outlines):
         x, y = np.meshgrid((np.arange(width) + 0.5) * scale, (np.arange(height) + 0.5) * scale)
         return area.tissue.hold(x.ravel(), y.ravel()).reshape(height, width).astype(np.uint8)
+    if area.mask is not None:
+        size = (
+            round(area.mask.mask.shape[1] * area.mask.scale / scale),
+            round(area.mask.mask.shape[0] * area.mask.scale / scale),
+        )
+        mask = area.mask.mask.astype(np.uint8)
+        return cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
     return None
 
 
-def _caption(slide: Slide, blocks: int, pixels: float) -> tuple[str, str]:
+def _caption(slide: Slide, blocks: int, pixels: float, tissue: float) -> tuple[str, str]:
     """Size of the slide, and what is to be analysed."""
     x, y = slide.mpp_xy
     size = f"{slide.size[0]:,} x {slide.size[1]:,} px at {slide.mpp:.4g} µm/px"
     share = pixels / (slide.size[0] * slide.size[1])
-    work = f"{blocks:,} blocks, {pixels * x * y * 1e-6:,.1f} mm² ({100 * share:.0f} % of the slide)"
-    return f"{slide.name}: {size}", f"to analyse: {work}"
+    mm2 = x * y * 1e-6
+    work = f"{blocks:,} blocks, {pixels * mm2:,.1f} mm² ({100 * share:.0f} % of the slide)"
+    held = "" if math.isnan(tissue) else f", {tissue * mm2:,.2f} mm² of tissue"
+    return f"{slide.name}: {size}", f"to analyse: {work}{held}"
 
 
 def _save(path: Path, picture: np.ndarray) -> None:
     _, data = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    remove_leftovers(path)
     write_bytes(path, data.tobytes())

@@ -25,6 +25,8 @@ class Progress:
         Nuclei that reach beyond what their block read: their outline is cut there.
     analysed_px : float
         Pixels of level 0 that were analysed.
+    tissue_px : float
+        Analysed pixels that are tissue; NaN where the tissue is not known.
     """
 
     blocks: int = 0
@@ -35,12 +37,14 @@ class Progress:
     )
     oversized: int = 0
     analysed_px: float = 0.0
+    tissue_px: float = 0.0
 
     def add(self, report: BlockReport) -> None:
         """Count a block that is done."""
         self.blocks_done += 1
         self.oversized += report.oversized
         self.analysed_px += report.analysed_px
+        self.tissue_px += report.tissue_px
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:

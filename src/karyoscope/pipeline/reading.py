@@ -1,4 +1,4 @@
-"""Reading that goes on where a slide is damaged."""
+"""Reading of damaged slides."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class LenientReader:
             self.unread.setdefault(place.shared(Box(0, 0, *self._slide.size)), str(error))
 
     def unread_in(self, windows: Sequence[Box], mpp: float) -> dict[Box, str]:
-        """What could not be read of windows on the grid of an mpp."""
+        """Parts of windows, on the grid of a pixel size, that could not be read."""
         if not self.unread:
             return {}
         grid = self._slide.grid(mpp)

@@ -21,7 +21,7 @@ def run_with_retry(
     windows: Sequence[Window],
     max_consecutive_failures: int = MAX_CONSECUTIVE_FAILURES,
 ) -> Generator[Maps | KaryoscopeError]:
-    """Run windows; one that fails is run once more, and may then give its error for its maps.
+    """Run windows; a window that fails is run once more, and may then give its error.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def run_with_retry(
     Raises
     ------
     KaryoscopeError
-        That of the last window, once more windows in a row have failed than may.
+        The error of the last window, once more windows in a row have failed than may.
     """
     at, again, failed = 0, False, 0
     while at < len(windows):

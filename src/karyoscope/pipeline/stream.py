@@ -22,7 +22,7 @@ from karyoscope.pipeline.reading import LenientReader
 from karyoscope.pipeline.retry import Running, run_with_retry
 from karyoscope.pipeline.tiling.area import Area
 from karyoscope.pipeline.tiling.blocks import Block, Box, Layout, Window
-from karyoscope.pipeline.tiling.mosaic import Mosaic
+from karyoscope.pipeline.tiling.mosaic import Mosaic, core_of
 from karyoscope.pipeline.tiling.plan import Step, plan_blocks
 from karyoscope.pipeline.tiling.report import BlockReport
 from karyoscope.postprocessing import postprocess
@@ -47,7 +47,9 @@ def stream_nuclei(
     Parameters
     ----------
     slide : Slide
+        Slide to analyse.
     model : Model
+        Model that finds the nuclei.
     layout : Layout
         Over ``area.grid``, which is ``slide.grid(model.mpp)``.
     area : Area
@@ -55,7 +57,7 @@ def stream_nuclei(
     progress : Progress
         Updated as blocks are done.
     read : callable, optional
-        In place of ``slide.read``.
+        Function called in place of ``slide.read``.
 
     Yields
     ------
@@ -68,6 +70,7 @@ def stream_nuclei(
         If the slide cannot be read, or the engine fails twice; names the region.
     """
     plan = plan_blocks(layout, area)
+    _expect(model, layout)
     progress.blocks = len(plan)
     found = 0
 
@@ -91,7 +94,7 @@ def run_blocks(
     reader: LenientReader | None = None,
     progress: Progress | None = None,
 ) -> Generator[tuple[int, Nuclei, BlockReport]]:
-    """Segment some blocks of a slide, and go on where something fails.
+    """Segment blocks of a slide; failures are recorded and the other blocks processed.
 
     A block gives the same nuclei whichever others are run. Where the slide cannot be read it is
     white; where the engine fails twice on a window, the blocks that need it have no nuclei. The
@@ -99,7 +102,7 @@ def run_blocks(
 
     Parameters
     ----------
-    slide, model, layout, area
+    slide, model, layout, area : Slide, Model, Layout, Area
         See :func:`stream_nuclei`.
     indices : collection of int, optional
         Places of the blocks among ``layout.blocks()``; all by default. Blocks without any of the
@@ -112,9 +115,9 @@ def run_blocks(
     Yields
     ------
     index : int
-        In ascending order.
+        Place of the block among all; blocks come in ascending order.
     nuclei : Nuclei
-        In pixels of level 0, ids from 1 on in each block.
+        Nuclei of the block in pixels of level 0, with ids from 1.
     report : BlockReport
 
     Raises
@@ -123,6 +126,8 @@ def run_blocks(
         If the engine fails on several windows in a row.
     """
     plan = plan_blocks(layout, area, indices)
+    if plan:
+        _expect(model, layout)
     reader, progress = reader or LenientReader(slide), progress or Progress()
 
     def maps_of(windows: Sequence[Window]) -> Running:
@@ -133,6 +138,12 @@ def run_blocks(
             unread = reader.unread_in([window.read for window in step.windows], model.mpp)
             report = replace(report, unread=unread, read_any=reader.read_any)
             yield step.index, nuclei.renumber(), report
+
+
+def _expect(model: Model, layout: Layout) -> None:
+    """Tell the model the size of all windows of a slide, whichever are run."""
+    rows, columns = layout.rows, layout.columns
+    model.expect(rows.length, columns.length, len(rows.starts) * len(columns.starts))
 
 
 def _fresh(plan: Sequence[Step]) -> list[Window]:
@@ -159,18 +170,18 @@ def _blocks(
             if isinstance(result, KaryoscopeError):
                 lost[window] = result
             else:
-                mosaic.put(window, result)
+                mosaic.put_core(window, result)
         failed = [lost[window] for window in step.windows if window in lost]
         if failed:
             nuclei = Nuclei.empty(model.taxonomy, slide.mpp)
-            report = BlockReport(0.0, failed=(area.on_slide(step.block.own), str(failed[0])))
+            report = BlockReport(0.0, 0.0, failed=(area.on_slide(step.block.own), str(failed[0])))
         else:
             with progress.time("postprocessing"):
                 pieces = mosaic.assemble(step.block.read, step.windows)
                 owned = _nuclei_of(step.block, pieces, model, grid_mpp)
             cut = _count_cut(owned, step.block.read, layout.bounds)
             nuclei = area.keep(owned.onto(grid.scale_x, grid.scale_y, slide.mpp))
-            report = BlockReport(step.analysed_px, cut)
+            report = BlockReport(step.analysed_px, step.tissue_px, cut)
         for window in step.spent:
             if lost.pop(window, None) is None:
                 mosaic.drop([window])
@@ -185,26 +196,28 @@ def _run_windows(
     read: ReadWindow,
     progress: Progress,
 ) -> Iterator[Iterator[Maps]]:
-    """Maps of the planned windows, in order; the next ones are read and run meanwhile."""
+    """Cores of the maps of windows, in order; the next ones are read and run meanwhile."""
 
     def read_pixels(box: Box) -> np.ndarray:
         with progress.time("reading"):
             return read(box.left, box.top, box.width, box.height, model.mpp)
 
-    def run(box: Box, pixels: Future[np.ndarray]) -> Maps:
-        rgb = pixels.result()
+    def run(window: Window, pixels: Future[np.ndarray]) -> Maps:
+        box, rgb = window.read, pixels.result()
         with progress.time("inference"):
             try:
-                return model.predict(rgb)
+                maps = model.predict(rgb)
             except KaryoscopeError as error:
                 place = f"{box.left},{box.top},{box.width},{box.height} at {model.mpp:g} µm/px"
                 raise KaryoscopeError(f"{slide.path or slide.name}, {place}: {error}") from error
+            # Here, since those that wait for their block are twice as large before.
+            return core_of(window, maps, model.bundle.card.maps)
 
     def results() -> Iterator[Maps]:
         ahead: deque[Future[Maps]] = deque()
         for window in windows:
             pixels = reading.submit(read_pixels, window.read)
-            ahead.append(inferring.submit(run, window.read, pixels))
+            ahead.append(inferring.submit(run, window, pixels))
             if len(ahead) > _READ_AHEAD:
                 yield ahead.popleft().result()
         while ahead:

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import math
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from karyoscope.core.nuclei import Nuclei
-from karyoscope.export import ExportContext, RunReport, open_writers
-from karyoscope.export.base import Reader
+from karyoscope.core.remarks import warn
+from karyoscope.core.text import for_terminal
 from karyoscope.features import feature_columns
+from karyoscope.formats import ExportContext, RunReport, open_writers
+from karyoscope.formats.context import Reader
+from karyoscope.formats.rounding import rounded
 from karyoscope.inference import Model
+from karyoscope.inference.readme import model_notes
+from karyoscope.pipeline.arguments import check_arguments
+from karyoscope.pipeline.batch_warnings import SlideWarnings
+from karyoscope.pipeline.counting import Counting, own_boxes, regions_of
 from karyoscope.pipeline.executor import Executor, LocalExecutor
-from karyoscope.pipeline.measuring import Measure, Measuring, Sink
+from karyoscope.pipeline.measuring import Measure, Measuring
 from karyoscope.pipeline.options import SegmentOptions
 from karyoscope.pipeline.preview import write_preview
 from karyoscope.pipeline.progress import Progress
+from karyoscope.pipeline.quality import FaultTally, quality_of, sound_area
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.pipeline.runs.failures import Failures, regions
+from karyoscope.pipeline.runs.identity import run_id
 from karyoscope.pipeline.runs.run import Run
+from karyoscope.pipeline.sink import Sink
+from karyoscope.pipeline.spatial import SpatialScores
 from karyoscope.pipeline.stains.inputs import model_input
 from karyoscope.pipeline.stains.stain import Stain
-from karyoscope.pipeline.tiling.area import area_of
+from karyoscope.pipeline.tiling.area import Area, area_of, whole_of
+from karyoscope.pipeline.tiling.blocks import Box
 from karyoscope.pipeline.tiling.plan import MARGIN_UM, layout_for, wanted_blocks
 from karyoscope.pipeline.tiling.report import BlockReport
 from karyoscope.report import slide_page
@@ -50,7 +64,9 @@ def segment_file(
     out : path
         Folder of the outputs, ``<stem>.<format>``; made where it is missing.
     model : Model
+        Model that finds the nuclei.
     options : SegmentOptions, optional
+        Settings of the run.
     watch : callable
         Called with the progress after each block.
     executor : Executor, optional
@@ -68,13 +84,40 @@ def segment_file(
         If nothing of the slide can be read, the engine fails or the outputs cannot be written; no
         output is left behind.
     """
-    return execute(Run(path, out, model, options), executor or LocalExecutor(), watch)
+    if options is not None:
+        check_arguments(path, options.mpp, options.roi, options.tissue)
+        check_arguments(path, options.override_mpp, None)
+    run = Run(path, out, model, options)
+    with SlideWarnings(lambda path, line: None) as heard, heard.of(run.path):
+        try:
+            summary = execute(
+                run, executor or LocalExecutor(), watch, lambda: heard.lines(run.path)
+            )
+        finally:
+            lines = heard.lines(run.path)
+    for line in lines:
+        warn(line, stacklevel=2)
+    return summary
 
 
-def execute(run: Run, executor: Executor, watch: Watch = lambda progress: None) -> dict[str, Any]:
+def execute(
+    run: Run,
+    executor: Executor,
+    watch: Watch = lambda progress: None,
+    heard: Callable[[], Sequence[str]] = tuple,
+) -> dict[str, Any]:
     """Carry a run out, from where an earlier one like it was stopped.
 
-    Parameters and errors are those of :func:`segment_file`.
+    Parameters
+    ----------
+    run : Run
+    executor : Executor
+    watch : callable
+        Called with the progress after each block.
+    heard : callable
+        Gives the warnings so far about the slide, which the summary is to hold.
+
+    Errors are those of :func:`segment_file`.
 
     Returns
     -------
@@ -82,18 +125,37 @@ def execute(run: Run, executor: Executor, watch: Watch = lambda progress: None) 
         The content of ``<stem>.summary.json``.
     """
     model, options = run.model, run.options
-    with open_slide(run.path, options.mpp) as slide:
-        context = _context(slide, model, LenientReader(slide).read, options)
-        measure = Measure(options.features, context, slide, options.radius_um)
+    with (
+        open_slide(run.path, options.mpp, options.override_mpp, scene=options.scene) as slide,
+        run.locked() as lock,
+    ):
+        settings = run.settings
+        read = LenientReader(slide).read
+        whole = area_of(slide, model.mpp, options.roi, options.tissue)
+        quality = quality_of(slide, whole) if options.quality else None
+        area = sound_area(whole, quality, options.exclude)
+        regions = regions_of(options.annotations, slide)
+        context = replace(
+            _context(slide, model, read, options, run_id(settings)),
+            regions=regions,
+            shown=area.shown.corner_and_size if area.shown != whole_of(slide) else None,
+            outline=area.rings(),
+        )
+        measure = Measure(
+            options.features, context, slide, options.radius_um, quality, options.expansion_um
+        )
+        faults = FaultTally(quality, whole, options.exclude, slide.mpp_xy)
+        spatial = SpatialScores(context, options.radius_um, options.spatial)
         progress, failures = Progress(), Failures()
         with progress.time("export"):
-            settings, replace = run.settings, run.may_replace()
-            writers = open_writers(run.out, run.name, options.formats, context, replace)
+            writers = open_writers(
+                run.out, run.name, options.written_formats, context, run.may_replace()
+            )
+        counting = Counting(writers, context)
         journal = None
         try:
             spool = writers.summary.path.with_name(f"{run.name}.unmeasured.parquet")
-            with writers, Measuring(writers, measure, spool, context) as measuring:
-                area = area_of(slide, model.mpp, options.roi, options.tissue)
+            with writers, Measuring(counting, measure, spool, context) as measuring:
                 layout = layout_for(model, area)
                 wanted = wanted_blocks(layout, area)
                 if options.preview:
@@ -103,8 +165,18 @@ def execute(run: Run, executor: Executor, watch: Watch = lambda progress: None) 
                 assert options.stain is None or isinstance(options.stain, Stain)
                 shown = model_input(slide, model, options.stain)
                 blocks = run.blocks(shown, layout, area, wanted, journal, executor, progress)
-                _write(blocks, measuring, failures, progress, watch)
-                writers.report(_run_report(context, progress, failures, settings))
+                owned = own_boxes(layout, wanted)
+                analysed = _noting(blocks, owned, area, counting, faults, spatial)
+                _write(analysed, measuring, failures, progress, watch)
+                lines = [*heard(), *faults.warnings()]
+                known = _run_report(context, progress, failures, settings, lines)
+                mask = None if area.mask is None else (area.mask.mask, area.mask.scale)
+                known = replace(known, quality=faults.rows(), faults=faults.masks)
+                with progress.time("export"):
+                    rows = spatial.with_regions(counting.rows())
+                    known = replace(known, regions=rows, spatial=spatial.scores())
+                writers.report(replace(known, tissue_mask=mask))
+                lock.check()
         except BaseException:
             if journal is not None and (failures.all_failed or not journal.done()):
                 journal.remove()
@@ -112,6 +184,26 @@ def execute(run: Run, executor: Executor, watch: Watch = lambda progress: None) 
         if journal is not None:
             journal.finish() if failures else journal.remove()
         return writers.summary.summary()
+
+
+def _noting(
+    blocks: Generator[tuple[Nuclei, BlockReport]],
+    owned: Iterator[Box],
+    area: Area,
+    counting: Counting,
+    faults: FaultTally,
+    spatial: SpatialScores,
+) -> Generator[tuple[Nuclei, BlockReport]]:
+    """The same blocks, the area of each noted where it was analysed, without what is left out."""
+    with closing(blocks):
+        for (nuclei, report), own in zip(blocks, owned, strict=True):
+            if report.failed is None:
+                counting.add_area(area, own)
+                faults.add_area(own)
+                spatial.add_area(area, own)
+            kept = faults.add(rounded(nuclei))
+            spatial.add(kept)
+            yield kept, report
 
 
 def _write(
@@ -137,39 +229,52 @@ def _write(
 
 
 def _run_report(
-    context: ExportContext, progress: Progress, failures: Failures, settings: dict[str, Any]
+    context: ExportContext,
+    progress: Progress,
+    failures: Failures,
+    settings: dict[str, Any],
+    heard: Sequence[str],
 ) -> RunReport:
     """Collect what only the end of the run knows."""
-    warnings = list(failures.warnings())
+    lines = [*heard, *failures.warnings()]
     if progress.oversized:
-        warnings.append(
+        lines.append(
             f"{progress.oversized} nuclei are longer than {MARGIN_UM:g} µm: they may be cut or"
             " counted twice at a block's edge"
         )
+    mm2 = context.mpp_x * context.mpp_y * 1e-6
     return RunReport(
-        analysed_mm2=progress.analysed_px * context.mpp_x * context.mpp_y * 1e-6,
+        analysed_mm2=progress.analysed_px * mm2,
+        tissue_mm2=None if math.isnan(progress.tissue_px) else progress.tissue_px * mm2,
         seconds=dict(progress.seconds),
         unread_regions=regions(failures.unread),
         failed_regions=regions(failures.failed),
         settings=settings,
-        warnings=warnings,
+        warnings=lines,
     )
 
 
-def _context(slide: Slide, model: Model, read: Reader, options: SegmentOptions) -> ExportContext:
+def _context(
+    slide: Slide, model: Model, read: Reader, options: SegmentOptions, run: str
+) -> ExportContext:
     card = model.bundle.card
     columns = feature_columns(options.features, model.taxonomy, options.radius_um)
     return ExportContext(
-        slide=slide.path.name if slide.path else slide.name,
+        slide=for_terminal(slide.path.name if slide.path else slide.name),
         size=slide.size,
         mpp=slide.mpp,
         taxonomy=model.taxonomy,
         model=card.name,
         model_version=card.version,
         model_licence=card.licence,
+        mpp_source=slide.mpp_source,
+        run_id=run,
         mpp_axes=slide.mpp_xy,
         scanned_from=slide.bounds[:2],
+        scene="" if options.scene is None else str(options.scene),
+        white_point=slide.white_point,
         read=read,
         page=slide_page,
         measurements=tuple(feature.name for feature in columns),
+        notes=model_notes(card),
     )

@@ -27,6 +27,8 @@ POSTPROCESSINGS: Registry[PostProcessing] = Registry(
         "contour": CONTOUR,
         "distance": DISTANCE,
     },
+    group="karyoscope.postprocessing",
+    kind=PostProcessing,
 )
 
 __all__ = [
@@ -55,18 +57,18 @@ def postprocess(
     name : str
         A post-processing of :data:`POSTPROCESSINGS`.
     maps : mapping of str to ndarray
-        By standard name, float32, channels last.
+        Maps by standard name, float32, channels last.
     params : Parameters, mapping or None
         None means the defaults.
     taxonomy : Taxonomy
-        Of the class probabilities ``tp``; without that map nuclei are not classified.
+        Classes of the probabilities ``tp``; without that map nuclei are not classified.
     mpp : float
         µm per pixel of the maps.
 
     Returns
     -------
     Nuclei
-        In pixels of the maps.
+        Positions are in pixels of the maps.
 
     Raises
     ------

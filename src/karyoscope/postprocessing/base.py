@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.plugins import blamed
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.postprocessing.limits import keep_within_limits
 from karyoscope.postprocessing.parameters import Parameters
@@ -17,12 +18,12 @@ from karyoscope.postprocessing.parameters import Parameters
 
 @dataclass(frozen=True)
 class PostProcessing:
-    """One way from maps to nuclei.
+    """Method that turns maps into labels of nuclei.
 
     Attributes
     ----------
     name : str
-        In the registry and in model bundles.
+        Name in the registry and in model bundles.
     maps : tuple of str
         Names of the maps it needs. Class probabilities ``tp`` are used where present.
     parameters : type of Parameters
@@ -68,11 +69,11 @@ class PostProcessing:
         Parameters
         ----------
         maps : mapping of str to ndarray
-            By standard name; all but ``tp`` with the same height and width.
+            Maps by standard name; all but ``tp`` have the same height and width.
         params : Parameters, mapping or None
             None means the defaults.
         taxonomy : Taxonomy
-            Of the class probabilities, and of parameters that differ between classes.
+            Classes of the probabilities, and of parameters that differ between classes.
         mpp : float
             µm per pixel of the maps.
 
@@ -98,6 +99,7 @@ class PostProcessing:
             raise KaryoscopeError(
                 f"post-processing {self.name!r}: the maps differ in shape: {sorted(shapes)}"
             )
-        labels = self.segment(maps, params, taxonomy, mpp)
+        with blamed():
+            labels = self.segment(maps, params, taxonomy, mpp)
         keep_within_limits(labels, maps.get("tp"), params, taxonomy, mpp)
         return labels

@@ -54,7 +54,7 @@ def segment(
     params : ContourParameters
         Lengths.
     taxonomy : Taxonomy
-        With k classes.
+        The k classes of the map.
     mpp : float
         µm per pixel of the maps.
 
@@ -67,7 +67,7 @@ def segment(
     tp = np.ascontiguousarray(maps["tp"], np.float32)
     inner = _inner(tp, contour, class_stride(tp, contour.shape, taxonomy))
     labels = label_larger(inner, max(1, round(params.min_inner_um2 / mpp**2)))
-    labels = _dilate(labels, max(1, round(params.dilation_um / mpp)))
+    labels = dilate(labels, max(1, round(params.dilation_um / mpp)))
     largest_parts(labels)
     fill_holes(labels)
     return labels
@@ -90,7 +90,7 @@ def _inner(tp, contour, stride):
     return mask
 
 
-def _dilate(labels: np.ndarray, radius: int) -> np.ndarray:
+def dilate(labels: np.ndarray, radius: int) -> np.ndarray:
     """Give background pixels within ``radius`` of a label the nearest one: int32, shape (h, w)."""
     reach = np.arange(-radius, radius + 1)
     square = reach[:, None] ** 2 + reach**2

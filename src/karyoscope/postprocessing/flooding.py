@@ -41,15 +41,16 @@ def _watershed(labels, bits, mask):
     last = np.full(count + 1, -1, np.int32)
     following = np.full(len(region), -1, np.int32)
     height, width = labels.shape
-    done_row, done_column = 0, 0
+    done_row, done_column = 0, np.int64(0)
     for i in range(len(region)):
         r, y = region[i], runs.row[i]
+        start, stop = np.int64(runs.start[i]), np.int64(runs.stop[i])
         while done_row < y:
             _clear(labels[done_row], done_column, width)
-            done_row, done_column = done_row + 1, 0
-        _clear(labels[y], done_column, runs.start[i])
-        done_column = runs.stop[i]
-        for x in range(runs.start[i], runs.stop[i]):
+            done_row, done_column = done_row + 1, np.int64(0)
+        _clear(labels[y], done_column, start)
+        done_column = stop
+        for x in range(start, stop):
             if sole[r] >= 0:
                 labels[y, x] = sole[r]
             elif labels[y, x] == 0:
@@ -61,7 +62,7 @@ def _watershed(labels, bits, mask):
                 following[last[r]] = i
             last[r] = i
     for y in range(done_row, height):
-        _clear(labels[y], done_column if y == done_row else 0, width)
+        _clear(labels[y], done_column if y == done_row else np.int64(0), width)
 
     heap = np.empty(largest, np.uint64)
     place = np.empty((largest, 2), np.int32)
@@ -100,12 +101,11 @@ def _sole_markers(markers, runs, region, count):
 @njit
 def _flood(labels, bits, runs, first, following, heap, place):
     """Flood one region, given as a chain of runs; ``heap`` and ``place`` are working space."""
-    size = 0
-    age = 0
+    size, age = np.int64(0), np.int64(0)
     i = first
     while i != -1:
-        y = runs.row[i]
-        for x in range(runs.start[i], runs.stop[i]):
+        y = np.int64(runs.row[i])
+        for x in range(np.int64(runs.start[i]), np.int64(runs.stop[i])):
             if labels[y, x] > 0 and _has_room(labels, y, x):
                 place[age, 0], place[age, 1] = y, x
                 _push(heap, size, _key(bits[y, x], age))

@@ -181,7 +181,7 @@ def _steepness(
 ) -> np.ndarray:
     """S of eq. 6, brought to 0..1: float32, shape (h, w); 0 outside the mask."""
     size = max(3, _odd(params.kernel_um / mpp))
-    scale = 1 / _step_response(size)
+    scale = 1 / step_response(size)
     gradients = [
         cv2.Sobel(m, cv2.CV_32F, 1 - i, i, ksize=size, scale=scale)
         for i, m in enumerate((horizontal, vertical))
@@ -197,7 +197,7 @@ def _steepness(
     return steepness
 
 
-def _step_response(size: int) -> float:
+def step_response(size: int) -> float:
     """Steepest response of a Sobel kernel to a fall from 1 to -1 along a straight edge."""
     derivative, smoothing = cv2.getDerivKernels(1, 0, size, ktype=cv2.CV_64F)
     return float(2 * np.abs(derivative[: size // 2 + 1].sum()) * smoothing.sum())

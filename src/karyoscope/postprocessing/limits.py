@@ -29,9 +29,9 @@ def keep_within_limits(
     tp : ndarray of float32, shape (h', w', k + 1), or None
         Class probabilities, needed where a limit differs between classes.
     params : Parameters
-        Of any post-processing; the limits are used.
+        Parameters of any post-processing, of which the limits are used.
     taxonomy : Taxonomy
-        Of the probabilities and of limits that differ between classes.
+        Classes of the probabilities, and of limits that differ between classes.
     mpp : float
         µm per pixel of the labels.
 

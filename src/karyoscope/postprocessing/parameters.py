@@ -71,7 +71,7 @@ class Parameters(BaseModel):
     Attributes
     ----------
     min_area_um2, max_area_um2 : float or {class: float}
-        Nuclei outside these limits are removed; µm². No upper limit if None.
+        Smallest and largest area of a nucleus, in µm²; others are removed. None is no upper limit.
     min_solidity : float or {class: float}
         Nuclei whose area by the area of their convex hull is below are removed (Rumberger et al.
         2022, section II.G).
@@ -99,7 +99,7 @@ def tuning_ranges(parameters: type[Parameters]) -> dict[str, TuningRange]:
     Returns
     -------
     dict of str to TuningRange
-        By name of the parameter.
+        Values by the name of the parameter.
     """
     ranges = {
         name: found
@@ -121,7 +121,7 @@ def per_class(value: float | dict[str, float], taxonomy: Taxonomy, name: str) ->
     taxonomy : Taxonomy
         The classes.
     name : str
-        Of the parameter, for the message.
+        Name of the parameter, for the message.
 
     Returns
     -------

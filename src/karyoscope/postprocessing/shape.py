@@ -44,7 +44,7 @@ def measure(runs, count):
     Parameters
     ----------
     runs : Runs
-        Of a label map.
+        Runs of a label map.
     count : int
         Largest label.
 
@@ -120,7 +120,9 @@ def _hull_area(left, right):
         high[2 * k] = 2 * max(right[k], right[above]) + 1
     low[2 * rows], high[2 * rows] = 2 * left[rows - 1] + 1, 2 * right[rows - 1] + 1
     chain = np.empty(2 * rows + 1, np.int64)
-    return (_envelope_area(high, 1, chain) + _envelope_area(low, -1, chain)) / 8.0
+    return (
+        _envelope_area(high, np.int64(1), chain) + _envelope_area(low, np.int64(-1), chain)
+    ) / 8.0
 
 
 @njit
@@ -132,9 +134,9 @@ def solidity(runs, geometry):
     Parameters
     ----------
     runs : Runs
-        Of a label map whose labels are connected.
+        Runs of a label map whose labels are connected.
     geometry : Geometry
-        Of the same map.
+        Measures of the same map.
 
     Returns
     -------

@@ -35,7 +35,7 @@ def nuclei_from_labels(
         Class probabilities, background first; at stride 1, or at a stride s that makes h' and w'
         the lengths divided by s, rounded up. Without, nuclei are not classified.
     taxonomy : Taxonomy
-        With k classes.
+        The k classes of the map.
     mpp : float
         µm per pixel of the label map.
     class_weights : {class: float}, optional
@@ -44,7 +44,7 @@ def nuclei_from_labels(
     Returns
     -------
     Nuclei
-        In pixels of the label map, row ``i`` from label ``i + 1``.
+        Positions are in pixels of the label map; row ``i`` is label ``i + 1``.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def summed_probabilities(
     Parameters
     ----------
     runs : Runs
-        Of a label map of this shape.
+        Runs of a label map of this shape.
     count : int
         Largest label.
     tp : ndarray of float32, shape (h', w', k + 1)
@@ -109,7 +109,7 @@ def summed_probabilities(
     shape : tuple of int
         (h, w) of the label map.
     taxonomy : Taxonomy
-        With k classes.
+        The k classes of the map.
 
     Returns
     -------

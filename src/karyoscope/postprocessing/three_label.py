@@ -75,7 +75,7 @@ def segment(
     params : ThreeLabelParameters
         Thresholds.
     taxonomy : Taxonomy
-        Of thresholds that differ between classes.
+        Classes of thresholds that differ between classes.
     mpp : float
         µm per pixel of the maps.
 
@@ -99,7 +99,7 @@ def segment(
         if tp is None:
             raise KaryoscopeError("thresholds that differ between classes need the map 'tp'")
         stride = class_stride(tp, inside.shape, taxonomy)
-        best = _best_class(np.ascontiguousarray(tp, np.float32))
+        best = (np.asarray(tp, np.float32)[..., 1:].argmax(-1) + 1).astype(np.uint8)
     mask, seeds = _threshold(
         inside, boundary, best, stride, np.float32(foreground), np.float32(seed)
     )
@@ -107,19 +107,6 @@ def segment(
     watershed(labels, inside, mask)
     fill_holes(labels)
     return labels
-
-
-@njit
-def _best_class(tp):
-    """Most probable class of each pixel, 1 to k, background left out: uint8, shape (h', w')."""
-    height, width, channels = tp.shape
-    best = np.ones((height, width), np.uint8)
-    for y in range(height):
-        for x in range(width):
-            for c in range(2, channels):
-                if tp[y, x, c] > tp[y, x, best[y, x]]:
-                    best[y, x] = c
-    return best
 
 
 @njit

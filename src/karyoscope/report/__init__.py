@@ -1,6 +1,6 @@
 """Pages about slides, cohorts and evaluations: templates, figures and drawings, from plain values.
 
-Pages stand above the formats: nothing in :mod:`karyoscope.export` imports them. Names are imported
+Pages stand above the formats: nothing in :mod:`karyoscope.formats` imports them. Names are imported
 on first use, so that a run that writes no page pays for none.
 """
 

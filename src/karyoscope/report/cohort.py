@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.files import write_text
-from karyoscope.export.cohort import class_colors, cohort_rows, write_cohort_csv
-from karyoscope.export.report import ReportWriter
-from karyoscope.export.summary import SummaryWriter
+from karyoscope.core.files import remove, remove_leftovers, write_text
+from karyoscope.core.remarks import warn
+from karyoscope.formats.cohort import class_colors, cohort_with_sheet, write_cohort_csv
+from karyoscope.formats.cohort_nuclei import link_nuclei
+from karyoscope.formats.cohort_regions import cohort_regions, write_cohort_regions
+from karyoscope.formats.cohort_spatial import write_cohort_spatial
+from karyoscope.formats.cohort_twice import copies
+from karyoscope.formats.report import ReportWriter
+from karyoscope.formats.summary import SummaryWriter
+from karyoscope.report.groups import NAME as GROUPS
+from karyoscope.report.groups import GroupReport, group_figures, group_report, groups_csv
 from karyoscope.report.page import render
 
 PAGE = "cohort.html"
+
+_MOST_REGIONS = 500
 
 
 def write_cohort(
@@ -26,12 +36,15 @@ def write_cohort(
     folder : path
         Where the results of the slides are.
     failures : mapping of str to (str, str), optional
-        Slides that failed; see :func:`karyoscope.export.cohort.cohort_rows`.
+        Slides that failed; see :func:`karyoscope.formats.cohort.cohort_rows`.
 
     Returns
     -------
     list of Path
-        The two files. Each appears whole, in the place of an earlier one.
+        ``cohort.csv`` and ``cohort.html``; ``cohort.regions.csv`` where slides have annotations;
+        ``cohort.spatial.csv`` where spatial scores were asked for; ``cohort.groups.csv`` where a
+        sample sheet names groups; ``cohort.nuclei``, a folder with the GeoParquet files of all
+        slides. Each appears whole, in the place of an earlier one.
 
     Raises
     ------
@@ -39,18 +52,41 @@ def write_cohort(
         If the folder holds no results, or the files cannot be written.
     """
     folder = Path(folder)
-    rows = cohort_rows(folder, failures)
+    rows, sheet = cohort_with_sheet(folder, failures)
     if not rows:
         raise KaryoscopeError(f"{folder} holds no results: no *{SummaryWriter.suffix}")
+    for line in copies(rows):
+        warn(line, stacklevel=2)
     reports = {
         row["result"]: row["result"] + ReportWriter.suffix
         for row in rows
-        if (folder / (row["result"] + ReportWriter.suffix)).exists()
+        if os.path.exists(folder / (row["result"] + ReportWriter.suffix))  # also of too long names
     }
+    regions = cohort_regions(folder, rows, sheet)
+    groups = group_report(rows, regions)
     title = folder.resolve().name or "cohort"
-    page = cohort_page(title, rows, reports, class_colors(folder))
+    page = cohort_page(title, rows, reports, class_colors(folder), sheet, regions, groups)
+    remove_leftovers(folder / PAGE)
     write_text(folder / PAGE, page)
-    return [write_cohort_csv(folder, rows), folder / PAGE]
+    return [
+        write_cohort_csv(folder, rows),
+        folder / PAGE,
+        *write_cohort_regions(folder, regions),
+        *write_cohort_spatial(folder, rows, sheet),
+        *_write_groups(folder, groups),
+        *link_nuclei(folder, rows),
+    ]
+
+
+def _write_groups(folder: Path, groups: GroupReport | None) -> list[Path]:
+    """Write the comparison of the groups, or remove an old one where there are none."""
+    path = folder / GROUPS
+    remove_leftovers(path)
+    if groups is None:
+        remove(path)
+        return []
+    write_text(path, groups_csv(groups))
+    return [path]
 
 
 def cohort_page(
@@ -58,6 +94,9 @@ def cohort_page(
     rows: Sequence[Mapping[str, Any]],
     reports: Mapping[str, str],
     colors: Mapping[str, tuple[int, int, int]],
+    sheet: Sequence[str] = (),
+    regions: Sequence[Mapping[str, Any]] = (),
+    groups: GroupReport | None = None,
 ) -> str:
     """Lay the page out.
 
@@ -66,11 +105,17 @@ def cohort_page(
     title : str
         Heading of the page.
     rows : sequence of mapping
-        From :func:`karyoscope.export.cohort.cohort_rows`.
+        Result of :func:`karyoscope.formats.cohort.cohort_rows`.
     reports : mapping of str to str
         Files of the reports by the ``result`` of the row.
     colors : mapping of str to (int, int, int)
         Colour of every class, by name.
+    sheet : sequence of str
+        Columns of the rows that are from a sample sheet.
+    regions : sequence of mapping
+        Result of :func:`karyoscope.formats.cohort_regions.cohort_regions`.
+    groups : GroupReport, optional
+        Comparison of the groups that the sheet names.
 
     Returns
     -------
@@ -84,9 +129,24 @@ def cohort_page(
         rows=[(row, reports.get(row["result"]), _shares(row, colors)) for row in rows],
         colors=list(colors.items()),
         nuclei=sum(row["nuclei"] for row in done),
-        area=sum(row["analysed_mm2"] for row in done),
+        area=sum(row["tissue_mm2"] or 0 for row in done),
         failed=len(rows) - len(done),
+        sheet=sheet,
+        regions=_region_rows(regions),
+        drawn=len(regions),
+        groups=groups,
+        figures=[] if groups is None else group_figures(groups),
     )
+
+
+def _region_rows(regions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows of the table of regions: annotations by class, single ones of no class."""
+    shown = [
+        row
+        for row in regions
+        if row["kind"] in ("class", "outside") or (row["kind"] == "annotation" and not row["class"])
+    ]
+    return shown[:_MOST_REGIONS]
 
 
 def _shares(

@@ -58,7 +58,7 @@ def evaluation_page(data: Mapping[str, Any], figures: EvaluationFigures) -> str:
     Parameters
     ----------
     data : mapping
-        From :meth:`karyoscope.evaluation.EvaluationResult.to_dict`.
+        Result of :meth:`karyoscope.evaluation.EvaluationResult.to_dict`.
     figures : EvaluationFigures
         What was collected while the images were scored.
 

@@ -155,7 +155,7 @@ def histogram_figure(
     step : float
         Width of a column in the unit of the values.
     median : float or None
-        In the unit of the values.
+        Median in the unit of the values.
     color : tuple of int
         Red, green, blue.
     title : str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -79,7 +79,8 @@ def _environment() -> Environment:
     environment.filters |= {
         "formatted": formatted,
         "hex_color": hex_color,
-        "path_quote": quote,
+        "median": lambda values: float(np.median(values)),
+        "path_quote": partial(quote, errors="surrogateescape"),
         "webp": webp,
     }
     return environment

@@ -1,4 +1,4 @@
-"""Elements of figures as SVG, with escaped text, which templates take as they are."""
+"""SVG elements of figures, with escaped text, for use in templates."""
 
 from __future__ import annotations
 

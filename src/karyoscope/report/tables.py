@@ -32,7 +32,7 @@ def evaluation_table(data: dict[str, Any]) -> RenderableType:
     Parameters
     ----------
     data : dict
-        From :meth:`karyoscope.evaluation.EvaluationResult.to_dict`.
+        Result of :meth:`karyoscope.evaluation.EvaluationResult.to_dict`.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def comparison_table(data: dict[str, Any]) -> RenderableType:
     Parameters
     ----------
     data : dict
-        From :meth:`karyoscope.evaluation.Comparison.to_dict`.
+        Result of :meth:`karyoscope.evaluation.Comparison.to_dict`.
     """
     protocol = find_protocol(data["protocol"])
     title = f"protocol {data['protocol']}, {data['images']} images"

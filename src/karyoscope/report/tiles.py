@@ -30,7 +30,7 @@ class Tile:
     title : str
         Name of the image and place of the tile in it.
     pq : float
-        Panoptic quality of all its nuclei, without class.
+        Panoptic quality of all nuclei of the tile, whatever their class.
     image : ndarray of uint8, shape (h, w, 3)
     true, pred : ndarray of int32, shape (h, w)
     true_classes, pred_classes : ndarray of uint8, by id
@@ -56,6 +56,7 @@ def draw_tile(tile: Tile, taxonomy: Taxonomy | None) -> tuple[np.ndarray, np.nda
     Parameters
     ----------
     tile : Tile
+        Image with its true and predicted nuclei.
     taxonomy : Taxonomy or None
         Colours; None where nuclei have no classes.
 
@@ -89,7 +90,7 @@ def draw_rows(tiles: Sequence[Tile], taxonomy: Taxonomy | None) -> np.ndarray:
     Parameters
     ----------
     tiles : sequence of Tile
-        At least one; they may differ in size.
+        Tiles to draw, at least one; they may differ in size.
     taxonomy : Taxonomy or None
         Colours; None where nuclei have no classes.
 

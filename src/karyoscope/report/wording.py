@@ -24,7 +24,7 @@ def number(value: Any, signed: bool = False, places: int = 3) -> str:
 
 
 def interval(bounds: Any, signed: bool = False, places: int = 3) -> str:
-    """An interval as text; a dash where it is undefined, as it is for a single source."""
+    """An interval as text; a dash where it is undefined, as for a single source."""
     if not bounds or None in bounds:
         return "-"
     return " to ".join(number(bound, signed, places) for bound in bounds)
@@ -36,7 +36,7 @@ def unit(data: Mapping[str, Any]) -> str:
 
 
 def computed(score: Score, data: Mapping[str, Any]) -> str:
-    """How a score comes about: its definition, and what it is a mean over.
+    """Definition of a score, and what it is averaged over.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def computed(score: Score, data: Mapping[str, Any]) -> str:
 
 
 def direction(score: Score) -> str:
-    """Which way a score is better, in a word; empty for a count."""
+    """Whether a score is better when higher or lower, as text; empty for a count."""
     return "" if score.is_count else "higher" if score.higher_is_better else "lower"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from karyoscope.core.kernels import njit
@@ -73,14 +74,13 @@ def plan_taps(first: int, last: int, step: float, boxes: int) -> Taps:
     return Taps(low, high, weight)
 
 
-@njit(error_model="numpy")
-def box_average(pixels, kx, ky):
-    """Mean over boxes of ``kx`` by ``ky`` pixels, rounded; boxes at the far edges may be partial.
+def box_average(pixels: np.ndarray, kx: int, ky: int) -> np.ndarray:
+    """Mean over boxes of ``kx`` by ``ky`` pixels, rounded half up.
 
     Parameters
     ----------
     pixels : ndarray of uint8, shape (h, w, 3)
-        Starts at the corner of a box.
+        Starts at the corner of a box; boxes at the far edges may be partial.
     kx, ky : int
         Size of a box, at least 1.
 
@@ -89,26 +89,46 @@ def box_average(pixels, kx, ky):
     ndarray of uint8, shape (ceil(h / ky), ceil(w / kx), 3)
     """
     height, width = pixels.shape[:2]
+    if not (kx == ky == 2 and height >= 2 and width >= 2):
+        return _box_average(pixels, kx, ky)
+    # OpenCV rounds boxes of 2 x 2 half up, as the loop does, and larger even ones half to even.
+    whole_height, whole_width = height // 2 * 2, width // 2 * 2
+    out = np.empty(((height + 1) // 2, (width + 1) // 2, 3), np.uint8)
+    size = (whole_width // 2, whole_height // 2)
+    out[: size[1], : size[0]] = cv2.resize(
+        pixels[:whole_height, :whole_width], size, interpolation=cv2.INTER_AREA
+    )
+    if whole_width < width:
+        out[:, size[0] :] = _box_average(pixels[:, whole_width:], 2, 2)
+    if whole_height < height:
+        out[size[1] :] = _box_average(pixels[whole_height:], 2, 2)
+    return out
+
+
+@njit(error_model="numpy")
+def _box_average(pixels, kx, ky):
+    height, width = pixels.shape[:2]
     rows, columns = (height + ky - 1) // ky, (width + kx - 1) // kx
     out = np.empty((rows, columns, 3), np.uint8)
-    sums = np.empty((width, 3), np.uint32)
+    sums = np.empty(3 * width, np.uint32)  # flat, so that the additions are vectorised
     for row in range(rows):
         top, bottom = row * ky, min(height, (row + 1) * ky)
         sums[:] = 0
         for y in range(top, bottom):
-            line = pixels[y]
-            for x in range(width):
-                for c in range(3):
-                    sums[x, c] += np.uint32(line[x, c])
+            line = np.ascontiguousarray(pixels[y]).reshape(-1)
+            for i in range(3 * width):
+                sums[i] += line[i]
         for column in range(columns):
             left, right = column * kx, min(width, (column + 1) * kx)
             count = np.uint32((right - left) * (bottom - top))
-            half = count // np.uint32(2)
-            for c in range(3):
-                total = half
-                for x in range(left, right):
-                    total += sums[x, c]
-                out[row, column, c] = total // count
+            red = green = blue = count // np.uint32(2)
+            for x in range(left, right):
+                red += sums[3 * x]
+                green += sums[3 * x + 1]
+                blue += sums[3 * x + 2]
+            out[row, column, 0] = red // count
+            out[row, column, 1] = green // count
+            out[row, column, 2] = blue // count
     return out
 
 
@@ -129,19 +149,21 @@ def interpolate(boxes, low_x, high_x, weight_x, low_y, high_y, weight_y):
     """
     width = boxes.shape[1]
     out = np.empty((len(low_y), len(low_x), 3), np.uint8)
-    line = np.empty((width, 3), np.int32)
+    line = np.empty(3 * width, np.int32)
     one = np.int32(1 << WEIGHT_BITS)
     half = np.int32(1 << (2 * WEIGHT_BITS - 1))
     for row in range(len(low_y)):
-        upper, lower = boxes[low_y[row]], boxes[high_y[row]]
+        upper = np.ascontiguousarray(boxes[low_y[row]]).reshape(-1)
+        lower = np.ascontiguousarray(boxes[high_y[row]]).reshape(-1)
         down = np.int32(weight_y[row])
-        for x in range(width):
-            for c in range(3):
-                line[x, c] = np.int32(upper[x, c]) * (one - down) + np.int32(lower[x, c]) * down
+        up = one - down
+        for i in range(3 * width):
+            line[i] = np.int32(upper[i]) * up + np.int32(lower[i]) * down
         for column in range(len(low_x)):
-            a, b = low_x[column], high_x[column]
+            a, b = 3 * low_x[column], 3 * high_x[column]
             right = np.int32(weight_x[column])
+            left = one - right
             for c in range(3):
-                mixed = line[a, c] * (one - right) + line[b, c] * right
+                mixed = line[a + c] * left + line[b + c] * right
                 out[row, column, c] = (mixed + half) >> (2 * WEIGHT_BITS)
     return out

@@ -1,4 +1,4 @@
-"""A window of a grid, computed from the pyramid level that suits it."""
+"""A window of a grid, computed from the best pyramid level."""
 
 from __future__ import annotations
 

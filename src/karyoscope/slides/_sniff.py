@@ -1,4 +1,4 @@
-"""What a path holds, told from its first bytes; one line for what is not a slide."""
+"""File types recognised from their first bytes, for the error on a file that is not a slide."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ HEAD_BYTES = 512
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-RASTER_MAGIC = {
-    "PNG": b"\x89PNG\r\n\x1a\n",
-    "JPEG": b"\xff\xd8\xff",
-    "BMP": b"BM",
-    "WebP": b"RIFF",
-}
-
 
 def first_bytes(path: Path) -> bytes:
     """First bytes of a file; empty for a folder.
@@ -24,12 +17,16 @@ def first_bytes(path: Path) -> bytes:
     Raises
     ------
     KaryoscopeError
-        If there is no such path, or it cannot be read, or the file is empty.
+        If there is no such path, or it cannot be read, or it is empty or a pipe or a device.
     """
     if path.is_dir():
         return b""
+    if path.is_symlink() and not path.exists():
+        raise KaryoscopeError(f"{path} is a link to {path.readlink()}, which is not there")
     if not path.exists():
         raise KaryoscopeError(f"{path} does not exist")
+    if not path.is_file():
+        raise KaryoscopeError(f"{path} is a pipe or a device, not a file; save the image first")
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
@@ -46,16 +43,8 @@ def reason(error: BaseException) -> str:
     return line if len(line) <= 160 else line[:157] + "..."
 
 
-def raster_kind(head: bytes) -> str | None:
-    """``"PNG"``, ``"JPEG"``, ``"BMP"`` or ``"WebP"``, else None."""
-    for kind, magic in RASTER_MAGIC.items():
-        if head.startswith(magic) and (kind != "WebP" or head[8:12] == b"WEBP"):
-            return kind
-    return None
-
-
 def not_a_slide(path: Path, head: bytes) -> KaryoscopeError:
-    """Return the error for a path that no reader recognises, saying what it seems to be."""
+    """Return the error for a path that no reader recognises, with its probable file type."""
     if path.is_dir():
         return KaryoscopeError(f"{path} is a folder, not a slide; name the files in it")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

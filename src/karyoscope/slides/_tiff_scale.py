@@ -8,9 +8,11 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from karyoscope.slides.scale import RecordedScale, differ, is_plausible
+from karyoscope.core.scale import is_plausible
+from karyoscope.slides._described_size import doubt_by_aperio, doubt_by_ome
+from karyoscope.slides._units import micrometres
+from karyoscope.slides.scale import RecordedScale, differ
 
-_MICROMETRES = {"nm": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 _MICROMETRES_OF_RESOLUTION_UNIT = {2: 25_400.0, 3: 10_000.0, 4: 1_000.0, 5: 1.0}
 
 
@@ -18,13 +20,14 @@ def recorded_scale(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> R
     """Scale of one image of a TIFF file.
 
     The first plausible of: Aperio's description, OME-XML, ImageJ's unit, the resolution tags. An
-    implausible one (72 dpi is 353 µm) is returned only where there is no better; a plausible one
-    that differs from the first is a doubt.
+    implausible one (72 dpi is 353 µm) is returned only where there is no better. A plausible one
+    that differs from the first is a doubt, and so are metadata of an image of another size, which
+    a program that reduced the image may have kept as they were.
     """
     page = series.keyframe
     aperio_mpp, objective = _aperio(page.description) if tif.is_svs else (None, None)
     place = next(place for place, found in enumerate(tif.series) if found is series)
-    ome_mpp, ome_objective = _ome(tif.ome_metadata, place) if tif.ome_metadata else (None, None)
+    ome_mpp, ome_objective, ome_size = _ome(tif.ome_metadata or "", place)
     found = {
         "its Aperio description": aperio_mpp,
         "its OME metadata": ome_mpp,
@@ -34,7 +37,12 @@ def recorded_scale(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> R
     stated = {source: mpp for source, mpp in found.items() if mpp is not None}
     plausible = {source: mpp for source, mpp in stated.items() if all(map(is_plausible, mpp))}
     mpp = next(iter((plausible or stated).values()), None)
-    return RecordedScale(mpp, objective or ome_objective, _doubt(mpp, plausible, objective))
+    doubt = _doubt(mpp, plausible, objective)
+    if not doubt and mpp and mpp is aperio_mpp:
+        doubt = doubt_by_aperio(page.description, page.imagewidth, page.imagelength)
+    elif not doubt and mpp and mpp is ome_mpp:
+        doubt = doubt_by_ome(ome_size, page.imagewidth, page.imagelength)
+    return RecordedScale(mpp, objective or ome_objective, doubt)
 
 
 def _doubt(
@@ -69,29 +77,60 @@ def _number(text: str | None) -> float | None:
     return float(match[0].replace(",", ".")) if match else None
 
 
-def _ome(metadata: str, image: int) -> tuple[tuple[float, float] | None, float | None]:
+def _ome(
+    metadata: str, image: int
+) -> tuple[tuple[float, float] | None, float | None, tuple[int, int] | None]:
+    """Pixel size, magnification and size in pixels of an image of OME-XML."""
     try:
         root = ElementTree.fromstring(metadata)
     except ElementTree.ParseError:
-        return None, None
-    objective = root.find(".//{*}Objective[@NominalMagnification]")
-    power = _number(objective.get("NominalMagnification")) if objective is not None else None
-    images = root.findall(".//{*}Image/{*}Pixels")
+        return None, None, None
+    images = [found for found in root.findall(".//{*}Image") if found.find("{*}Pixels") is not None]
     if not images:
-        return None, power
-    pixels = images[min(image, len(images) - 1)]
+        return None, None, None
+    described = images[min(image, len(images) - 1)]
+    power, pixels = _ome_objective(root, described), described.find("{*}Pixels")
+    assert pixels is not None
     sizes = []
     for axis in "XY":
         size = _number(pixels.get(f"PhysicalSize{axis}"))
-        unit = _MICROMETRES.get(pixels.get(f"PhysicalSize{axis}Unit", "µm").replace("μ", "µ"))
+        unit = micrometres(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
         sizes.append(size * unit if size is not None and unit else None)
     x, y = sizes
-    return (x, y) if x is not None and y is not None else None, power
+    lengths = [_number(pixels.get(f"Size{axis}")) or 0 for axis in "XY"]
+    extent = (int(lengths[0]), int(lengths[1])) if all(0 < n < 1e9 for n in lengths) else None
+    return (x, y) if x is not None and y is not None else None, power, extent
+
+
+def _ome_objective(root: ElementTree.Element, image: ElementTree.Element) -> float | None:
+    """Magnification of the objective of an image; of several without a reference, none."""
+    settings = image.find("{*}ObjectiveSettings")
+    wanted = None if settings is None else settings.get("ID")
+    powers = {
+        objective.get("ID"): _number(objective.get("NominalMagnification"))
+        for objective in root.findall(".//{*}Objective[@NominalMagnification]")
+    }
+    if wanted in powers:
+        return powers[wanted]
+    different = set(powers.values())
+    return different.pop() if len(different) == 1 else None
+
+
+def channel_names(metadata: str | None, image: int) -> tuple[str, ...]:
+    """Names of the channels of an image in OME-XML; none where they have none."""
+    try:
+        images = ElementTree.fromstring(metadata or "").findall(".//{*}Image/{*}Pixels")
+    except ElementTree.ParseError:
+        return ()
+    if not images:
+        return ()
+    channels = images[min(image, len(images) - 1)].findall("{*}Channel")
+    return tuple(name for c in channels if (name := c.get("Name") or c.get("Fluor")))
 
 
 def _imagej(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> tuple[float, float] | None:
-    unit = str((tif.imagej_metadata or {}).get("unit", "")).replace("\\u00B5", "µ")
-    return _from_resolution(page, _MICROMETRES.get(unit))
+    unit = str((tif.imagej_metadata or {}).get("unit", ""))
+    return _from_resolution(page, micrometres(unit))
 
 
 def _resolution_tags(page: tifffile.TiffPage) -> tuple[float, float] | None:

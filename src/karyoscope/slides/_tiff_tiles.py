@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import tifffile
 
+from karyoscope.core.claims import claimed_size
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.slides._pixels import to_rgb
+from karyoscope.core.pixels import FULL_16, alpha_remark, to_rgb, white_point
 from karyoscope.slides._sniff import reason
 from karyoscope.slides.base import UnsupportedLayout
 
 MINISWHITE, MINISBLACK, RGB, PALETTE, YCBCR = 0, 1, 2, 3, 6
 _JPEG = {6, 7, 34892, 33007}
 _APERIO_JPEG2000_YCBCR = 33003
-_LARGEST_TILE = 300_000_000
+LARGEST_TILE_BYTES = 1_000_000_000
+"""Bytes of a decoded tile or strip, at most."""
+_PLACES = 7
 
 
 @dataclass
@@ -42,9 +46,13 @@ class TiledLevel:
         self.across = -(-self.width // self.tile_width)
         self.down = -(-self.height // self.tile_height)
         self._refuse_unreadable(page)
-        self._premultiplied = 1 in page.extrasamples
+        self._alpha = any(kind in (1, 2) for kind in page.extrasamples[-1:])
+        self._premultiplied = 1 in page.extrasamples[-1:]
+        self.white = FULL_16
         if page.photometric == PALETTE:
             self._palette = (np.asarray(page.colormap).T >> 8).astype(np.uint8)
+            if self._palette.shape != (1 << page.bitspersample, 3):
+                raise KaryoscopeError(f"{self.tif.filehandle.path}: its palette is damaged")
 
     def _refuse_unreadable(self, page: tifffile.TiffPage) -> None:
         samples = page.samplesperpixel * len(self.pages)
@@ -59,7 +67,7 @@ class TiledLevel:
             refusal = f"{samples} channels; an H&E image has 3"
         elif page.imagedepth > 1:
             refusal = f"{page.imagedepth} focal planes; export one"
-        elif self.tile_width * self.tile_height > _LARGEST_TILE:
+        elif self._tile_bytes(page) > LARGEST_TILE_BYTES:
             refusal = (
                 f"{self.width} x {self.height} pixels in one piece, too large to decode at once;"
                 " save it with tiles"
@@ -68,8 +76,63 @@ class TiledLevel:
             page.compression in _JPEG or page.compression == _APERIO_JPEG2000_YCBCR
         ):
             refusal = "YCbCr colours without JPEG compression; convert it to RGB"
+        needed = self.across * self.down
+        if refusal is None and any(
+            min(len(p.dataoffsets), len(p.databytecounts))
+            < needed * (p.samplesperpixel if p.planarconfig == 2 else 1)
+            for p in self.pages
+        ):
+            refusal = f"damaged: its tables list fewer tiles than the {needed} of a level"
         if refusal:
             raise UnsupportedLayout(f"{self.tif.filehandle.path}: {refusal}")
+
+    def _tile_bytes(self, page: tifffile.TiffPage) -> int:
+        return (
+            self.tile_width
+            * self.tile_height
+            * page.samplesperpixel
+            * np.dtype(page.dtype).itemsize
+        )
+
+    def places(self) -> list[int]:
+        """Tiles spread over the level, up to seven along each axis, with the one in the middle."""
+        rows, columns = (
+            np.unique(np.linspace(0, n - 1, min(n, _PLACES)).round().astype(int))
+            for n in (self.down, self.across)
+        )
+        middle = (self.down // 2) * self.across + self.across // 2
+        return sorted({middle, *(int(r) * self.across + int(c) for r in rows for c in columns)})
+
+    def white_point(self) -> int:
+        """Sample value that means white: 255, or what :func:`core.pixels.white_point` finds."""
+        if self.pages[0].bitspersample != 16:
+            return 255
+        if self.pages[0].photometric == MINISWHITE:
+            return FULL_16
+        colours = 3 if self.pages[0].photometric in (RGB, YCBCR) and len(self.pages) == 1 else None
+        return white_point(tile[..., :colours] for tile in self._spread())
+
+    def alpha(self) -> list[str]:
+        """Remarks on a channel beside the colours: alpha that hides most, or none declared."""
+        page = self.pages[0]
+        colours = {RGB: 3, YCBCR: 3}.get(page.photometric, 1)
+        if len(self.pages) > 1 or page.samplesperpixel <= colours:
+            return []
+        if not self._alpha:
+            return ["its last channel is not declared to be alpha and is left out"]
+        half = np.iinfo(page.dtype).max // 2
+        hidden = [float((tile[..., -1] <= half).mean()) for tile in self._spread()]
+        return [alpha_remark(float(np.mean(hidden)))] if hidden else []
+
+    def _spread(self) -> Iterator[np.ndarray]:
+        """Decode tiles from all over the level, without those that are damaged or left out."""
+        for index in self.places():
+            try:
+                tile = self.samples(index)
+            except KaryoscopeError:
+                continue
+            if tile is not None:
+                yield tile
 
     def end(self) -> int:
         """Return the file position after the last byte of the level."""
@@ -105,7 +168,12 @@ class TiledLevel:
         with self.lock:
             handle.seek(offset)
             data = handle.read(count)
+        claimed = (
+            claimed_size(data) if page.compression in tifffile.TIFF.IMAGE_COMPRESSIONS else None
+        )
         try:
+            if claimed and (claimed[0] > self.tile_width or claimed[1] > self.tile_height):
+                raise ValueError(f"a tile claims {claimed[0]} x {claimed[1]} pixels")
             tile = page.decode(
                 data, segment, jpegtables=page.jpegtables, jpegheader=page.jpegheader
             )[0]
@@ -130,4 +198,4 @@ class TiledLevel:
             return self._palette[tile[..., 0]]
         if page.photometric == MINISWHITE:
             tile = np.iinfo(tile.dtype).max - tile
-        return to_rgb(tile, self._premultiplied)
+        return to_rgb(tile, white=self.white, alpha=self._alpha, premultiplied=self._premultiplied)

@@ -9,7 +9,8 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.optional import load
-from karyoscope.slides._pixels import to_rgb
+from karyoscope.core.pixels import to_rgb
+from karyoscope.slides._dicom_series import series_by_header
 from karyoscope.slides._sniff import reason
 from karyoscope.slides.base import Slide
 from karyoscope.slides.grid import pyramid_level
@@ -27,14 +28,15 @@ class DicomSlide(Slide):
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
-        """By the mark at byte 128; a folder by the files in it."""
+        """Whether a file has the mark of DICOM at byte 128, or a folder has such files."""
         return head[128:132] == b"DICM" or (path.is_dir() and any(path.glob("*.dcm")))
 
     def _open(self) -> None:
         assert self.path is not None
         wsidicom = load("slides", "wsidicom", f"{self.path}: reading this DICOM file")
+        files = self._files(self.path)
         try:
-            self._slide = wsidicom.WsiDicom.open(_series_of(self.path))
+            self._slide = wsidicom.WsiDicom.open(files)
             self._levels = list(self._slide.levels)
         except Exception as error:  # wsidicom and pydicom raise many kinds
             raise KaryoscopeError(
@@ -45,6 +47,15 @@ class DicomSlide(Slide):
             pyramid_level((size.width, size.height), level.size.width, level.size.height)
             for level in self._levels
         ]
+
+    def _files(self, path: Path) -> list[Path]:
+        """Files of the series that a file belongs to, or of the one to read in a folder."""
+        series = series_by_header(path if path.is_dir() else path.parent)
+        if path.is_file():
+            return next((one.files for one in series if path in one.files), [path])
+        if not series:
+            raise KaryoscopeError(f"{path} holds no DICOM slide")
+        return series[self._choose([one.scene for one in series])].files
 
     def _recorded_scale(self) -> RecordedScale:
         mpp = self._levels[0].mpp
@@ -62,18 +73,3 @@ class DicomSlide(Slide):
     def close(self) -> None:
         """Close the files."""
         self._slide.close()
-
-
-def _series_of(path: Path) -> list[Path]:
-    """Files of the series that a file, or the first file of a folder, belongs to."""
-    pydicom = load("slides", "pydicom", "reading DICOM")
-    files = sorted(p for p in (path if path.is_dir() else path.parent).iterdir() if p.is_file())
-    series: dict[Path, str] = {}
-    for file in files:
-        try:
-            header = pydicom.dcmread(file, specific_tags=["SeriesInstanceUID"])
-            series[file] = str(header.SeriesInstanceUID)
-        except (pydicom.errors.InvalidDicomError, AttributeError):
-            continue
-    wanted = series.get(path) if path.is_file() else next(iter(series.values()), None)
-    return [file for file, uid in series.items() if uid == wanted]

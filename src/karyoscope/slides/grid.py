@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.scale import same_scale
 
 
@@ -56,6 +58,25 @@ def _downsample(full: int, reduced: int) -> float:
     whole = max(1, round(full / reduced))
     # Writers drop or complete the last, partial pixel of each level.
     return float(whole) if abs(full / whole - reduced) <= 1 else full / reduced
+
+
+def check_levels(reader: str, levels: Sequence[Level]) -> None:
+    """Check that smaller levels of a pyramid state how much smaller they are.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is no level, or a level of at most half the width of level 0 has a downsample of 1.
+    """
+    if not levels:
+        raise KaryoscopeError(f"{reader}._open has set no levels")
+    for number, level in enumerate(levels):
+        if level.downsample_x == 1 and 2 * level.width <= levels[0].width:
+            raise KaryoscopeError(
+                f"{reader}: level {number} is {level.width} pixels wide and level 0"
+                f" {levels[0].width}, but its downsample is 1; make levels with"
+                " karyoscope.slides.grid.pyramid_level"
+            )
 
 
 def grid_of(size: tuple[int, int], scale_x: float, scale_y: float) -> Grid:

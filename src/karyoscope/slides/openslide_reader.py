@@ -10,8 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.pixels import to_rgb
+from karyoscope.slides._dicom_series import series_by_openslide
 from karyoscope.slides._openslide import openslide
-from karyoscope.slides._pixels import to_rgb
 from karyoscope.slides._sniff import reason
 from karyoscope.slides._vendor import vendor_format
 from karyoscope.slides.base import Slide, UnsupportedLayout
@@ -33,12 +34,12 @@ class OpenSlideSlide(Slide):
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
-        """Vendor formats; plain TIFF is left to another reader, which also sees Aperio first."""
+        """Whether OpenSlide reads the file; plain TIFF is left to :class:`TiffSlide`."""
         return vendor_format(_main_file(path)) not in (None, "generic-tiff")
 
     def _open(self) -> None:
         assert self.path is not None
-        file = _main_file(self.path)
+        file = self._file = self._one_file(self.path)
         # Another reader may know a DICOM file; any other would show a picture that is not it.
         refusal = UnsupportedLayout if vendor_format(file) == "dicom" else KaryoscopeError
         try:
@@ -55,6 +56,13 @@ class OpenSlideSlide(Slide):
         size = self._slide.dimensions
         self.levels = [pyramid_level(size, *level) for level in self._slide.level_dimensions]
         self._blocks: OrderedDict[tuple[int, int, int], np.ndarray] = OrderedDict()
+
+    def _one_file(self, path: Path) -> Path:
+        """The path itself, or a file of the series to read in a folder of DICOM files."""
+        if not path.is_dir():
+            return path
+        series = series_by_openslide(sorted(path.glob("*.dcm")))
+        return series[self._choose([one.scene for one in series])].files[0]
 
     def _recorded_scale(self) -> RecordedScale:
         properties = self._slide.properties
@@ -122,9 +130,8 @@ class OpenSlideSlide(Slide):
 
         The old one is not closed, since another thread may be using it; it goes with its last user.
         """
-        assert self.path is not None
         with suppress(openslide.OpenSlideError, OSError):
-            self._slide = openslide.OpenSlide(_main_file(self.path))
+            self._slide = openslide.OpenSlide(self._file)
 
     def close(self) -> None:
         """Close the file and forget the decoded blocks."""

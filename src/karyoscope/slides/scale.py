@@ -1,15 +1,21 @@
-"""The physical size of a pixel: what the metadata say, what the user says, and what is absurd."""
+"""Pixel size: from metadata or from the user, with plausibility checks."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.remarks import warn
+from karyoscope.core.scale import LARGEST_MPP, SMALLEST_MPP, is_plausible
 
-LARGEST_MPP = 2.0
-"""Above this (5x) nuclei are a few pixels wide: a value read from a dpi tag, not a microscope."""
+MPP_SOURCES = {
+    "file": "stated by the file",
+    "objective": "assumed from the objective that the file states",
+    "given": "given, since the file states none",
+    "override": "given, in place of what the file states",
+}
+"""Where the size of a pixel may come from, and in words."""
 
 CONTRADICTION = 0.10
 """Relative difference between two statements of a pixel size that is worth a warning."""
@@ -17,7 +23,7 @@ CONTRADICTION = 0.10
 
 @dataclass(frozen=True)
 class RecordedScale:
-    """What a file says about its scale; ``None`` where it says nothing.
+    """Scale that a file states; ``None`` for what it does not state.
 
     Attributes
     ----------
@@ -34,51 +40,92 @@ class RecordedScale:
     doubt: str = ""
 
 
-def is_plausible(mpp: float) -> bool:
-    """Tell whether a pixel size, in µm, can be that of a slide."""
-    return math.isfinite(mpp) and 0 < mpp <= LARGEST_MPP
+@dataclass(frozen=True)
+class Scale:
+    """Size of a pixel of level 0, and where it comes from.
+
+    Attributes
+    ----------
+    mpp : (float, float)
+        Micrometres per pixel along x and y.
+    source : str
+        A key of :data:`MPP_SOURCES`.
+    """
+
+    mpp: tuple[float, float]
+    source: str
 
 
-def resolve_mpp(label: str, given: float | None, recorded: RecordedScale) -> tuple[float, float]:
-    """Pixel size of level 0 along x and y, in µm.
+def resolve_scale(
+    label: str, given: float | None, recorded: RecordedScale, override: float | None = None
+) -> Scale:
+    """Decide on the size of a pixel of level 0.
 
-    A given value wins; then what the file records, with a warning where it contradicts itself;
-    then 10 / objective (40x = 0.25), with a warning that names the assumption.
+    An override wins; then what the file records, with a warning where it contradicts itself or
+    the given value; then the given value; then 10 / objective (40x = 0.25), with a warning that
+    names the assumption.
+
+    Parameters
+    ----------
+    label : str
+        What the slide is called in messages.
+    given : float or None
+        µm per pixel, for a file that states none.
+    recorded : RecordedScale
+    override : float or None
+        µm per pixel, whatever the file states.
 
     Raises
     ------
     KaryoscopeError
-        If the given value is absurd, or nothing is given and nothing plausible recorded.
+        If a given value is absurd, or nothing is given and nothing plausible recorded.
     """
-    stated = recorded.mpp if recorded.mpp and all(map(is_plausible, recorded.mpp)) else None
-    if given is not None:
-        if not is_plausible(given):
+    for flag, value in (("--mpp", given), ("--override-mpp", override)):
+        if value is not None and not is_plausible(value):
             raise KaryoscopeError(
-                f"{label}: --mpp {given:g} is not a pixel size; it is in µm per pixel, above 0 and"
-                f" at most {LARGEST_MPP:g} (0.25 at 40x, 0.5 at 20x)"
+                f"{label}: {flag} {value:g} is not a pixel size; it is in µm per pixel, from"
+                f" {SMALLEST_MPP:g} to {LARGEST_MPP:g} (0.25 at 40x, 0.5 at 20x)"
             )
-        _warn_of_contradiction(label, given, stated)
-        return float(given), float(given)
+    stated = recorded.mpp if recorded.mpp and all(map(is_plausible, recorded.mpp)) else None
+    if override is not None:
+        if stated and _apart(stated, override):
+            _warn(f"{label} states {stated[0]:g} µm/px, but {override:g} is given to override it")
+        return Scale((float(override), float(override)), "override" if stated else "given")
     if stated:
-        if recorded.doubt:
-            warnings.warn(
-                f"{label} states {stated[0]:g} µm/px, but {recorded.doubt}; {stated[0]:g} is used,"
-                " give --mpp if it is another",
-                stacklevel=5,
+        if given is not None and _apart(stated, given):
+            _warn(
+                f"{label} states {stated[0]:g} µm/px, which is used; --mpp {given:g} is for files"
+                " that state none, --override-mpp is for all"
             )
-        return stated
-    if recorded.objective and is_plausible(10 / recorded.objective):
-        assumed = 10 / recorded.objective
-        warnings.warn(
+        elif recorded.doubt:
+            _warn(
+                f"{label} states {stated[0]:g} µm/px, but {recorded.doubt}; {stated[0]:g} is used,"
+                " give --override-mpp if it is another"
+            )
+        if _apart(stated, stated[0]):
+            _warn(
+                f"{label} states pixels that are not square ({stated[0]:g} x {stated[1]:g} µm);"
+                " give --override-mpp if they are"
+            )
+        return Scale(stated, "file")
+    assumed = 10 / recorded.objective if recorded.objective else math.nan
+    if given is not None:
+        if is_plausible(assumed) and not 2 / 3 < given / assumed < 3 / 2:
+            _warn(
+                f"{label} states its objective ({recorded.objective:g}x, which is about"
+                f" {assumed:g} µm/px), but --mpp {given:g} is given; {given:g} is used"
+            )
+        return Scale((float(given), float(given)), "given")
+    if is_plausible(assumed):
+        _warn(
             f"{label} states its objective ({recorded.objective:g}x) but no pixel size; "
-            f"{assumed:g} µm/px is assumed, give --mpp if it is another",
-            stacklevel=5,
+            f"{assumed:g} µm/px is assumed, give --mpp if it is another"
         )
-        return assumed, assumed
+        return Scale((assumed, assumed), "objective")
     if recorded.mpp:
         raise KaryoscopeError(
-            f"{label}: its metadata state {recorded.mpp[0]:g} µm per pixel, which is not a"
-            " microscope's; give the pixel size with --mpp"
+            f"{label}: its metadata state {recorded.mpp[0]:g} µm per pixel, which is no"
+            " plausible pixel size of a microscope; give the pixel size with --mpp"
         )
     raise KaryoscopeError(
         f"{label}: the file does not state its pixel size; give it with --mpp (µm per pixel)"
@@ -86,13 +133,14 @@ def resolve_mpp(label: str, given: float | None, recorded: RecordedScale) -> tup
 
 
 def differ(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    """Tell whether two pixel sizes, along x and y, cannot both be true."""
+    """Whether two pixel sizes, along x and y, contradict each other."""
     return any(abs(a / b - 1) > CONTRADICTION for a, b in zip(one, other, strict=True))
 
 
-def _warn_of_contradiction(label: str, given: float, stated: tuple[float, float] | None) -> None:
-    if stated and abs(math.sqrt(stated[0] * stated[1]) / given - 1) > CONTRADICTION:
-        warnings.warn(
-            f"{label} states {stated[0]:g} µm/px, but {given:g} is given; {given:g} is used",
-            stacklevel=6,
-        )
+def _apart(stated: tuple[float, float], given: float) -> bool:
+    return abs(math.sqrt(stated[0] * stated[1]) / given - 1) > CONTRADICTION
+
+
+def _warn(line: str) -> None:
+    # Of the caller of open_slide, over the constructor of the reader.
+    warn(line, stacklevel=6)

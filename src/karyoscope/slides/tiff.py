@@ -7,22 +7,22 @@ import struct
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 import numpy as np
 import tifffile
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.slides._pixels import refuse_narrow
+from karyoscope.core.pixels import depth_remark, orientation_remark
+from karyoscope.core.tiff_guard import check_directories
 from karyoscope.slides._sniff import TIFF_MAGIC, reason
-from karyoscope.slides._tiff_scale import recorded_scale
+from karyoscope.slides._tiff_images import extra_axes, images_of
+from karyoscope.slides._tiff_scale import channel_names, recorded_scale
 from karyoscope.slides._tiff_tiles import TiledLevel
 from karyoscope.slides._vendor import vendor_format
 from karyoscope.slides.base import Slide, UnsupportedLayout
 from karyoscope.slides.grid import pyramid_level
 from karyoscope.slides.scale import RecordedScale
-
-_CACHE_BYTES = 64 << 20
 
 # What tifffile logs about damage becomes an error here or does not matter.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -32,14 +32,15 @@ class TiffSlide(Slide):
     """A TIFF file whose tiles are found by tifffile and decoded by imagecodecs.
 
     Decoded tiles are kept, up to 64 MB, since neighbouring windows share them. Tiles that the
-    file leaves out are white. Orientation tags and colour profiles are not applied.
+    file leaves out are white. Colour profiles are not applied, nor are orientation tags, which
+    are named. Of several images one is read (see :func:`karyoscope.slides.open_slide`).
     """
 
     format: ClassVar[str] = "tiff"
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
-        """TIFF files, save those of vendors whose layout OpenSlide alone knows."""
+        """Whether it is a TIFF file, except of vendors whose layout only OpenSlide reads."""
         if not head.startswith(TIFF_MAGIC):
             return False
         return vendor_format(path) in (None, "aperio", "generic-tiff")
@@ -50,7 +51,10 @@ class TiffSlide(Slide):
         self._cache: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
         self._cached_bytes = 0
         try:
+            check_directories(self.path)
             self._tif = tifffile.TiffFile(self.path)
+        except KaryoscopeError:
+            raise
         except Exception as error:  # tifffile raises many kinds for a damaged header
             raise KaryoscopeError(
                 f"{self.path} is not a readable TIFF file: {reason(error)}"
@@ -66,11 +70,22 @@ class TiffSlide(Slide):
             self._tif.close()
             raise KaryoscopeError(f"{self.path} is a damaged TIFF file: {reason(error)}") from error
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels in the OME metadata, where there are some."""
+        place = next(i for i, found in enumerate(self._tif.series) if found is self._main)
+        return channel_names(self._tif.ome_metadata, place)
+
     def _find_levels(self) -> list[TiledLevel]:
         if not self._tif.series:
             raise KaryoscopeError(f"{self.path} holds no image; it may be truncated")
-        # Thumbnails, labels and macros are series of their own.
-        self._main = max(self._tif.series, key=_area)
+        images = images_of(self._tif)
+        image = images[self._choose([image.scene for image in images])]
+        self._main = image.series
+        if image.page is not None:
+            if self.scene is None:
+                self._refuse_stack(image.series)
+            return self._complete([self._level([self._page(image.series, image.page)])])
         first = self._main.keyframe
         aspect = first.imagewidth / first.imagelength
 
@@ -80,12 +95,11 @@ class TiffSlide(Slide):
             return width < first.imagewidth and abs(width - aspect * height) <= 2 * max(1, aspect)
 
         others = filter(coarser, [*self._main.levels[1:], *self._stray_levels()])
-        levels = [
-            TiledLevel(self._tif, self._pages_of(series), self._lock)
-            for series in (self._main, *sorted(others, key=_area, reverse=True))
-        ]
-        self._check_complete(levels)
-        return levels
+        pyramid = (self._main, *sorted(others, key=_area, reverse=True))
+        return self._complete([self._level(self._pages_of(series)) for series in pyramid])
+
+    def _level(self, pages: list[tifffile.TiffPage]) -> TiledLevel:
+        return TiledLevel(self._tif, pages, self._lock)
 
     def _stray_levels(self) -> list[tifffile.TiffPageSeries]:
         """Levels of an Aperio file that tifffile takes for something else.
@@ -100,15 +114,19 @@ class TiffSlide(Slide):
 
     def _pages_of(self, series: tifffile.TiffPageSeries) -> list[tifffile.TiffPage]:
         """Pages of one level: one, or one per colour."""
-        lengths = zip(series.axes, series.shape, strict=True)
-        extra = {axis: length for axis, length in lengths if axis not in "YXS" and length > 1}
+        extra = extra_axes(series)
         if not extra:
             return [self._page(series, 0)]
         if set(extra) == {"C"} and extra["C"] == 3:
             return [self._page(series, channel) for channel in range(3)]
+        self._refuse_stack(series)
+
+    def _refuse_stack(self, series: tifffile.TiffPageSeries) -> NoReturn:
+        extra = extra_axes(series)
         what = ", ".join(f"{count} along {axis}" for axis, count in extra.items())
+        way = "export one as RGB" if "C" in extra else "choose one with --scene"
         raise UnsupportedLayout(
-            f"{self.path}: a stack of images ({what}), not one H&E image; export one as RGB"
+            f"{self.path}: a stack of images ({what}), not one H&E image; {way}"
         )
 
     def _page(self, series: tifffile.TiffPageSeries, index: int) -> tifffile.TiffPage:
@@ -117,23 +135,33 @@ class TiffSlide(Slide):
             raise UnsupportedLayout(f"{self.path}: part of the image is in another file")
         return page.aspage()
 
-    def _check_complete(self, levels: list[TiledLevel]) -> None:
+    def _complete(self, levels: list[TiledLevel]) -> list[TiledLevel]:
+        """Check that the file holds all of its levels, and look at their samples."""
         size = self._tif.filehandle.size
         if _next_page(self._tif) > size or max(level.end() for level in levels) > size:
             raise KaryoscopeError(f"{self.path} is truncated: it ends at byte {size}")
-        tiles = []
-        for level in levels:
-            try:
-                # Decoding one tile now tells at once of a codec that is missing.
-                tiles.append(level.samples((level.down // 2) * level.across + level.across // 2))
-            except KaryoscopeError as error:
-                raise UnsupportedLayout(str(error)) from error
-        found = [int(tile.max(initial=0)) for tile in tiles if tile is not None]
-        if levels[0].pages[0].bitspersample == 16 and found:
-            refuse_narrow(str(self.path), max(found))
+        try:
+            # Decoding a tile of each now tells at once of a codec that is missing.
+            for level in levels:
+                level.samples((level.down // 2) * level.across + level.across // 2)
+            self.white_point = levels[0].white_point()
+            for level in levels:
+                level.white = self.white_point
+            sixteen = levels[0].pages[0].bitspersample == 16
+            found = [depth_remark(self.white_point) if sixteen else ""]
+            found += [orientation_remark(levels[0].pages[0].tags.valueof(274)), *levels[0].alpha()]
+        except KaryoscopeError as error:
+            raise UnsupportedLayout(str(error)) from error
+        self.remarks += tuple(filter(None, found))
+        return levels
 
     def _recorded_scale(self) -> RecordedScale:
-        return recorded_scale(self._tif, self._main)
+        try:
+            return recorded_scale(self._tif, self._main)
+        except Exception as error:  # tags of other types than they should have
+            raise KaryoscopeError(
+                f"{self.path}: its pixel size cannot be read ({reason(error)})"
+            ) from error
 
     def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> np.ndarray:
         tiles = self._tiles[level]
@@ -162,7 +190,7 @@ class TiffSlide(Slide):
             if key not in self._cache:
                 self._cache[key] = tile
                 self._cached_bytes += tile.nbytes
-            while self._cached_bytes > _CACHE_BYTES and len(self._cache) > 1:
+            while self._cached_bytes > self.cache_bytes and len(self._cache) > 1:
                 self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
         return tile
 

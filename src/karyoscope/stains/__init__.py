@@ -18,6 +18,7 @@ __all__ = [
     "NORMALISERS",
     "Normaliser",
     "Recolour",
+    "Reinhard",
     "build_normaliser",
     "combine",
     "estimate_stains",
@@ -34,6 +35,8 @@ NORMALISERS: Registry[type[Normaliser]] = Registry(
         "reinhard": Reinhard,
         "clahe": Clahe,
     },
+    group="karyoscope.stains",
+    kind=Normaliser,
 )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 
 class Recolour(ABC):
-    """A change of colours that is settled for one slide.
+    """Normalisation of colours that was fitted to one slide.
 
     Attributes
     ----------
@@ -43,12 +43,12 @@ class Recolour(ABC):
 
 
 class Normaliser(ABC):
-    """Brings slides to one appearance.
+    """Method of stain normalisation.
 
     Attributes
     ----------
     name : str
-        On the command line.
+        Name on the command line.
     targeted : bool
         Whether it is made of pixels to resemble.
     measured : bool
@@ -61,16 +61,16 @@ class Normaliser(ABC):
 
     @abstractmethod
     def fit(self, pixels: np.ndarray) -> Recolour:
-        """Measure a slide.
+        """Fit the normalisation to a slide.
 
         Parameters
         ----------
         pixels : ndarray of uint8, shape (n, 3)
             RGB of any part of the slide that represents it; blank glass among them is left out.
-            Too few pixels of tissue, or stains that cannot be told apart, give a change that
+            Too few pixels of tissue, or stains that cannot be distinguished, give a change that
             leaves colours as they are.
         """
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Parameters in plain data: two normalisers that say the same do the same."""
+        """Parameters as plain data, which determine the normalisation completely."""

@@ -11,7 +11,7 @@ from karyoscope.stains.base import Normaliser, Recolour
 
 
 class Clahe(Normaliser, Recolour):
-    """Contrast limited adaptive histogram equalisation of red, green and blue, each by itself.
+    """Contrast limited adaptive histogram equalisation of red, green and blue separately.
 
     Histograms are those of cells on a lattice that begins at the origin of the *slide*, and a
     pixel is mapped by the four cells nearest to it. So the result depends on pixels up to a cell

@@ -40,13 +40,14 @@ def separate(rgb: np.ndarray, stains: np.ndarray = HED) -> np.ndarray:
     Parameters
     ----------
     rgb : ndarray of uint8, shape (..., 3)
+        Pixels in red, green and blue.
     stains : ndarray of float, shape (3, 3)
         :math:`M`; haematoxylin, eosin and DAB by default.
 
     Returns
     -------
     ndarray of float32, shape (..., 3)
-        In densities; negative where a colour lies outside what the stains can mix.
+        Optical densities; negative where the stains cannot mix the colour.
 
     Examples
     --------
@@ -62,7 +63,9 @@ def combine(amounts: np.ndarray, stains: np.ndarray = HED) -> np.ndarray:
     Parameters
     ----------
     amounts : ndarray of float, shape (..., 3)
+        Amount of each stain at each pixel, in optical density.
     stains : ndarray of float, shape (3, 3)
+        Optical density of each stain: one row a stain.
 
     Returns
     -------

@@ -48,6 +48,7 @@ def estimate_stains(pixels: np.ndarray) -> Stains | None:
     Parameters
     ----------
     pixels : ndarray of uint8, shape (n, 3)
+        Pixels of tissue.
 
     Returns
     -------
@@ -86,7 +87,7 @@ class Macenko(Normaliser):
     Raises
     ------
     KaryoscopeError
-        If the target does not show two stains.
+        If the target shows no two stains.
     """
 
     name = "macenko"
@@ -96,7 +97,7 @@ class Macenko(Normaliser):
         found = estimate_stains(target)
         if found is None:
             raise KaryoscopeError(
-                "the target shows no two stains; take one with haematoxylin and eosin"
+                "the target image shows no two stains; use one with haematoxylin and eosin"
             )
         self._target = found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -13,6 +14,8 @@ from karyoscope.stains.tissue import LEAST_PIXELS, tissue_pixels, tissue_share
 
 #: A spread below this, in units of LAB, is none.
 _LEAST_SPREAD = 0.1
+#: A target whose lightness has a standard deviation below this is a flat area.
+_LEAST_SPREAD_OF_TARGET = 1.0
 
 
 def lab_of(rgb: np.ndarray) -> np.ndarray:
@@ -21,6 +24,7 @@ def lab_of(rgb: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     rgb : ndarray of uint8, shape (h, w, 3)
+        Pixels in red, green and blue.
 
     Returns
     -------
@@ -42,6 +46,7 @@ def lab_statistics(pixels: np.ndarray) -> np.ndarray | None:
     Parameters
     ----------
     pixels : ndarray of uint8, shape (n, 3)
+        Pixels of tissue.
 
     Returns
     -------
@@ -67,11 +72,12 @@ class Reinhard(Normaliser):
     Parameters
     ----------
     target : ndarray of uint8, shape (n, 3)
+        Pixels whose statistics the slide is given.
 
     Raises
     ------
     KaryoscopeError
-        If the target shows no tissue.
+        If the target shows no tissue, or tissue of one colour.
     """
 
     name = "reinhard"
@@ -80,8 +86,26 @@ class Reinhard(Normaliser):
     def __init__(self, target: np.ndarray) -> None:
         found = lab_statistics(target)
         if found is None:
-            raise KaryoscopeError("the target shows no stained tissue")
+            raise KaryoscopeError("the target image shows no stained tissue")
+        if found[1, 0] < _LEAST_SPREAD_OF_TARGET:
+            raise KaryoscopeError(
+                "the target image has only one colour, which every slide would be changed to;"
+                " use one with nuclei"
+            )
         self._target = found
+
+    @classmethod
+    def of_statistics(cls, mean: Sequence[float], spread: Sequence[float]) -> Reinhard:
+        """Make one of the target's mean and spread, as :meth:`describe` gives them.
+
+        Parameters
+        ----------
+        mean, spread : sequence of 3 floats
+            Mean and standard deviation of L, a and b.
+        """
+        made = cls.__new__(cls)
+        made._target = np.array([mean, spread], float)
+        return made
 
     def fit(self, pixels: np.ndarray) -> LinearInLab:
         """Measure a slide; see :meth:`Normaliser.fit`."""

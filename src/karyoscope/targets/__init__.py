@@ -1,22 +1,27 @@
 """Label maps -> training maps, as batched torch operations. One file a family, one line here.
 
 Every target is a function of ``(ids, classes, sets, highest)``: ids (b, h, w) int32 with 0 as
-background and -1 where there is no label (outside the image, or ambiguous); classes (b, h, w)
-uint8; the last two as :func:`make_targets` has them, or absent. Labels are 255 where there is none;
+background and -1 where there is no label (outside the image, or ambiguous), or less in images
+labelled by points, which the targets of points alone read; classes (b, h, w) uint8; the last two
+as :func:`make_targets` has them, or absent. Labels are 255 where there is none;
 ``class_sets`` has bit c set where a pixel may be of class c, 1 on background, and is 0 where
-that is unknown. Losses name the targets they need.
+that is unknown; ``nuclei`` is 0 where there is none. Losses name the targets they need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from karyoscope.core.registry import Registry
 from karyoscope.targets.contour_map import contour
 from karyoscope.targets.distance import distance_map
 from karyoscope.targets.hover import hover_maps
+from karyoscope.targets.numbering import numbered
+from karyoscope.targets.points import point_labels, point_sets
 from karyoscope.targets.three_label_map import centre_vectors, three_label
 from karyoscope.targets.weighting import weight_map
 
@@ -26,6 +31,9 @@ IGNORE = 255
 #: What a code of ``classes`` stands for, and the largest id; None where they are not known.
 Sets = Tensor | None
 Highest = int | None
+
+#: Settings of targets, by name; a loss says them as its ``target_options``.
+TargetOptions = Mapping[str, Mapping[str, Any]]
 
 
 def _three_label(
@@ -53,6 +61,10 @@ def _class_sets(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highes
     return bits.masked_fill(ids == 0, 1)
 
 
+def _nuclei(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
+    return numbered(ids)
+
+
 def _np(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
     return (ids > 0).long().masked_fill(ids < 0, IGNORE)
 
@@ -65,26 +77,50 @@ def _contour(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest =
     return contour(ids.clamp(min=0)).long().masked_fill(ids < 0, IGNORE)
 
 
-def _weight_map(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
-    return weight_map(ids)
+def _weight_map(
+    ids: Tensor,
+    classes: Tensor,
+    sets: Sets = None,
+    highest: Highest = None,
+    **options: Any,
+) -> Tensor:
+    return weight_map(ids, **options)
 
 
 def _distance(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
     return distance_map(ids.clamp(min=0))
 
 
-TARGETS: dict[str, Callable[..., Tensor]] = {
-    "three_label": _three_label,
-    "centre": _centre,
-    "types": _types,
-    "class_sets": _class_sets,
-    "np": _np,
-    "hv": _hv,
-    "contour": _contour,
-    "weight_map": _weight_map,
-    "distance": _distance,
-}
+def _points(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
+    return point_labels(ids)
 
+
+def _point_sets(ids: Tensor, classes: Tensor, sets: Sets = None, highest: Highest = None) -> Tensor:
+    return point_sets(ids, classes, sets)
+
+
+TARGETS: Registry[Callable[..., Tensor]] = Registry(
+    "target",
+    {
+        "three_label": _three_label,
+        "centre": _centre,
+        "types": _types,
+        "class_sets": _class_sets,
+        "nuclei": _nuclei,
+        "np": _np,
+        "hv": _hv,
+        "contour": _contour,
+        "weight_map": _weight_map,
+        "distance": _distance,
+        "points": _points,
+        "point_sets": _point_sets,
+    },
+    group="karyoscope.targets",
+)
+
+
+#: Targets of images that are labelled by points.
+OF_POINTS = ("points", "point_sets")
 
 #: Targets that no label map tells. The batch supplies them: where the second view of a tile shows
 #: each pixel of the first, and a teacher's probabilities.
@@ -97,13 +133,14 @@ def make_targets(
     classes: Tensor,
     sets: Tensor | None = None,
     highest: int | None = None,
+    options: TargetOptions | None = None,
 ) -> dict[str, Tensor]:
     """Compute the named targets of a batch of label maps.
 
     Parameters
     ----------
     names : iterable of str
-        Of ``TARGETS``.
+        Keys of ``TARGETS``.
     ids : Tensor of int32, shape (b, h, w)
         0 on background, -1 where there is no label.
     classes : Tensor of uint8, shape (b, h, w)
@@ -112,9 +149,15 @@ def make_targets(
         Classes of each code, bit c for class c. Without it a code is a class.
     highest : int, optional
         An id that none exceeds; where it is given, a GPU is not waited for.
+    options : mapping, optional
+        Settings of a target by its name, such as ``{"weight_map": {"sigma": 2.5}}``.
     """
+    settings = options or {}
     with torch.no_grad():
-        return {name: TARGETS[name](ids, classes, sets, highest) for name in names}
+        return {
+            name: TARGETS[name](ids, classes, sets, highest, **settings.get(name, {}))
+            for name in names
+        }
 
 
 def crop_targets(targets: dict[str, Tensor], margin: int) -> dict[str, Tensor]:

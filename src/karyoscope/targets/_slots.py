@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def slots(ids: Tensor, highest: int | None = None) -> tuple[Tensor, int]:
-    """Number the nuclei of a batch, and every other pixel by itself.
+    """Number the nuclei of a batch; every other pixel gets a number of its own.
 
     A table with a row for each number is filled in one operation over all pixels, without the
     device being asked where nuclei are; and since pixels of background share no row, none waits

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from karyoscope.targets._nearest import FAR, keep_two, row_pairs, two_to_the_left
+from karyoscope.targets.three_label_map import three_label
 
 W0 = 10.0
 SIGMA = 5.0
 
 
-def weight_map(ids: Tensor, w0: float = W0, sigma: float = SIGMA) -> Tensor:
+def weight_map(
+    ids: Tensor,
+    w0: float = W0,
+    sigma: float = SIGMA,
+    distance: Literal["nucleus", "border"] = "nucleus",
+) -> Tensor:
     r"""Weight of each pixel.
 
     .. math::
@@ -21,7 +28,9 @@ def weight_map(ids: Tensor, w0: float = W0, sigma: float = SIGMA) -> Tensor:
         w(x) = 1 + w_0 \exp\left(-\frac{(d_1(x) + d_2(x))^2}{2 \sigma^2}\right)
 
     with :math:`d_1, d_2` the distances in pixels to the nearest and the second nearest nucleus, 0
-    within a nucleus. Nuclei further than :math:`6 \sigma` are not looked for: beyond, the weight
+    within a nucleus (qu), or to the border of each (Ronneberger et al.), so that the weight falls
+    towards the middle of a nucleus. A border is the pixels of a nucleus that have one of another
+    id beside them. Nuclei further than :math:`6 \sigma` are not looked for: beyond, the weight
     differs from 1 by less than :math:`w_0 \cdot 10^{-7}`.
 
     Parameters
@@ -29,12 +38,16 @@ def weight_map(ids: Tensor, w0: float = W0, sigma: float = SIGMA) -> Tensor:
     ids : Tensor of int, shape (b, h, w)
         Id of the nucleus, 0 for background.
     w0, sigma : float
-        As in the paper; sigma in pixels.
+        Height of the extra weight between nuclei, and its reach in pixels (both of the paper).
+    distance : {"nucleus", "border"}
+        What distances are measured to.
 
     Returns
     -------
     Tensor of float32, shape (b, h, w)
     """
+    if distance == "border":
+        ids = ids * (three_label(ids.clamp(min=0)) == 2)
     d1, d2 = two_nearest(ids, math.ceil(6 * sigma))
     return 1 + w0 * torch.exp(-((d1 + d2) ** 2) / (2 * sigma**2))
 

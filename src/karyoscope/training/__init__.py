@@ -1,6 +1,7 @@
 """Recipes in, checkpoints out."""
 
-from karyoscope.training.recipe import Recipe, load_recipe
+from karyoscope.training.recipe.reading import Recipe, load_recipe
 from karyoscope.training.run import train
+from karyoscope.training.weights import load_network
 
-__all__ = ["Recipe", "load_recipe", "train"]
+__all__ = ["Recipe", "load_network", "load_recipe", "train"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,12 @@ from karyoscope.networks import build_network
 from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
 from karyoscope.networks.encoder import keep_depthwise_in_float32
-from karyoscope.targets import crop_targets
-from karyoscope.training.batches import Batch, step_seed
-from karyoscope.training.clock import TimeLimit
-from karyoscope.training.optimisers import build_optimiser, statistics_held
-from karyoscope.training.schema import Recipe
+from karyoscope.targets import TargetOptions, crop_targets
+from karyoscope.training.data.batches import Batch, step_seed
+from karyoscope.training.loggers import show_picture
+from karyoscope.training.optim.clock import TimeLimit
+from karyoscope.training.optim.optimisers import build_optimiser, statistics_held
+from karyoscope.training.recipe.schema import Recipe
 
 if TYPE_CHECKING:
     from karyoscope.datasets import Sample
@@ -38,7 +39,7 @@ class NucleusModule(L.LightningModule):
     n_classes : int
         Classes of nuclei, without background.
     clock : TimeLimit, optional
-        Of a run that ends by the clock: the schedule goes by its time, not by steps.
+        Given for a run that ends by the clock; the schedule then follows its time, not its steps.
     """
 
     def __init__(self, recipe: Recipe, n_classes: int, clock: TimeLimit | None = None) -> None:
@@ -47,9 +48,12 @@ class NucleusModule(L.LightningModule):
         self.clock = clock
         self.network = build_network(recipe.network.name, n_classes, **recipe.network.options)
         self.losses = nn.ModuleDict(
-            {loss.name: build_loss(loss.name, n_classes, **loss.options) for loss in recipe.losses}
+            {
+                loss.label: build_loss(loss.name, n_classes, recipe.mpp, **loss.options)
+                for loss in recipe.losses
+            }
         )
-        self.loss_weights = {loss.name: loss.weight for loss in recipe.losses}
+        self.loss_weights = {loss.label: loss.weight for loss in recipe.losses}
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", 255 * torch.tensor(recipe.mean)[:, None, None], False)
@@ -63,6 +67,14 @@ class NucleusModule(L.LightningModule):
     def needs(self) -> list[str]:
         """Names of the targets that the losses read."""
         return sorted({need for loss in self.losses.values() for need in loss.needs})  # type: ignore[union-attr]
+
+    @property
+    def target_options(self) -> TargetOptions:
+        """Settings of these targets, as the losses ask for them."""
+        options: dict[str, Mapping[str, Any]] = {}
+        for loss in self.losses.values():
+            options |= getattr(loss, "target_options", {})
+        return options
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Raw outputs for images (b, 3, h, w), 0 to 255."""
@@ -98,12 +110,18 @@ class NucleusModule(L.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
         """Let dropout depend on the seed and the step alone, so that a run can be resumed."""
-        seed = self.recipe.training.seed
-        torch.manual_seed(step_seed(seed, self.global_step, self.global_rank))
+        settings = self.recipe.training
+        if settings.statistics == "stored":
+            for layer in self.network.modules():
+                if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                    layer.eval()
+        # A step of several batches has other masks for each.
+        number = self.global_step * settings.accumulate + index % settings.accumulate
+        torch.manual_seed(step_seed(settings.seed, number, self.global_rank))
 
     @contextmanager
     def second_pass(self) -> Iterator[None]:
-        """For the second pass of SAM, at other weights: neither statistics nor the log move."""
+        """Hold statistics and the log still during the second pass of SAM, at other weights."""
         self._again = True
         try:
             with statistics_held(self.network, self.losses):
@@ -126,6 +144,8 @@ class NucleusModule(L.LightningModule):
         first = self.trainer.is_global_zero
         picture = Path(self.trainer.default_root_dir) / name if first else None
         self.log_dict(self._validator().finish(picture), prog_bar=False, batch_size=1)
+        if picture is not None:
+            show_picture(self.trainer.loggers, picture, self.global_step)
 
     def _deployed(self) -> Deployed:
         network = self.network

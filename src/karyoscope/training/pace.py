@@ -20,19 +20,22 @@ class Pace(Callback):
     ----------
     tiles : int
         Tiles that one step takes, on all devices together.
+    counted_per_step : int
+        How many steps Lightning counts for one: one for each optimiser that steps.
     every : float
         Seconds between two lines.
     """
 
-    def __init__(self, tiles: int, every: float = 20.0) -> None:
+    def __init__(self, tiles: int, counted_per_step: int = 1, every: float = 20.0) -> None:
         self._tiles = tiles
+        self._counted = counted_per_step
         self._every = every
         self._at = 0.0
         self._step = 0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start counting."""
-        self._at, self._step = time.monotonic(), trainer.global_step
+        self._at, self._step = time.monotonic(), self._done(trainer)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
         """Write a line where the interval is over."""
@@ -46,6 +49,10 @@ class Pace(Callback):
             for name, value in values.items()
             if name.startswith("train/")
         )
-        pace = (trainer.global_step - self._step) * self._tiles / (time.monotonic() - self._at)
-        _log.info("step %d, %.0f tiles/s: %s", trainer.global_step, pace, losses)
-        self._at, self._step = time.monotonic(), trainer.global_step
+        step = self._done(trainer)
+        pace = (step - self._step) * self._tiles / (time.monotonic() - self._at)
+        _log.info("step %d, %.0f tiles/s: %s", step, pace, losses)
+        self._at, self._step = time.monotonic(), step
+
+    def _done(self, trainer: L.Trainer) -> int:
+        return trainer.global_step // self._counted

@@ -1,4 +1,4 @@
-"""Sample tiles of a validation as one picture: what is there, and what was found."""
+"""Validation tiles with true and predicted nuclei as one picture."""
 
 from __future__ import annotations
 

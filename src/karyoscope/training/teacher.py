@@ -1,4 +1,4 @@
-"""What a teacher says of every training pixel: the mean over the eight symmetries of the square.
+"""Probabilities of a teacher for every training pixel, the mean over eight turned views.
 
 The probabilities are computed once, before training, and are read like labels from then on. A
 student that learns the mean of eight views in one pass gives the same answer after a turn or a
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from karyoscope.training.bank import PixelBank
-from karyoscope.training.recipe import load_recipe
-from karyoscope.training.schema import Teacher
+from karyoscope.training.data.bank import PixelBank
+from karyoscope.training.recipe.reading import load_recipe
+from karyoscope.training.recipe.schema import Teacher
 from karyoscope.training.weights import load_network
 
 #: Edge of the window that a teacher sees, and the part around it that is not kept, px.
@@ -26,7 +26,7 @@ Probabilities = Callable[[Tensor], Tensor]
 
 
 def taught(bank: PixelBank, teacher: Teacher) -> PixelBank:
-    """The bank with the probabilities of a teacher, computed on the bank's device.
+    """Return the bank with the probabilities of a teacher, computed on the bank's device.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch.distributed
@@ -12,21 +13,26 @@ from karyoscope.datasets import Sample
 from karyoscope.evaluation.search import pair_of
 from karyoscope.inference.model import predict_padded
 from karyoscope.inference.torch_engine import TorchEngine
-from karyoscope.metrics import PanopticAccumulator
+from karyoscope.metrics import DetectionAccumulator, PanopticAccumulator
+from karyoscope.metrics.accumulate import Accumulator
 from karyoscope.networks.deployed import Deployed
 from karyoscope.pipeline.maps import image_maps
 from karyoscope.postprocessing import postprocess
 from karyoscope.training.pictures import SampleTiles
-from karyoscope.training.schema import Recipe
+from karyoscope.training.recipe.schema import Recipe
+
+Scored = TypeVar("Scored", bound=Accumulator)
 
 
 class Validator:
     """Scores a network on images, CoNIC's conventions (pooled over whole images).
 
+    Images whose labels are points alone are scored by detection (F_d and F_c of HoVer-Net).
+
     Parameters
     ----------
     recipe : Recipe
-        For the post-processing and the precision.
+        Gives the post-processing and the precision.
     taxonomy : Taxonomy
     """
 
@@ -37,6 +43,7 @@ class Validator:
 
     def _restart(self) -> None:
         self.scores = PanopticAccumulator(self._taxonomy)
+        self.detection = DetectionAccumulator(self._taxonomy, mpp=self._recipe.mpp)
         self.tiles = SampleTiles(self._taxonomy, self._recipe.validation.pictures)
 
     def add(self, module: Deployed, sample: Sample) -> None:
@@ -52,7 +59,7 @@ class Validator:
         post = recipe.postprocessing
         nuclei = postprocess(post.name, maps, post.options, self._taxonomy, sample.mpp)
         pair = pair_of(sample, nuclei)
-        self.scores.add(pair)
+        (self.scores if pair.points is None else self.detection).add(pair)
         self.tiles.add(sample, pair.pred, np.asarray(pair.pred_classes))
 
     def finish(self, picture: Path | None) -> dict[str, float]:
@@ -66,22 +73,30 @@ class Validator:
         Returns
         -------
         dict
-            By the names under which they are logged.
+            Scores by the names under which they are logged.
         """
-        found = _of_all_processes(self.scores).compute()
+        outlines = _of_all_processes(self.scores)
+        points = _of_all_processes(self.detection)
         if picture is not None:
             self.tiles.write(picture)
         self._restart()
-        return {f"val/{k}": float(found[k]) for k in ("pq", "dq", "sq", "mpq_plus")} | {
-            f"val/pq_{name}": float(scores["pq"]) for name, scores in found["classes"].items()
-        }
+        logged: dict[str, float] = {}
+        if len(outlines) or not len(points):
+            found = outlines.compute()
+            logged |= {f"val/{k}": float(found[k]) for k in ("pq", "dq", "sq", "mpq_plus")}
+            of_classes = found["classes"].items()
+            logged |= {f"val/pq_{name}": float(scores["pq"]) for name, scores in of_classes}
+        if len(points):
+            found = points.compute()
+            logged |= {f"val/{k}": float(found[k]) for k in ("f_d", "f_c")}
+        return logged
 
 
-def _of_all_processes(scores: PanopticAccumulator) -> PanopticAccumulator:
+def _of_all_processes(scores: Scored) -> Scored:
     """Join the images that several processes shared among them."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return scores
-    parts: list[PanopticAccumulator | None] = [None] * torch.distributed.get_world_size()
+    parts: list[Scored | None] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(parts, scores)
     first, *others = [part for part in parts if part is not None]
     for other in others:

@@ -1,28 +1,25 @@
-"""Weights of a recipe's network: from a checkpoint of its run, or to start from."""
+"""Weights of a recipe's network: read from files of many kinds, and written."""
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor, nn
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.networks import build_network
-from karyoscope.networks.anti_alias import average_kernel
 from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
-from karyoscope.training.recipe import Recipe
+from karyoscope.training.recipe.reading import Recipe
 
-_log = logging.getLogger(__name__)
-
-#: Tensors with fewer values are kept in float32: they weigh nothing, and statistics of batch
-#: normalisation may lie outside the range of half precision.
+_WEIGHTS = "weights.safetensors"
+#: Tensors with fewer values are kept in float32: they weigh nothing.
 _SMALL = 1024
 
 
@@ -32,6 +29,7 @@ def load_network(recipe: Recipe, checkpoint: Path) -> Any:
     Parameters
     ----------
     recipe : Recipe
+        Recipe of the training.
     checkpoint : path
         A checkpoint of Lightning, or a ``.safetensors`` file of the network alone.
 
@@ -50,7 +48,7 @@ def load_network(recipe: Recipe, checkpoint: Path) -> Any:
 
 
 def deployed(recipe: Recipe, network: Any) -> Deployed:
-    """A recipe's network from pixels to maps, without auxiliary outputs."""
+    """Return a recipe's network from pixels to maps, without auxiliary outputs."""
     return Deployed(network, recipe.mean, recipe.std, deployed_outputs(network)).eval()
 
 
@@ -60,15 +58,22 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Parameters
     ----------
     path : path
-        A checkpoint of Lightning, a ``.safetensors`` file, or the folder of a bundle.
+        A checkpoint of Lightning, a ``.safetensors`` file, a bundle (folder or zip file), or the
+        folder of a run, of which ``weights.safetensors`` counts, or else ``last.ckpt``.
 
     Raises
     ------
     KaryoscopeError
         If there is no such file, or it is none of these.
     """
+    if path.suffix == ".zip" and path.is_file():
+        # Imported late: a machine that trains on a packed set may lack what inference needs.
+        from karyoscope.inference.bundle import WEIGHTS, Bundle
+
+        return _in_float32(load(Bundle(path).read(WEIGHTS)))
     if path.is_dir():
-        path = path / "weights.safetensors"
+        names = (_WEIGHTS, "last.ckpt")
+        path = next((path / name for name in names if (path / name).is_file()), path / _WEIGHTS)
     if not path.is_file():
         raise KaryoscopeError(f"weights {path} do not exist")
     try:
@@ -79,60 +84,49 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             # Lightning saves the averaged weights as the state of the module when it averages.
             prefix = "network."
             found = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
-    except (SafetensorError, RuntimeError, KeyError, EOFError) as error:
+    except (SafetensorError, RuntimeError, KeyError, EOFError, UnpicklingError) as error:
         raise KaryoscopeError(f"{path} holds no weights of a network") from error
-    return {k: v.float() if v.is_floating_point() else v for k, v in found.items()}
+    return _in_float32(found)
+
+
+def _in_float32(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
+
+
+def step_of(path: Path) -> int | None:
+    """Step of a run at which a checkpoint or a file of weights was written; None if unknown."""
+    if path.suffix == ".safetensors":
+        with safe_open(path, "pt") as file:
+            step = (file.metadata() or {}).get("step", "")
+        return int(step) if step.isdecimal() else None
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    return int(state["global_step"]) if "global_step" in state else None
+
+
+def bears_half(tensor: Tensor) -> bool:
+    """Whether a tensor is stored in half precision: a large kernel within its range of values.
+
+    Vectors are kept in float32, since variances of batch normalisation may lie anywhere.
+    """
+    large = tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= _SMALL
+    return large and bool(tensor.half().isfinite().all())
 
 
 def half_weights(network: nn.Module) -> dict[str, Tensor]:
-    """Weights of a network as bundles hold them: large tensors in half precision."""
-    return {
-        name: (t.half() if t.is_floating_point() and t.numel() >= _SMALL else t).contiguous()
-        for name, t in network.state_dict().items()
-    }
+    """Weights of a network as bundles hold them: large kernels in half precision."""
+    state = network.state_dict().items()
+    return {name: (t.half() if bears_half(t) else t).contiguous() for name, t in state}
 
 
-def write_weights(network: nn.Module, path: Path) -> None:
-    """Write the weights of a network, large tensors in half precision, as ``.safetensors``."""
-    save_file({name: t.cpu() for name, t in half_weights(network).items()}, path)
+def full_weights(network: nn.Module) -> dict[str, Tensor]:
+    """Weights of a network in the precision that they have."""
+    return {name: t.contiguous() for name, t in network.state_dict().items()}
 
 
-def start_from(network: nn.Module, path: Path) -> list[str]:
-    """Load the weights of another model where they fit, in place.
+def write_weights(network: nn.Module, path: Path, step: int | None = None) -> None:
+    """Write the weights of a network, large kernels in half precision, as ``.safetensors``.
 
-    A kernel that is one pixel larger here than there takes the average of the other's over
-    2 x 2 pixels, as :func:`~karyoscope.networks.anti_alias.anti_alias` does.
-
-    Parameters
-    ----------
-    network : nn.Module
-    path : path
-        See :func:`read_weights`.
-
-    Returns
-    -------
-    list of str
-        Names of the tensors that keep the weights that they had.
-
-    Raises
-    ------
-    KaryoscopeError
-        If nothing fits.
+    The step of the run, where it is given, goes into the header of the file.
     """
-    given = read_weights(path)
-    own = network.state_dict()
-    fitting: dict[str, Tensor] = {}
-    for name, tensor in own.items():
-        other = given.get(name)
-        if other is None:
-            continue
-        if other.ndim == 4 and other.shape[2] + 1 == tensor.shape[2]:
-            other = average_kernel(other)
-        if other.shape == tensor.shape:
-            fitting[name] = other
-    if not fitting:
-        raise KaryoscopeError(f"no weight of {path} fits the recipe's network")
-    network.load_state_dict(fitting, strict=False)
-    new = sorted(own.keys() - fitting.keys())
-    _log.info("%d of %d tensors from %s", len(fitting), len(own), path)
-    return new
+    about = {} if step is None else {"step": str(step)}
+    save_file({name: t.cpu() for name, t in half_weights(network).items()}, path, about)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.plugins import named
 from karyoscope.core.registry import Registry
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset
@@ -13,6 +16,7 @@ from karyoscope.datasets.files import read_table
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, Predictions
 from karyoscope.evaluation.predictions.conic import ConicArray, ConicFiles
 from karyoscope.evaluation.predictions.geojson import GeoJsonFiles
+from karyoscope.evaluation.predictions.hovernet import HoverNetFiles
 from karyoscope.evaluation.predictions.labels import LabelImages, PlainLabelImages
 from karyoscope.evaluation.predictions.mat import MatFiles
 from karyoscope.evaluation.predictions.parquet import ParquetFiles
@@ -25,11 +29,14 @@ FORMATS: Registry[type[PredictionFiles] | type[ConicArray]] = Registry.by_name(
         ParquetFiles,
         LabelImages,
         GeoJsonFiles,
+        HoverNetFiles,
         MatFiles,
         ConicArray,
         ConicFiles,
         PlainLabelImages,
     ),
+    group="karyoscope.predictions",
+    kind=PredictionFiles,
 )
 
 __all__ = ["FORMATS", "Prediction", "PredictionFiles", "Predictions", "open_predictions"]
@@ -64,20 +71,28 @@ def open_predictions(
     root = Path(path)
     if not root.exists():
         raise KaryoscopeError(f"{root}: no such file or folder")
-    if form is None:
-        form = next((name for name, cls in FORMATS.items() if cls.recognises(root)), None)
-    if form is None or form not in FORMATS:
-        problem = "no predictions recognised" if form is None else f"no format {form!r}"
-        raise KaryoscopeError(f"{root}: {problem}; there are {', '.join(FORMATS)}")
+    form = named(form) if form else _recognise(root)
+    kind: Any = FORMATS.find(form)
     meaning = taxonomy or truth.taxonomy
     if form == ConicArray.name:
         return ConicArray(root, meaning, _patch_names(truth))
-    return FORMATS[form](root, meaning)
+    found: Predictions = kind(root, meaning)
+    return found
+
+
+def _recognise(root: Path) -> str:
+    """Name of the format that a path holds."""
+    for name, kind in itertools.chain(FORMATS.items(), FORMATS.installed()):
+        if kind.recognises(root):
+            return name
+    raise KaryoscopeError(
+        f"{root}: no predictions recognised; there are {', '.join(FORMATS.names())}"
+    )
 
 
 def _patch_names(truth: Dataset) -> list[str]:
     """Names of a dataset of CoNIC arrays in the order of its rows; none for other datasets."""
     if not isinstance(truth, Conic):
-        return []
+        return list(getattr(truth, "rows", ()))
     rows = read_table(truth.root / "patch_info.csv", "patch_info")
     return [row["patch_info"] for row in rows] or [record.name for record in truth.records]

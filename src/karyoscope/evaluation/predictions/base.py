@@ -71,10 +71,10 @@ class Predictions(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """Where they come from, in a few words."""
+        """Origin of the predictions, in a few words."""
 
     def remarks(self, scored: set[str]) -> list[str]:
-        """What a reader has to know of predictions for images of these names."""
+        """Remarks for the reader of the scores on predictions for images of these names."""
         return []
 
 
@@ -103,7 +103,14 @@ class PredictionFiles(Predictions):
 
     def __init__(self, path: Path, taxonomy: Taxonomy) -> None:
         self.path = path
-        self.files = dict(_by_stem(path, self.endings))
+        self.files: dict[str, Path] = {}
+        for stem, file in _by_stem(path, self.endings):
+            other = self.files.setdefault(stem, file)
+            if other != file:
+                raise KaryoscopeError(
+                    f"{path}: {other.name} and {file.name} are both {self.what} of {stem};"
+                    " keep one of them"
+                )
         if not self.files:
             wanted = " or ".join(f"*{ending}" for ending in self.endings)
             raise KaryoscopeError(f"{path}: no {self.what} in it ({wanted})")
@@ -121,7 +128,7 @@ class PredictionFiles(Predictions):
         return f"{self.what} in {self.path}"
 
     def find_taxonomy(self) -> Taxonomy | None:
-        """What the classes mean; None where no file has any."""
+        """Taxonomy of the classes; None if no file has classes."""
         return self.given if any(self.has_classes(p) for p in self.files.values()) else None
 
     def has_classes(self, path: Path) -> bool:

@@ -66,7 +66,7 @@ class ConicArray(Predictions):
         self.names = tuple(own or names)
         if not self.names:
             raise KaryoscopeError(
-                f"{self.path}: which images its rows are is unknown; put {_NAMES} beside it"
+                f"{self.path}: it is unknown which image each row is of; put {_NAMES} in its folder"
             )
         if len(self.names) != len(self._array):
             raise KaryoscopeError(
@@ -95,7 +95,8 @@ def _array_in(path: Path) -> Path | None:
     """The array that a path means."""
     if path.is_file():
         single = path.name.lower().endswith(".conic.npy")
-        return path if path.suffix.lower() == ".npy" and not single else None
+        several = path.suffix.lower() == ".npy" and not single and _has_rows(path)
+        return path if several else None
     return next((path / name for name in _ARRAYS if (path / name).is_file()), None)
 
 
@@ -110,3 +111,17 @@ def _prediction(pair: np.ndarray, taxonomy: Taxonomy, path: Path) -> Prediction:
     """Labels and the class of each *pixel*, which is what the challenge scores."""
     classes = check_class_ids(label_map(pair[..., 1], path), taxonomy, path)
     return Prediction(label_map(pair[..., 0], path), classes)
+
+
+def _has_rows(path: Path) -> bool:
+    """Whether an array is one of many patches; a damaged one is named when it is opened."""
+    try:
+        return map_npy(path).ndim != 2
+    except KaryoscopeError:
+        return True
+
+
+def rows_of(path: Path) -> list[str]:
+    """Names for the rows of an array beside which no file names them."""
+    array = _array_in(path)
+    return [] if array is None else [f"patch_{i:05d}" for i in range(len(map_npy(array)))]

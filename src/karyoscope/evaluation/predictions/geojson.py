@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.geojson import areas_of, read_features
 from karyoscope.datasets import Sample
-from karyoscope.datasets.geojson import AREAS, feature_class, feature_geometry, read_features
 from karyoscope.datasets.polygons import paint
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, class_ids
 
@@ -30,21 +30,23 @@ class GeoJsonFiles(PredictionFiles):
     def has_classes(self, path: Path) -> bool:
         """Whether any polygon has a classification."""
         try:
-            return any(feature_class(feature) for feature in read_features(path))
+            return any(feature.class_name for feature in read_features(path))
         except KaryoscopeError:
             return False
 
     def read(self, path: Path, sample: Sample) -> Prediction:
-        """Paint the polygons."""
+        """Rasterise the polygons."""
         inst_map = np.zeros(sample.inst_map.shape, np.int32)
         names = [""]
         for feature in read_features(path):
-            geometry = feature_geometry(feature, path)
-            if geometry.geom_type not in AREAS:
-                raise KaryoscopeError(f"{path}: {geometry.geom_type} where a polygon is needed")
-            _check_inside(geometry, inst_map.shape, path)
-            paint(inst_map, geometry, len(names))
-            names.append(feature_class(feature))
+            geometry = feature.geometry(nucleus=True)
+            areas = None if geometry is None else areas_of(geometry)
+            if areas is None or areas.is_empty:
+                kind = "nothing" if geometry is None else geometry.geom_type
+                raise KaryoscopeError(f"{path}: {kind} where a polygon is needed")
+            _check_inside(areas, inst_map.shape, path)
+            paint(inst_map, areas, len(names))
+            names.append(feature.class_name)
         if self.taxonomy is None:
             return Prediction(inst_map, None)
         return Prediction(inst_map, class_ids(names, self.taxonomy, path))

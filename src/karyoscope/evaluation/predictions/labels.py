@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import ClassVar
-
-import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import Sample
 from karyoscope.datasets.files import read_table
-from karyoscope.datasets.labels import class_lookup, read_label_image
+from karyoscope.datasets.labels import class_lookup, read_label_image, whole_ids
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, class_ids
 
 
@@ -38,12 +35,9 @@ class LabelImages(PredictionFiles):
         if not table.is_file():
             raise KaryoscopeError(f"{path}: others have a table of classes, it has no {table.name}")
         rows = read_table(table, "id", "class")
-        try:
-            ids = np.array([int(row["id"]) for row in rows], np.int64)
-        except (TypeError, ValueError, csv.Error) as error:
-            raise KaryoscopeError(f"{table}: an id is not a whole number") from error
+        ids = whole_ids((row["id"] for row in rows), table)
         classes = class_ids([row["class"] or "" for row in rows], self.taxonomy, table)
-        return Prediction(inst_map, class_lookup(ids, classes, inst_map.max(initial=0)))
+        return Prediction(inst_map, class_lookup(ids, classes, inst_map.max(initial=0), table))
 
 
 class PlainLabelImages(LabelImages):

@@ -47,7 +47,7 @@ class MatFiles(PredictionFiles):
                     f"{path}: {np.size(ids)} nuclei but {mat[key].size} classes in {key}"
                 )
             classes = check_class_ids(mat[key], self.taxonomy, path)
-            return Prediction(inst_map, class_lookup(ids, classes, inst_map.max(initial=0)))
+            return Prediction(inst_map, class_lookup(ids, classes, inst_map.max(initial=0), path))
         if "type_map" not in mat:
             raise KaryoscopeError(f"{path}: others have classes, it has no inst_type")
         class_map = check_class_ids(label_map(mat["type_map"], path), self.taxonomy, path)

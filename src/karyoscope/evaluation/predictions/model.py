@@ -27,6 +27,7 @@ class ModelPredictions(Predictions):
     Parameters
     ----------
     model : Model
+        Model that is run on the images.
     stain : Stain, optional
         What shows it the images as if they had been stained otherwise.
     """
@@ -62,14 +63,15 @@ class ModelPredictions(Predictions):
         return f"model {card.name} {card.version}{views}{counting}{stain}"
 
     def remarks(self, scored: set[str]) -> list[str]:
-        """Tell how many images the model may have been trained on, where its card lets one."""
+        """Remark on scored images that the model may have been trained on, by its card."""
         kept = _kept_out(self.model.bundle.card.training)
         others = scored - kept
         if not kept or not others:
             return []
         return [
             f"{len(others)} of {len(scored)} images are not among the {len(kept)} that the model's"
-            " card names as kept from training: if it was trained on them, the scores flatter"
+            " card lists as held out from training: if it was trained on the others, their scores"
+            " are too high"
         ]
 
 

@@ -12,7 +12,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles
-from karyoscope.export import read_parquet
+from karyoscope.formats import read_parquet
 
 
 class ParquetFiles(PredictionFiles):

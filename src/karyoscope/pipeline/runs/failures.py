@@ -47,7 +47,7 @@ class Failures:
         Raises
         ------
         KaryoscopeError
-            With the first reason.
+            All failures as one, with the first reason.
         """
         for places, some in ((self.unread, self._read_any), (self.failed, self._run_any)):
             if places and not some:
@@ -55,7 +55,7 @@ class Failures:
                 raise KaryoscopeError(next(iter(places.values())))
 
     def warnings(self) -> list[str]:
-        """Return one line on each kind of failure."""
+        """Return one message for each kind of failure."""
         kinds = (
             ("that cannot be read", self.unread),
             ("where the model failed twice", self.failed),

@@ -1,13 +1,14 @@
-"""What tells one run from another: all that its nuclei depend on, as plain data."""
+"""The identity of a run: everything that its nuclei depend on, as plain data."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from karyoscope.core.version import own_version
 from karyoscope.inference import Model
 from karyoscope.pipeline.options import SegmentOptions
 from karyoscope.pipeline.stains.inputs import bundle_stain
@@ -24,7 +25,7 @@ def run_settings(path: Path, model: Model, options: SegmentOptions) -> dict[str,
         The slide. Its name, size, time and a sample of its bytes count, not its folder.
     model : Model
     options : SegmentOptions
-        Of an option that is the path of a file, the content counts.
+        Options of the run. Where one is the path of a file, the content of the file counts.
 
     Returns
     -------
@@ -40,10 +41,19 @@ def run_settings(path: Path, model: Model, options: SegmentOptions) -> dict[str,
         "postprocessing": card.postprocessing.model_dump(),
         "engine": model.engine.device,
         "tta": model.tta,
-        "software": version("karyoscope"),
+        "software": own_version(),
+        "densities": "per mm² of tissue",
         **{name: _plain(value) for name, value in options.identity().items()},
     }
-    return json.loads(json.dumps(settings))
+    as_read_back: dict[str, Any] = json.loads(json.dumps(settings))
+    return as_read_back
+
+
+def run_id(settings: Mapping[str, Any]) -> str:
+    """Digest of the settings of a run; the same for a copy of the slide."""
+    slide = {name: value for name, value in settings["slide"].items() if name != "mtime_ns"}
+    text = json.dumps({**settings, "slide": slide}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _slide_identity(path: Path) -> dict[str, Any]:

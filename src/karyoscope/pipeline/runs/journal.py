@@ -1,14 +1,15 @@
-"""What is already done of a slide, on disk, so that a run that was killed can go on.
+"""Finished blocks of a slide on disk, from which an interrupted run resumes.
 
 A journal is a folder: ``header.json`` says what the blocks are of (slide, model, options), and
 each block that is done has one file, written under another name, synchronised and renamed. So
-whatever is there under its final name is complete, at whatever moment a run ends.
+whatever is there under its final name is complete, at whatever moment a run ends. It ends in its
+own digest, so that one which a disk damaged is known and run again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.files import cannot_write, write_bytes
+from karyoscope.core.files import cannot_write, remove, write_bytes
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.pipeline.tiling.report import BlockReport
@@ -26,7 +27,7 @@ from karyoscope.pipeline.tiling.report import BlockReport
 _HEADER, _FINISHED = "header.json", "finished"
 _SUFFIX = ".arrow"
 _PARTIAL = ".partial"
-_END = b"ARROW1"
+_DIGEST_BYTES = 32
 _REPORT = b"karyoscope"
 _PLAIN = ("id", "class_id", "x", "y", "area_um2")
 _MEASUREMENT = "measurement "
@@ -42,6 +43,7 @@ class Journal:
     settings : mapping
         All that the blocks depend on, as plain data. A journal of other settings is discarded.
     taxonomy : Taxonomy
+        Classes of the nuclei in it.
     mpp : float
         Micrometres per pixel of level 0, of the nuclei that :meth:`get` returns.
 
@@ -109,14 +111,25 @@ class Journal:
         (self.folder / _FINISHED).unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
-        return list(self.folder.glob("*" + _SUFFIX))
+        found = self.folder.glob("*" + _SUFFIX)
+        return [path for path in found if path.stem.isascii() and path.stem.isdecimal()]
 
     def done(self) -> set[int]:
         """Indices of the blocks that are done."""
         return {int(path.stem) for path in self._files() if _is_whole(path)}
 
+    def remove_damaged(self) -> int:
+        """Remove damaged blocks, so that they are run again; return how many there were."""
+        damaged = [path for path in self._files() if not _is_whole(path)]
+        try:
+            for path in damaged:
+                remove(path)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        return len(damaged)
+
     def put(self, index: int, nuclei: Nuclei, report: BlockReport) -> None:
-        """Keep a block; in the place of the same block, if it is here.
+        """Keep the result of a block; an earlier result of the same block is replaced.
 
         Raises
         ------
@@ -129,7 +142,7 @@ class Journal:
             raise self._cannot_write(error) from error
 
     def get(self, index: int) -> tuple[Nuclei, BlockReport]:
-        """Nuclei of a block, to the last bit as they were put, and its report.
+        """Nuclei of a block, bit for bit as they were stored, and the report of the block.
 
         Raises
         ------
@@ -140,7 +153,7 @@ class Journal:
         """
         path = self.folder / f"{index}{_SUFFIX}"
         try:
-            return _decode(path.read_bytes(), self._taxonomy, self._mpp)
+            return _decode(_content(path.read_bytes()), self._taxonomy, self._mpp)
         except FileNotFoundError:
             raise KeyError(index) from None
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
@@ -148,8 +161,9 @@ class Journal:
 
     def report(self, index: int) -> BlockReport:
         """BlockReport of a block without its nuclei."""
-        with pa.OSFile(str(self.folder / f"{index}{_SUFFIX}")) as file:
-            return BlockReport.from_json(pa.ipc.open_file(file).schema.metadata[_REPORT])
+        data = _content((self.folder / f"{index}{_SUFFIX}").read_bytes())
+        metadata = pa.ipc.open_file(pa.BufferReader(data)).schema.metadata
+        return BlockReport.from_json(metadata[_REPORT])
 
     def forget(self, index: int) -> None:
         """Remove a block, so that it is run again."""
@@ -194,12 +208,21 @@ def _difference(found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> s
     return ""
 
 
+def _content(data: bytes) -> bytes:
+    """What a file holds before its digest; raises ValueError where it is damaged."""
+    content, digest = data[:-_DIGEST_BYTES], data[-_DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        raise ValueError("the digest does not fit")
+    return content
+
+
 def _is_whole(path: Path) -> bool:
-    """Whether a file has an end; one that a power failure emptied has none."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - len(_END)))
-        return file.read() == _END
+    """Whether a file is as it was put."""
+    try:
+        _content(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _encode(nuclei: Nuclei, report: BlockReport) -> bytes:
@@ -218,7 +241,8 @@ def _encode(nuclei: Nuclei, report: BlockReport) -> bytes:
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with pa.ipc.new_file(sink, batch.schema, options=options) as file:
         file.write_batch(batch)
-    return sink.getvalue().to_pybytes()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content + hashlib.sha256(content).digest()
 
 
 def _decode(data: bytes, taxonomy: Taxonomy, mpp: float) -> tuple[Nuclei, BlockReport]:

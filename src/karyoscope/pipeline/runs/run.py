@@ -1,4 +1,4 @@
-"""One run: a slide, a model, options and a folder of results; what is done of it, what is left.
+"""A run: a slide, a model, options and an output folder, with its state on disk.
 
 A run is the same as another where it would give the same nuclei: same slide, model, options and
 version. Where its results are complete there is nothing to do; where it was stopped, its journal
@@ -7,14 +7,15 @@ holds the blocks that are done, and only the others are read and run.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from karyoscope.core.lock import Lock, locked
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.remarks import warn
 from karyoscope.inference import Model
 from karyoscope.pipeline.executor import Executor
 from karyoscope.pipeline.options import SegmentOptions
@@ -45,14 +46,17 @@ class Run:
     out : path
         Folder of the outputs, ``<stem>.<format>``.
     model : Model
+        Model that finds the nuclei.
     options : SegmentOptions, optional
+        Settings of the run.
 
     Attributes
     ----------
     path, out : Path
     model : Model
+        Model that finds the nuclei.
     options : SegmentOptions
-        With the stain loaded for the model.
+        Options of the run, with the stain loaded for the model.
     name : str
         Stem of the outputs.
     """
@@ -66,7 +70,7 @@ class Run:
     ) -> None:
         self.path, self.out, self.model = Path(path), Path(out), model
         self.options = (options or SegmentOptions()).with_stain_for(model)
-        self.name = slide_name(self.path)
+        self.name = slide_name(self.path, self.options.scene)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -78,11 +82,27 @@ class Run:
         """Where the finished blocks are kept while the others are run."""
         return self.out / f".{self.name}.journal"
 
+    def locked(self) -> AbstractContextManager[Lock]:
+        """Hold the lock of the results for a ``with`` block.
+
+        Raises
+        ------
+        LockedError
+            If another run writes them.
+        """
+        return locked(self.out / f".{self.name}.lock", str(self.path))
+
     def finished(self) -> dict[str, Any] | None:
-        """Return the summary of an earlier run that leaves nothing to do, or None."""
+        """Return the summary of an earlier run that leaves nothing to do, or None.
+
+        Raises
+        ------
+        KaryoscopeError
+            If files of that run were cut or changed since.
+        """
         if self.options.overwrite:
             return None
-        summary = finished_summary(self.out, self.name, self.options.formats, self.settings)
+        summary = finished_summary(self.out, self.name, self.options.written_formats, self.settings)
         if summary is None or (self.options.retry_failed and is_incomplete(summary)):
             return None
         return summary
@@ -90,7 +110,7 @@ class Run:
     def may_replace(self) -> bool:
         """Return whether results that exist may be replaced.
 
-        They may where that is asked for, and where a run like this one began to write them.
+        They may where that is requested, and where a run like this one began to write them.
         """
         if self.options.overwrite or Journal.is_begun(self.journal_folder, self.settings):
             return True
@@ -108,9 +128,16 @@ class Run:
         """
         journal = self._open_journal(slide)
         if journal.discarded:
-            warnings.warn(
+            warn(
                 f"{self.path}: an unfinished run had another {journal.discarded!r};"
                 " starting afresh",
+                stacklevel=3,
+            )
+        damaged = journal.remove_damaged()
+        if damaged:
+            warn(
+                f"{self.path}: {damaged} blocks that an unfinished run left are damaged; they are"
+                " run again",
                 stacklevel=3,
             )
         if self.options.retry_failed:
@@ -134,20 +161,22 @@ class Run:
         executor: Executor,
         progress: Progress,
     ) -> Generator[tuple[Nuclei, BlockReport]]:
-        """Blocks of a slide: those of the journal from there, the others as they are run.
+        """Blocks of a slide: finished ones from the journal, the others as they are segmented.
 
         The others are put into the journal, save those on which the engine failed.
 
         Parameters
         ----------
         slide : Slide
-            As the model is to see it.
-        layout, area
+            The slide in the colours that the model is shown.
+        layout, area : Layout, Area
             See :func:`karyoscope.pipeline.run_blocks`.
         wanted : sequence of int
             Places of the blocks among all blocks of the layout, in ascending order.
         journal : Journal or None
+            Keeps the blocks that are done; None to keep nothing.
         executor : Executor
+            Runs the blocks that are not in the journal.
         progress : Progress
             Takes the seconds of each stage.
 

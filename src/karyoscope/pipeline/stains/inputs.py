@@ -1,4 +1,4 @@
-"""What a model is shown: a slide, by the stain that the user asks for, then by the model's own."""
+"""The input of a model: a slide after the stain given by the user, then that of the model."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Bundle, Model
-from karyoscope.pipeline.stains.stain import Stain, load_stain
+from karyoscope.pipeline.stains.stain import Stain, holds_its_target, load_stain
 from karyoscope.slides import Slide, open_slide
 from karyoscope.stains import NORMALISERS
 
 
 def builtin_stain(name: str) -> Stain:
-    """Load a stain that a recipe or a bundle may hold: its name says all of it.
+    """Load a stain that its name defines completely, as recipes and bundles use it.
 
     Parameters
     ----------
     name : str
-        One of :data:`karyoscope.stains.NORMALISERS` that needs no images to resemble.
+        One of :data:`karyoscope.stains.NORMALISERS` that needs no images to resemble, or
+        ``reinhard:L,a,b/L,a,b``.
 
     Raises
     ------
@@ -29,11 +30,12 @@ def builtin_stain(name: str) -> Stain:
     >>> builtin_stain("clahe").identity
     {'name': 'clahe', 'cell': 32, 'limit': 4.0}
     """
-    known = [key for key, kind in NORMALISERS.items() if not kind.targeted]
-    if name not in known:
+    if not holds_its_target(name):
+        known = [key for key, kind in NORMALISERS.items() if not kind.targeted]
         raise KaryoscopeError(
             f"{name!r} is no stain that a model can have of its own; there are {', '.join(known)}"
-            " (not those with images to resemble, which a bundle does not hold)"
+            " and reinhard:L,a,b/L,a,b (not those with images to resemble, which a bundle does not"
+            " hold)"
         )
     return load_stain(name)
 
@@ -49,6 +51,7 @@ def bundle_stain(bundle: Bundle) -> Stain | None:
     name = bundle.card.input.stain
     if name is None:
         return None
+    bundle.require_plugin(name)
     try:
         return builtin_stain(name)
     except KaryoscopeError as error:
@@ -64,6 +67,7 @@ def input_stains(model: Model, stain: Stain | None = None) -> list[Stain]:
     Parameters
     ----------
     model : Model
+        Model that reads the pixels.
     stain : Stain, optional
         The user's.
 
@@ -82,7 +86,7 @@ def input_stains(model: Model, stain: Stain | None = None) -> list[Stain]:
 
 
 def model_input(slide: Slide, model: Model, stain: Stain | None = None) -> Slide:
-    """Show a slide as a model is to see it; see :func:`input_stains` for what is raised.
+    """Slide with the stains applied that precede a model; errors as in :func:`input_stains`.
 
     Returns
     -------
@@ -95,12 +99,14 @@ def model_input(slide: Slide, model: Model, stain: Stain | None = None) -> Slide
 
 
 def model_input_image(rgb: np.ndarray, model: Model, stain: Stain | None = None) -> np.ndarray:
-    """Show a whole image at the model's scale as a model is to see it.
+    """Whole image at the model's scale with the stains applied that precede a model.
 
     Parameters
     ----------
     rgb : ndarray of uint8, shape (h, w, 3)
+        Image in red, green and blue.
     model : Model
+        Model that reads the image.
     stain : Stain, optional
         The user's.
 

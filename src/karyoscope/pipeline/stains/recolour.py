@@ -32,6 +32,7 @@ def recolour_file(
     mpp: float | None = None,
     overwrite: bool = False,
     watch: Callable[[int, int], None] = lambda done, all_: None,
+    override_mpp: float | None = None,
 ) -> Path:
     """Write one slide or image with the colours of a stain.
 
@@ -52,6 +53,8 @@ def recolour_file(
         Replace a file that exists.
     watch : callable
         Called with rows of tiles done and all.
+    override_mpp : float, optional
+        Micrometres per pixel of level 0, whatever the file states.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def recolour_file(
     KaryoscopeError
         If the input cannot be read or the output not written, or is there already.
     """
-    with open_slide(path, mpp) as slide:
+    with open_slide(path, mpp, override_mpp) as slide:
         target = out / (slide.name + (".png" if slide.format in _PLAIN else ".tif"))
         if target.exists() and (not overwrite or target.resolve() == Path(path).resolve()):
             raise KaryoscopeError(f"{target} exists: give --overwrite or another --out")

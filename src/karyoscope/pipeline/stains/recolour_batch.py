@@ -15,7 +15,7 @@ from karyoscope.slides import find_slides
 
 @dataclass
 class RecolourResult:
-    """What came of writing slides with other colours.
+    """Result of writing slides with normalised stains.
 
     Attributes
     ----------
@@ -34,12 +34,13 @@ def recolour_slides(
     stain: str | Path | Stain,
     mpp: float | None = None,
     *,
+    override_mpp: float | None = None,
     overwrite: bool = False,
     threads: int = 0,
     warn: Callable[[Path, str], None] = lambda path, line: None,
     watch: Callable[[Path | str], None] = lambda written: None,
 ) -> RecolourResult:
-    """Write slides and images with other colours; one that fails does not stop the others.
+    """Write slides and images with normalised stains; if one fails, the others are processed.
 
     Parameters
     ----------
@@ -50,7 +51,9 @@ def recolour_slides(
     stain : str, path or Stain
         See :func:`load_stain`.
     mpp : float, optional
-        Micrometres per pixel of level 0; needed where a file does not state it.
+        Micrometres per pixel of level 0, where a file does not state it.
+    override_mpp : float, optional
+        Micrometres per pixel of level 0, whatever the files state.
     overwrite : bool
         Replace results that exist.
     threads : int
@@ -82,7 +85,9 @@ def recolour_slides(
                 if taken != path:
                     raise KaryoscopeError(f"{path}: its result would have the name of {taken}'s")
                 with heard.of(path):
-                    written = recolour_file(path, Path(out), loaded, mpp, overwrite)
+                    written = recolour_file(
+                        path, Path(out), loaded, mpp, overwrite, override_mpp=override_mpp
+                    )
             except KaryoscopeError as error:
                 result.problems.append(str(error))
                 watch(str(error))

@@ -26,7 +26,7 @@ _LARGEST_GAIN = 2.0
 
 
 def grey_density(pixels: np.ndarray) -> float | None:
-    """Mean optical density of tissue in grey; None where there is too little of it.
+    """Mean optical density of the luma of tissue; None if there is too little tissue.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Restainer(Normaliser):
     bundle : RestainBundle
     engine : Engine
     threads : int
-        For an engine in another process, which loads the bundle by its path.
+        Threads of an engine in another process, which loads the bundle by its path.
     """
 
     name = "restain"
@@ -104,7 +104,8 @@ class Restainer(Normaliser):
         found = predict_padded(self._engine.run, rgb, self.bundle.card.input.multiple_of)
         if RGB not in found or found[RGB].shape != rgb.shape:
             raise KaryoscopeError(f"model bundle {self.bundle.path}: its network gives no colours")
-        return np.clip(np.rint(255 * found[RGB]), 0, 255).astype(np.uint8)
+        rounded: np.ndarray = np.clip(np.rint(255 * found[RGB]), 0, 255).astype(np.uint8)
+        return rounded
 
 
 class Restain(Recolour):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,23 @@ from typing import Any
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.plugins import file_of, name_and_argument, short_name, split_name
 from karyoscope.core.scale import same_scale
 from karyoscope.pipeline.stains.restainer import Restainer
 from karyoscope.pipeline.stains.sampling import sample_pixels
 from karyoscope.pipeline.tiling.blocks import Box
 from karyoscope.slides import Slide, find_slides, open_slide
 from karyoscope.slides.scale import RecordedScale
-from karyoscope.stains import NORMALISERS, Normaliser, Recolour, build_normaliser
+from karyoscope.stains import NORMALISERS, Normaliser, Recolour, Reinhard, build_normaliser
+
+_THREE = r"-?\d+(\.\d+)?(,-?\d+(\.\d+)?){2}"
+#: A stain that is all in its name: mean and spread of L, a and b.
+_STATISTICS = re.compile(f"reinhard:{_THREE}/{_THREE}")
 
 
 @dataclass(frozen=True)
 class Stain:
-    """A normaliser, and what it is called.
+    """A stain normaliser with its name.
 
     Attributes
     ----------
@@ -40,7 +46,7 @@ class Stain:
     mpp: float | None = None
 
     def over(self, slide: Slide, mpp: float | None = None) -> StainedSlide:
-        """Measure a slide, and see it with other colours from then on.
+        """Fit the normaliser to a slide, and return the slide with normalised colours.
 
         What is read does not depend on the window that it is read through, nor on the part of the
         slide that is analysed: the whole slide is measured.
@@ -48,6 +54,7 @@ class Stain:
         Parameters
         ----------
         slide : Slide
+            Slide whose pixels are changed.
         mpp : float, optional
             Scale at which it will be read, and is measured; the slide's own by default.
 
@@ -71,6 +78,11 @@ class Stain:
         return load_stain, self.source
 
 
+def is_normaliser(name: str) -> bool:
+    """Whether a name is that of a normaliser: built in, of a package, or of a plugin file."""
+    return split_name(name) is not None or name in NORMALISERS.names()
+
+
 def load_stain(spec: str | Path, mpp: float | None = None, threads: int = 0) -> Stain:
     """Load what ``--stain`` names.
 
@@ -78,7 +90,8 @@ def load_stain(spec: str | Path, mpp: float | None = None, threads: int = 0) -> 
     ----------
     spec : str or path
         ``macenko:IMAGE`` or ``reinhard:IMAGE``, with a slide or image to resemble, or a folder or
-        glob of them; ``clahe``; or the bundle of a RestainNet.
+        glob of them; ``reinhard:L,a,b/L,a,b``, the mean and the spread of CIE LAB to resemble;
+        ``clahe``; or the bundle of a RestainNet.
     mpp : float, optional
         Micrometres per pixel at which the image to resemble is read, where it states a scale.
     threads : int
@@ -89,24 +102,39 @@ def load_stain(spec: str | Path, mpp: float | None = None, threads: int = 0) -> 
     KaryoscopeError
         If there is no such normaliser, or the image or bundle cannot be used.
     """
-    name, _, target = str(spec).partition(":")
-    if name in NORMALISERS:
+    name, target = name_and_argument(str(spec))
+    if _STATISTICS.fullmatch(str(spec)):
+        mean, spread = ([float(v) for v in part.split(",")] for part in str(target).split("/"))
+        reinhard = Reinhard.of_statistics(mean, spread)
+        return Stain(reinhard, {"name": name} | reinhard.describe(), (spec, mpp, threads))
+    if is_normaliser(name):
         pixels = _pixels_of(target, mpp) if target else None
         try:
             normaliser = build_normaliser(name, pixels)
         except KaryoscopeError as error:
             raise KaryoscopeError(f"stain {str(spec)!r}: {error}") from error
         said = {"target": Path(target).name} if target else {}
-        identity = {"name": name} | said | normaliser.describe()
+        used = file_of(name)
+        if used is not None:
+            said["sha256"] = used.sha256
+        identity = {"name": short_name(name)} | said | normaliser.describe()
         return Stain(normaliser, identity, (spec, mpp, threads))
     if not Path(spec).exists():
+        known = ", ".join(NORMALISERS.names())
         raise KaryoscopeError(
-            f"no stain {str(spec)!r}: it is {', '.join(NORMALISERS)} (with :IMAGE where one is to"
+            f"no stain {str(spec)!r}: it is {known} (with :IMAGE where one is to"
             " be resembled) or the bundle of a RestainNet"
         )
     restainer = Restainer.open(spec, threads)
     identity = {"name": restainer.name} | restainer.describe()
     return Stain(restainer, identity, (spec, mpp, threads), restainer.bundle.card.mpp)
+
+
+def holds_its_target(spec: str) -> bool:
+    """Whether the name of a stain defines it completely, so that recipes and bundles may use it."""
+    if _STATISTICS.fullmatch(spec):
+        return True
+    return is_normaliser(spec) and not NORMALISERS.find(spec).targeted
 
 
 def _pixels_of(target: str, mpp: float | None) -> np.ndarray:
@@ -127,7 +155,7 @@ def _pixels_of(target: str, mpp: float | None) -> np.ndarray:
 
 
 class StainedSlide(Slide):
-    """A slide whose pixels are changed as they are read; all else is the slide's own.
+    """A slide whose pixels are normalised when they are read; all else is that of the slide.
 
     Its thumbnail is not changed: tissue is found on the slide as it is.
 
@@ -143,17 +171,23 @@ class StainedSlide(Slide):
     def __init__(self, slide: Slide, change: Recolour) -> None:
         self.slide, self.change = slide, change
         self.path, self.name = slide.path, slide.name
-        self.levels, self.mpp_xy = slide.levels, slide.mpp_xy
+        self.levels = slide.levels
+        self.mpp_xy, self.mpp_source = slide.mpp_xy, slide.mpp_source
 
     @classmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
-        """No file is one."""
+        """Return False: no file is in this format."""
         return False
 
     @property
     def bounds(self) -> tuple[int, int, int, int]:
         """The slide's."""
         return self.slide.bounds
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The slide's."""
+        return self.slide.channels
 
     def _open(self) -> None:
         """Nothing to open: the slide is."""

@@ -1,8 +1,9 @@
 """How a slide is divided: the area that is analysed, windows for the network, blocks of nuclei."""
 
-from karyoscope.pipeline.tiling.area import Area, Outlines, Roi, area_of
+from karyoscope.pipeline.tiling.area import Area, Roi, area_of
 from karyoscope.pipeline.tiling.blocks import Block, Box, Layout, Window
 from karyoscope.pipeline.tiling.mosaic import Mosaic
+from karyoscope.pipeline.tiling.outlines import Outlines
 from karyoscope.pipeline.tiling.plan import Step, layout_for, plan_blocks, wanted_blocks
 from karyoscope.pipeline.tiling.report import BlockReport
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.regions import Region
+from karyoscope.core.remarks import warn
 from karyoscope.pipeline.tiling.blocks import Box
+from karyoscope.pipeline.tiling.outlines import OUTSIDE, Outlines
 from karyoscope.slides import Slide, Tissue
 from karyoscope.slides.grid import Grid
 
-#: Areas up to this many grid pixels are analysed whole; looking for tissue would not pay.
+if TYPE_CHECKING:
+    import shapely
+
+#: Areas up to this many grid pixels are analysed whole; leaving glass out would not pay.
 _WHOLE_PX = 8_000_000
 
 Roi = tuple[int, int, int, int]
@@ -27,24 +30,27 @@ Roi = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Area:
-    """The part of a slide whose nuclei are wanted.
+    """The part of a slide that is analysed.
 
     Attributes
     ----------
     grid : Grid
         The slide at the model's scale.
     box : Box
-        In pixels of level 0.
+        The box around the area, in pixels of level 0.
     whole : bool
         Whether the box is all of the slide.
     tissue : Tissue, Outlines or None
         What to look at in the box; everything if None.
+    mask : Tissue or None
+        Tissue that densities refer to, whatever is looked at; None where it cannot be found.
     """
 
     grid: Grid
     box: Box
     whole: bool
     tissue: Tissue | Outlines | None
+    mask: Tissue | None = None
 
     @property
     def on_grid(self) -> Box:
@@ -61,7 +67,89 @@ class Area:
         return self.box.shared(part.scaled(self.grid.scale_x, self.grid.scale_y))
 
     def measure(self, part: Box) -> float:
-        """Pixels of level 0 that are wanted of a part of the grid; 0 where there are none."""
+        """Number of pixels of level 0 in the selected area of a part of the grid."""
+        window = self._window(part)
+        if isinstance(self.tissue, Outlines):
+            return self.tissue.measure(*window)
+        if self.tissue is None or self.tissue.contains(*window):
+            return window[2] * window[3]
+        return 0.0
+
+    def tissue_of(self, part: Box) -> float:
+        """Area of tissue in a part of the grid, in pixels of level 0; NaN if unknown."""
+        return math.nan if self.mask is None else float(self.tissue_cells(part)[2].sum())
+
+    def tissue_cells(self, part: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Cells of the tissue mask in the selected region of a part of the grid.
+
+        Returns
+        -------
+        x, y : ndarray of float, shape (n,)
+            Centres of the cells with tissue, in pixels of level 0.
+        pixels : ndarray of float, shape (n,)
+            Tissue in each, in pixels of level 0. All three are empty if it is unknown.
+        """
+        if self.mask is None:
+            return np.zeros(0), np.zeros(0), np.zeros(0)
+        columns, rows, pixels = self.mask.cells(*self._window(part))
+        row, column = np.nonzero(pixels)
+        x, y, pixels = columns[column], rows[row], pixels[row, column]
+        if isinstance(self.tissue, Outlines):
+            held = self.tissue.hold(x, y)
+            x, y, pixels = x[held], y[held], pixels[held]
+        return x, y, pixels
+
+    def lattice_in(self, part: Box, step: float) -> tuple[np.ndarray, np.ndarray]:
+        """Centres of the square cells of a slide that lie in the selected region of a part.
+
+        Parameters
+        ----------
+        part : Box
+            Part of the grid.
+        step : float
+            Edge of a cell, in pixels of level 0.
+
+        Returns
+        -------
+        x, y : ndarray of float, shape (n,)
+            Positions are in pixels of level 0.
+        """
+        left, top, width, height = self._window(part)
+        columns, rows = (
+            (np.arange(math.ceil(a / step - 0.5), math.ceil((a + n) / step - 0.5)) + 0.5) * step
+            for a, n in ((left, width), (top, height))
+        )
+        x, y = (centres.ravel() for centres in np.meshgrid(columns, rows))
+        if isinstance(self.tissue, Outlines):
+            held = self.tissue.hold(x, y)
+            x, y = x[held], y[held]
+        return x, y
+
+    def shape_of(self, part: Box) -> shapely.Geometry:
+        """What is wanted of a part of the grid that is analysed, in pixels of level 0."""
+        import shapely
+
+        x, y, width, height = self._window(part)
+        box = shapely.box(x, y, x + width, y + height)
+        if isinstance(self.tissue, Outlines):
+            return shapely.intersection(self.tissue.geometry, box)
+        return box
+
+    def rings(self) -> tuple[np.ndarray, ...]:
+        """Outlines of the area, in pixels of level 0, if a user drew it."""
+        if not isinstance(self.tissue, Outlines):
+            return ()
+        return tuple(Region("", self.tissue.geometry).rings())
+
+    @property
+    def shown(self) -> Box:
+        """The box, in pixels of level 0, that pictures of the area show."""
+        if isinstance(self.tissue, Outlines) and not self.tissue.geometry.is_empty:
+            return self.box.shared(self.tissue.box)
+        return self.box
+
+    def _window(self, part: Box) -> tuple[float, float, float, float]:
+        """What of a part of the grid is in the box: x, y, width, height in pixels of level 0."""
         left, right = (
             min(max(x * self.grid.scale_x, self.box.left), self.box.right)
             for x in (part.left, part.right)
@@ -70,15 +158,10 @@ class Area:
             min(max(y * self.grid.scale_y, self.box.top), self.box.bottom)
             for y in (part.top, part.bottom)
         )
-        window = left, top, right - left, bottom - top
-        if isinstance(self.tissue, Outlines):
-            return self.tissue.measure(*window)
-        if self.tissue is None or self.tissue.contains(*window):
-            return window[2] * window[3]
-        return 0.0
+        return left, top, right - left, bottom - top
 
     def keep(self, nuclei: Nuclei) -> Nuclei:
-        """Nuclei, in pixels of level 0, whose centroid is wanted."""
+        """Nuclei, in pixels of level 0, whose centroid is in the area."""
         if not self.whole:
             nuclei = nuclei.crop(self.box.left, self.box.top, self.box.width, self.box.height)
         if isinstance(self.tissue, Outlines):
@@ -86,72 +169,23 @@ class Area:
         return nuclei
 
 
-class Outlines:
-    """Polygons that someone drew, in pixels of level 0.
-
-    Parameters
-    ----------
-    path : path
-        GeoJSON: a feature collection, a list of features, a feature or a geometry. Only polygons
-        and multipolygons count; they may overlap.
-
-    Raises
-    ------
-    KaryoscopeError
-        If it cannot be read or holds no polygon.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        # Only here: most runs have no need of it.
-        import shapely
-        from shapely.geometry import shape
-
-        try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
-            polygons = [shapely.make_valid(shape(g)) for g in _polygons(data)]
-        except OSError as error:
-            raise KaryoscopeError(f"--tissue {path} cannot be read: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError, IndexError, shapely.GEOSException) as error:
-            raise KaryoscopeError(f"--tissue {path} is not GeoJSON") from error
-        self._geometry = shapely.union_all(polygons)
-        if not self._geometry.area > 0:
-            raise KaryoscopeError(f"--tissue {path} holds no polygon")
-        shapely.prepare(self._geometry)
-        self._shapely = shapely
-
-    def measure(self, x: float, y: float, width: float, height: float) -> float:
-        """Pixels of a box that lie inside."""
-        box = self._shapely.box(x, y, x + width, y + height)
-        return float(self._geometry.intersection(box).area)
-
-    def hold(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Whether each point lies inside: bool, shape (n,)."""
-        return self._shapely.contains_xy(self._geometry, x, y)
-
-
-def _polygons(data: Any) -> Iterator[dict[str, Any]]:
-    """Geometries of GeoJSON data that are polygons."""
-    if isinstance(data, list):
-        for item in data:
-            yield from _polygons(item)
-    elif data["type"] == "FeatureCollection":
-        yield from _polygons(data["features"])
-    elif data["type"] == "Feature":
-        yield from _polygons(data["geometry"] or [])
-    elif data["type"] in ("Polygon", "MultiPolygon"):
-        yield data
-
-
-def area_of(slide: Slide, mpp: float, roi: Roi | None = None, tissue: str | Path = "auto") -> Area:
+def area_of(
+    slide: Slide,
+    mpp: float,
+    roi: Roi | str | Path | None = None,
+    tissue: str | Path = "auto",
+) -> Area:
     """Find what to analyse.
 
     Parameters
     ----------
     slide : Slide
+        Slide to analyse.
     mpp : float
         µm per pixel of the model.
-    roi : (x, y, width, height), optional
-        In pixels of level 0; the whole slide by default.
+    roi : (x, y, width, height) or path, optional
+        In pixels of level 0, or drawn, in a GeoJSON file; the whole slide by default. What is
+        drawn is analysed all, without looking for tissue in it.
     tissue : {"auto", "none"} or path
         ``auto`` leaves blank glass out, ``none`` nothing; a GeoJSON file names the areas.
 
@@ -161,31 +195,56 @@ def area_of(slide: Slide, mpp: float, roi: Roi | None = None, tissue: str | Path
         If the region lies outside the slide or the file cannot be used.
     """
     grid = slide.grid(mpp)
-    whole = Box(0, 0, *slide.size)
+    whole = whole_of(slide)
     box = whole
-    if roi is not None:
+    drawn: Outlines | None = None
+    if isinstance(roi, (str, Path)):
+        drawn = Outlines.read(roi, slide, "--roi")
+        box = whole.shared(drawn.box)
+    elif roi is not None:
         x, y, width, height = roi
         box = whole.shared(Box(x, y, x + width, y + height))
+        region = f"the region {x},{y},{width},{height}"
+        size = f"outside the slide, which has {whole.width} x {whole.height} pixels"
         if box.empty:
-            raise KaryoscopeError(
-                f"{slide.path or slide.name}: the region {x},{y},{width},{height} lies outside the"
-                f" slide, which has {whole.width} x {whole.height} pixels"
-            )
+            raise KaryoscopeError(f"{slide.path or slide.name}: {region} lies {size}")
+        beyond = 1 - box.width * box.height / (width * height)
+        if beyond > OUTSIDE:
+            warn(f"{100 * beyond:.0f} % of {region} lies {size}", stacklevel=2)
     pixels = box.width * box.height / (grid.scale_x * grid.scale_y)
+    mask = _tissue_of(slide)
     found: Tissue | Outlines | None = None
     if tissue not in ("auto", "none"):
-        found = Outlines(tissue)
+        found = Outlines.read(tissue, slide)
+        found = found if drawn is None else found.shared(drawn)
+    elif drawn is not None:
+        found = drawn
     elif tissue == "auto" and pixels > _WHOLE_PX:
-        found = _tissue_of(slide)
-    return Area(grid, box, box == whole, found)
+        found = mask
+    if (
+        isinstance(found, Outlines)
+        and not found.measure(box.left, box.top, box.width, box.height) > 0
+    ):
+        raise KaryoscopeError(f"{slide.path or slide.name}: --tissue {tissue} lies outside --roi")
+    return Area(grid, box, box == whole, found, mask)
+
+
+def whole_of(slide: Slide) -> Box:
+    """Box of all of a slide, in pixels of level 0."""
+    return Box(0, 0, *slide.size)
 
 
 def _tissue_of(slide: Slide) -> Tissue | None:
     try:
-        return Tissue.of(slide)
+        found = Tissue.of(slide)
+        if found.doubt:
+            warn(f"this does not look like H&E: {found.doubt}", stacklevel=3)
+        return found
     except KaryoscopeError as error:
         # The thumbnail is damaged, but the slide itself may not be.
-        warnings.warn(
-            f"tissue cannot be distinguished from glass, all is analysed: {error}", stacklevel=3
+        warn(
+            "tissue cannot be distinguished from glass, so the whole slide is analysed and no"
+            f" density per mm² of tissue is given: {error}",
+            stacklevel=3,
         )
         return None

@@ -46,7 +46,7 @@ class Box:
         return self.bottom - self.top
 
     def grown(self, margin: int, limit: Box) -> Box:
-        """Wider by a margin on every side, but within a limit."""
+        """Return the box enlarged by a margin on every side, within a limit."""
         return Box(
             max(limit.left, self.left - margin),
             max(limit.top, self.top - margin),
@@ -55,7 +55,9 @@ class Box:
         )
 
     def shared(self, other: Box) -> Box:
-        """Part that both have; its right is not above its left where there is none."""
+        """Return the part that both boxes have; where there is none, its right is at most its left
+        or its bottom at most its top.
+        """
         return Box(
             max(self.left, other.left),
             max(self.top, other.top),
@@ -73,6 +75,11 @@ class Box:
         )
 
     @property
+    def corner_and_size(self) -> tuple[int, int, int, int]:
+        """Left, top, width and height."""
+        return self.left, self.top, self.width, self.height
+
+    @property
     def empty(self) -> bool:
         """Whether it holds no pixel."""
         return self.left >= self.right or self.top >= self.bottom
@@ -80,7 +87,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Window:
-    """One run of the network: what it reads, and the part of its output that is used."""
+    """A window of the network: the region that is read, and the part of the output that is used."""
 
     row: int
     column: int

@@ -28,11 +28,11 @@ class Mosaic:
 
     def put(self, window: Window, maps: Maps) -> None:
         """Keep the core of a window's maps."""
-        kept = {}
-        for name, stride in self._strides.items():
-            inner = _inside(window.core, window.read, stride)
-            kept[name] = to_half(maps[name][inner])
-        self._cores[window] = kept
+        self.put_core(window, core_of(window, maps, self._strides))
+
+    def put_core(self, window: Window, core: Maps) -> None:
+        """Keep what :func:`core_of` gave for a window."""
+        self._cores[window] = core
 
     def drop(self, windows: Iterable[Window]) -> None:
         """Forget windows."""
@@ -55,6 +55,27 @@ class Mosaic:
                 core[_inside(shared, window.core, stride)]
             )
         return out
+
+
+def core_of(window: Window, maps: Maps, strides: Mapping[str, int]) -> Maps:
+    """Cut the core out of a window's maps, in half precision: less than half of their bytes.
+
+    Parameters
+    ----------
+    window : Window
+    maps : dict of str to ndarray of float32
+        Maps of what the window reads.
+    strides : mapping of str to int
+        Maps to keep, and the stride of each.
+
+    Returns
+    -------
+    dict of str to ndarray of float16
+    """
+    return {
+        name: to_half(maps[name][_inside(window.core, window.read, stride)])
+        for name, stride in strides.items()
+    }
 
 
 def _inside(inner: Box, outer: Box, stride: int) -> tuple[slice, slice]:

@@ -36,6 +36,8 @@ class Step:
     block : Block
     analysed_px : float
         Pixels of level 0 that are wanted of it.
+    tissue_px : float
+        Analysed pixels that are tissue; NaN where the tissue is not known.
     windows, fresh, spent : list of Window
         Those that it needs, those of them to run before it, and those to forget after it.
     """
@@ -43,6 +45,7 @@ class Step:
     index: int
     block: Block
     analysed_px: float
+    tissue_px: float
     windows: list[Window]
     fresh: list[Window]
     spent: list[Window]
@@ -57,7 +60,9 @@ def plan_blocks(layout: Layout, area: Area, indices: Collection[int] | None = No
     Parameters
     ----------
     layout : Layout
+        Windows and blocks of the slide.
     area : Area
+        Area that is analysed.
     indices : collection of int, optional
         Places of the blocks that are wanted, among all of the layout; all by default.
     """
@@ -66,8 +71,8 @@ def plan_blocks(layout: Layout, area: Area, indices: Collection[int] | None = No
         if indices is None or index in indices:
             pixels = area.measure(block.own)
             if pixels > 0:
-                blocks.append((index, block, pixels))
-    needs = [layout.windows(block.read) for _, block, _ in blocks]
+                blocks.append((index, block, pixels, area.tissue_of(block.own)))
+    needs = [layout.windows(block.read) for _, block, *_ in blocks]
     uses: dict[Window, list[int]] = {}
     for step, windows in enumerate(needs):
         for window in windows:

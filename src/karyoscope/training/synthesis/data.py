@@ -11,8 +11,8 @@ from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Record, Sample, merge_classes, open_dataset
 from karyoscope.datasets.resample import resampled
 from karyoscope.datasets.split import apply_split, read_split
-from karyoscope.training.bank import PixelBank
-from karyoscope.training.schema import DataSource
+from karyoscope.training.data.bank import PixelBank
+from karyoscope.training.recipe.schema import DataSource
 from karyoscope.training.synthesis.recipe import KeptOut, SynthesisRecipe
 
 
@@ -25,7 +25,7 @@ class TileSource:
     bank : PixelBank
         Their pixels and labels.
     records : list of Record
-        What is known of each image of the bank.
+        The record of each image of the bank, in its order.
     taxonomy : Taxonomy
         Classes of the labels.
     mpp : float
@@ -65,7 +65,7 @@ def load_part(
         The dataset.
     split : (path, str), optional
         Split file and part.
-    taxonomy, mpp
+    taxonomy, mpp : Taxonomy, float
         Classes to name the nuclei by, and the scale that images of another are brought to.
     tile : int
         Smaller images are left out.

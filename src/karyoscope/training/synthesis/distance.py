@@ -1,4 +1,4 @@
-"""How far synthetic tiles are from real ones, as an ImageNet encoder sees them."""
+"""How far synthetic tiles are from real ones, by the features of an ImageNet encoder."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torch import Tensor
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import open_dataset
 from karyoscope.metrics.frechet import fit_gaussian, frechet_distance
-from karyoscope.training.schema import DataSource
+from karyoscope.training.recipe.schema import DataSource
 from karyoscope.training.synthesis.data import TileSource, load_part
+from karyoscope.training.synthesis.encoder_features import EncoderFeatures
 from karyoscope.training.synthesis.layouts import TileWindows, to_signed
-from karyoscope.training.synthesis.seen import SeenByEncoder
 
 #: Of the blur (px) and the noise (grey levels) whose distances show what a value means.
 BLUR = 2.0
@@ -33,13 +33,15 @@ class TileDistance:
     Attributes
     ----------
     features : str
-        The encoder whose features are compared; on other features the values are others.
+        The encoder whose features are compared; values on the features of another encoder cannot
+        be compared with these.
     synthetic : float
-        What is asked for.
+        Distance of the synthetic tiles from the real ones: the result.
     real : float
-        Floor: other real tiles of the same images.
+        Distance of other real tiles of the same images: the least that can be expected.
     blurred, noisy : float
-        Those other tiles, blurred (Gaussian of 2 px) or with noise (32 grey levels).
+        Distances of the other real tiles when they are blurred (Gaussian of 2 px) or given noise
+        (of 32 grey levels).
     """
 
     features: str
@@ -68,7 +70,7 @@ class TileFeatures:
 
     def __init__(self, name: str, weights: str | Path) -> None:
         self.name = name
-        self._seen = SeenByEncoder(name, weights)
+        self._encoder = EncoderFeatures(name, weights)
 
     @torch.no_grad()
     def __call__(self, tiles: Iterable[np.ndarray]) -> np.ndarray:
@@ -77,7 +79,7 @@ class TileFeatures:
 
     def _one(self, tile: Tensor) -> np.ndarray:
         image = to_signed(tile.permute(2, 0, 1).float())
-        return self._seen(image[None])[-1].mean((2, 3))[0].numpy()
+        return self._encoder(image[None])[-1].mean((2, 3))[0].numpy()
 
 
 def real_tiles(
@@ -89,7 +91,7 @@ def real_tiles(
     ----------
     source : TileSource
     most : int
-        Tiles of each set, or half of what there is if that is fewer.
+        Tiles of each set, or half of the available tiles if that is fewer.
     size : int
         Edge in pixels.
     seed : int
@@ -122,12 +124,12 @@ def tile_distance(
     other_real: list[np.ndarray],
     features: TileFeatures,
 ) -> TileDistance:
-    """Compare tiles with real ones, and real ones and spoiled ones with them for scale.
+    """Fréchet distance of synthetic tiles to real ones, with reference distances for comparison.
 
     Parameters
     ----------
     synthetic, real, other_real : list of ndarray of uint8, shape (h, w, 3)
-        As many of each.
+        The tiles to compare, as many of each.
     """
     if not len(synthetic) == len(real) == len(other_real) or len(real) < 2:
         raise KaryoscopeError("compare sets of the same number of tiles, two at least")
@@ -171,6 +173,7 @@ def dataset_distance(
     real : DataSource
         Annotated real images.
     features : TileFeatures
+        Network whose features are compared.
     split : (path, str), optional
         Split file and part of ``real``.
     seed : int

@@ -1,4 +1,4 @@
-"""A trained generator on disk: weights as safetensors beside a card that says what it is."""
+"""A trained generator on disk: weights as safetensors, and a card with its description."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Generator:
     ----------
     network : Mask2Image
     card : dict
-        As in ``generator.yaml``: name, licence, mpp, tile, training.
+        Content of ``generator.yaml``: name, licence, mpp, tile, training.
     taxonomy : Taxonomy
         Classes of its layouts.
     """
@@ -83,9 +83,9 @@ def save_generator(
     Parameters
     ----------
     options : dict
-        With which the network was built.
+        Arguments that the network was built with.
     card : dict
-        What else is to be known of it.
+        Further content of ``generator.yaml``: name, licence, mpp, tile, training.
     """
     weights = save({k: v.cpu().contiguous() for k, v in network.state_dict().items()})
     content = {

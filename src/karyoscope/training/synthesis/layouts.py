@@ -10,15 +10,15 @@ from torch.nn import functional as F
 from torch.utils.data import IterableDataset
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.training.bank import PixelBank
-from karyoscope.training.sampling import TileIndex, tile_probabilities
+from karyoscope.training.data.bank import PixelBank
+from karyoscope.training.data.sampling import TileIndex, tile_probabilities
 
 #: Image (b, 3, h, w) float32 from 0 to 255, ids (b, h, w), classes (b, h, w).
 Tiles = tuple[Tensor, Tensor, Tensor]
 
 
 def make_layout(ids: Tensor, classes: Tensor, n_classes: int) -> Tensor:
-    """What the generator is told of the nuclei.
+    """Return the layout of the nuclei, which is the input of the generator.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class TileWindows:
         return images, corner(self.tiles.y, bank.heights), corner(self.tiles.x, bank.widths)
 
     def read(self, images: Tensor, rows: Tensor, columns: Tensor) -> Tiles:
-        """Pixels and labels of windows, exactly as they are stored."""
+        """Pixels and labels of windows, without resampling."""
         bank = self.bank
         step = torch.arange(self.size, device=rows.device)
         row = (rows[:, None] + step) * bank.widths[images][:, None] + bank.starts[images][:, None]

@@ -9,7 +9,7 @@ from typing import Literal
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets.convert import convert
-from karyoscope.training.schema import DataSource
+from karyoscope.training.recipe.schema import DataSource
 from karyoscope.training.synthesis.data import TileSource, load_part, load_sources
 from karyoscope.training.synthesis.generator import Generator, load_generator
 from karyoscope.training.synthesis.recipe import load_synthesis_recipe
@@ -106,7 +106,7 @@ def write_pairs(
     tiles = SyntheticTiles(
         generator, source, count, size, seed, balanced, style, motion or Motion()
     )
-    written = convert(tiles, layout, out, overwrite=overwrite, seen=lambda sample: watch())
+    written = convert(tiles, layout, out, overwrite=overwrite, watch=lambda sample: watch())
     licence = str(generator.card["licence"])
     return WrittenPairs(out, written.images, written.nuclei, tiles.lost, licence, source.skipped)
 

@@ -1,4 +1,4 @@
-"""A recipe of a mask-to-image network: what it learns from, how large it is, how it is trained."""
+"""Recipe of a mask-to-image network: data, size and training."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.yaml import read_yaml
-from karyoscope.training.recipe import apply_change
-from karyoscope.training.schema import DataSource
+from karyoscope.training.recipe.reading import apply_change
+from karyoscope.training.recipe.schema import DataSource
 
 _SHIPPED = Path(str(resources.files("karyoscope"))) / "recipes" / "synthesis"
 
@@ -89,7 +89,7 @@ class SynthesisTraining(_Strict):
 
 
 class SynthesisRecipe(_Strict):
-    """From labelled tiles to a generator."""
+    """Everything that decides the training of a generator from labelled tiles."""
 
     name: str = "synthesis"
     description: str = ""

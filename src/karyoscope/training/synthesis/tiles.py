@@ -45,6 +45,7 @@ class SyntheticTiles(Dataset):
     Parameters
     ----------
     generator : Generator
+        Generator that makes the pixels.
     source : TileSource
         Whose masks and colours are used.
     count : int
@@ -52,11 +53,13 @@ class SyntheticTiles(Dataset):
     size : int
         Edge in pixels.
     seed : int
+        Seed of the random numbers.
     balanced : float
         Share of the masks that are chosen because they hold rare classes.
     style : {"own", "other"}
         Colours of the real tile under the mask, or of another real tile.
     motion : Motion
+        How far nuclei are moved and rotated.
     """
 
     name = "synthetic"
@@ -75,7 +78,7 @@ class SyntheticTiles(Dataset):
         multiple = generator.network.multiple_of
         if size % multiple:
             raise KaryoscopeError(
-                f"this generator paints tiles of a multiple of {multiple} px, not {size}"
+                f"this generator makes tiles whose size is a multiple of {multiple} px, not {size}"
             )
         self.taxonomy = generator.taxonomy
         self.mpp = float(generator.card["mpp"])

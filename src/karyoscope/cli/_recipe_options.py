@@ -1,0 +1,31 @@
+"""Arguments of the commands that train a recipe, on its own data or on a folder of the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RecipeName = Annotated[str | None, typer.Argument(help="Recipe: a shipped name or a YAML file.")]
+OwnData = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder of annotated images; RECIPE is then `finetune`."),
+]
+StartFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--start", metavar="MODEL|RUN", help="Begin with the weights of a model, bundle or run."
+    ),
+]
+OwnLayout = Annotated[
+    str | None, typer.Option("--layout", help="Layout of --data, where it is not recognised.")
+]
+OwnClasses = Annotated[
+    str | None,
+    typer.Option("--classes", help="Taxonomy (name or file) of the class ids of --data."),
+]
+OwnMpp = Annotated[
+    float | None,
+    typer.Option("--mpp", help="Micrometres per pixel of --data, where unknown."),
+]

@@ -1,0 +1,27 @@
+"""How a process that trains is set up: threads, and the messages of a run."""
+
+from __future__ import annotations
+
+import logging
+
+from karyoscope.cli._log import not_printed_yet
+
+
+def prepare_torch(workers: int, log: bool = True) -> None:
+    """Limit the threads of torch, where a number is given, and show messages of training.
+
+    Parameters
+    ----------
+    workers : int
+        Threads of the CPU; 0 for all.
+    log : bool
+        Whether messages of training go to stderr.
+    """
+    import torch
+
+    if log:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(not_printed_yet)
+    if workers:
+        torch.set_num_threads(workers)

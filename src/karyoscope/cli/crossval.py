@@ -1,0 +1,81 @@
+"""``karyoscope crossval``: train and score in folds, or with each cohort left out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from karyoscope.cli._choices import MOST_THREADS, Device
+from karyoscope.cli._recipe_options import (
+    OwnClasses,
+    OwnData,
+    OwnLayout,
+    OwnMpp,
+    RecipeName,
+    StartFrom,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def crossval(
+    recipe: RecipeName = None,
+    out: Annotated[Path, typer.Option(help="Folder for the runs and the table.")] = ...,  # type: ignore[assignment]
+    data: OwnData = None,
+    start: StartFrom = None,
+    layout: OwnLayout = None,
+    classes: OwnClasses = None,
+    mpp: OwnMpp = None,
+    folds: Annotated[int, typer.Option(help="Parts of sources.", min=2)] = 5,
+    cohorts: Annotated[
+        bool, typer.Option("--leave-cohorts-out", help="Leave out each cohort in turn instead.")
+    ] = False,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of each training; the schedule is fitted.", min=1)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same folds.")] = 0,
+    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
+    workers: Annotated[
+        int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Train once for each fold on the others, and score every image by the model without it.
+
+    Prints mean and deviation over folds, and all images together with 95 % intervals over
+    sources. The same command continues where it was stopped. Needs the extra `train`.
+    """
+    from karyoscope.core.optional import require
+
+    require("train", "torch", "timm", "lightning", "onnx")
+    import torch
+
+    from karyoscope.training.crossval import cross_validate
+    from karyoscope.training.describe import Wanted
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if workers:
+        torch.set_num_threads(workers)
+    found = cross_validate(
+        Wanted(recipe, data, start, layout=layout, classes=classes, mpp=mpp),
+        out,
+        folds=None if cohorts else folds,
+        changes=changes,
+        steps=steps,
+        seed=seed,
+        device=device.value,
+        threads=workers,
+        say=lambda line: print(line, file=sys.stderr),
+    )
+    print(json.dumps(found.to_dict()) if as_json else found.table(), end="")
+    if found.problems:
+        raise typer.Exit(1)

@@ -1,0 +1,76 @@
+"""Models of timm, with one line where their weights cannot be had."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+from urllib.parse import urlsplit
+
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.optional import load
+
+_SECONDS = 5.0
+
+
+def create(what: str, name: str, options: dict[str, Any]) -> Any:
+    """Build a model of timm, with weights where they are wanted.
+
+    Parameters
+    ----------
+    what : str
+        What the model is, for messages, such as "encoder".
+    name : str
+        timm's name of the model.
+    options : dict
+        Options of :func:`timm.create_model`.
+
+    Raises
+    ------
+    KaryoscopeError
+        If it cannot be built, or its weights cannot be downloaded or do not fit.
+    """
+    timm = load("train", "timm", what)
+
+    fetched = options.get("pretrained") is True and "pretrained_cfg_overlay" not in options
+    try:
+        with _quick_to_give_up() if fetched else nullcontext():
+            return timm.create_model(name, **options)
+    except Exception as error:  # timm, the hub and its transport raise many kinds
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        if fetched and not isinstance(error, (RuntimeError, AttributeError, TypeError)):
+            raise KaryoscopeError(
+                f"{what}: its ImageNet weights cannot be fetched; give the path of a .safetensors"
+                f" file as pretrained, or false ({type(error).__name__}: {reason})"
+            ) from error
+        raise KaryoscopeError(f"{what} cannot be built: {reason}") from error
+
+
+@contextmanager
+def _quick_to_give_up() -> Iterator[None]:
+    """Take weights from the local cache at once where the hub cannot be reached.
+
+    By itself the hub's client tries again for more than a minute.
+    """
+    constants: Any = load("train", "huggingface_hub.constants", "the hub of weights")
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not _can_reach(constants.ENDPOINT)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _can_reach(address: str) -> bool:
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")):
+        return True  # the proxy alone knows
+    parts = urlsplit(address)
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        socket.create_connection((parts.hostname or "", port), _SECONDS).close()
+    except OSError:
+        return False
+    return True

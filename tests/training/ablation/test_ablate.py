@@ -1,0 +1,162 @@
+"""The whole way: rows trained, scored, tabled; failures named, results kept."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip("lightning")
+pytest.importorskip("timm")
+pytest.importorskip("onnx")
+
+from typer.testing import CliRunner
+
+from karyoscope.cli import ablate as command
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
+from karyoscope.datasets import Record, Sample
+from karyoscope.datasets.folder import write_folder
+from karyoscope.datasets.image_files import read_rgb
+from karyoscope.datasets.split import Split, read_split, write_split
+from karyoscope.training.ablation.grid import Grid, Row, load_grid
+from karyoscope.training.ablation.runs import Ablation, AblationSettings, Job, ablate
+from karyoscope.training.ablation.table import markdown, table_of
+
+SMALL = {
+    "network.pretrained": False,
+    "network.encoder": "test_efficientnet",
+    "network.channels": [8, 8, 8, 8],
+    "training.tile": 64,
+    "training.batch_size": 2,
+    "training.precision": "fp32",
+    "training.ema": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Quarters of four real images in two cohorts, a split, and a grid of small rows."""
+    import cv2
+
+    root = tmp_path_factory.mktemp("ablate")
+    taxonomy = Taxonomy.load("nucleus")
+    data = Path(__file__).parents[2] / "data" / "dsb2018"
+    samples = []
+    for k, path in enumerate(sorted((data / "labels").glob("*.png"))[:4]):
+        labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED).astype(np.int32)[:128, :128]
+        image = np.ascontiguousarray(read_rgb(data / "images" / path.name)[:128, :128])
+        classes = (np.arange(labels.max() + 1) > 0).astype(np.uint8)
+        record = Record(f"i{k}", f"s{k}", "xy"[k % 2])
+        samples.append(Sample(record, image, labels, classes, taxonomy, 0.5))
+    write_folder(samples, root / "data", taxonomy)
+    parts = {"train": ["i0", "i1"], "validation": ["i2", "i3"]}
+    write_split(Split(parts, {}, 0, {}), root / "split.json")
+    grid = {
+        "name": "small",
+        "about": "Rows for a test.",
+        "budget": {"steps": 2},
+        "set": SMALL
+        | {
+            "data": [{"path": str(root / "data")}],
+            "taxonomy": "nucleus",
+            "validation.split": str(root / "split.json"),
+        },
+        "rows": [
+            {"name": "plain", "stands_for": "row 1"},
+            {"name": "broken", "set": {"network.encoder": "no_such_encoder"}},
+            {"name": "stricter", "trained_as": "plain", "set": {"postprocessing.seed": 0.6}},
+            {"name": "tuned", "trained_as": "plain", "leave_out": None,
+             "tune": {"shared": ["foreground"]}},
+            {"name": "after-broken", "trained_as": "broken"},
+        ],
+    }  # fmt: skip
+    (root / "grid.yaml").write_text(yaml.safe_dump(grid))
+    return root
+
+
+@pytest.mark.slow
+def test_rows_are_trained_scored_and_tabled_and_failures_named(place, tmp_path):
+    arguments = ["lizard", str(place / "grid.yaml"), "--out", str(tmp_path / "a"),
+                 "--device", "cpu", "--workers", "1"]  # fmt: skip
+    result = CliRunner().invoke(command.app, arguments)
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    with (tmp_path / "a" / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["row"] for row in rows] == ["plain", "stricter", "tuned"]
+    assert rows[0]["stands for"] == "row 1"
+    assert all(0 <= float(row["PQ"]) <= 1 for row in rows)
+    assert rows[0]["steps"] == "2"
+    assert float(rows[0]["images/s"]) > 0
+    text = (tmp_path / "a" / "table.md").read_text()
+    assert "* broken-seed0: " in text
+    assert "encoder 'no_such_encoder' cannot be built" in text
+    assert "row 'broken', whose network it takes, has failed" in text
+    card = yaml.safe_load((tmp_path / "a/stricter-seed0/bundle/model.yaml").read_text())
+    assert card["postprocessing"]["params"]["seed"] == 0.6
+    tuned = json.loads((tmp_path / "a/tuned-seed0/result.json").read_text())["scores"]
+    assert (tuned["images"], len(tuned["tuned"])) == (2, 2)
+    assert "Traceback" in (tmp_path / "a/broken-seed0/failed.txt").read_text()
+
+    # Again: refused without --resume; with it, finished rows are kept as they are.
+    again = CliRunner().invoke(command.app, arguments)
+    assert isinstance(again.exception, KaryoscopeError)
+    assert "--resume" in str(again.exception)
+    kept = tmp_path / "a" / "plain-seed0" / "result.json"
+    stored = json.loads(kept.read_text())
+    stored["scores"]["pq"] = 0.125
+    kept.write_text(json.dumps(stored))
+    shutil.rmtree(tmp_path / "a" / "stricter-seed0")
+    resumed = CliRunner().invoke(command.app, [*arguments, "--resume"])
+    assert resumed.exit_code == 1
+    with (tmp_path / "a" / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["row"] for row in rows] == ["plain", "stricter", "tuned"]
+    assert rows[0]["PQ"] == "0.125"
+    other = CliRunner().invoke(command.app, [*arguments, "--resume", "--steps", "3"])
+    assert "holds results of other changes or of another budget" in str(other.exception)
+
+
+@pytest.mark.slow
+def test_cohorts_are_left_out_in_turn(place, tmp_path):
+    grid = load_grid(place / "grid.yaml")
+    grid = grid.model_copy(update={"rows": [Row(name="plain", leave_out="each")]})
+    outcome = ablate(grid, AblationSettings("lizard", tmp_path, (), "cpu", 1))
+    assert outcome.problems == []
+    assert [job.cohort for job, _ in outcome.results] == ["x", "y"]
+    split = read_split(tmp_path / "plain-x-seed0" / "split.json")
+    assert split.parts == {"train": ["i1", "i3"], "validation": ["i0", "i2"]}
+    assert [result["scores"]["images"] for _, result in outcome.results] == [2, 2]
+    _, rows = table_of(outcome)
+    assert [row[0] for row in rows] == ["plain, x left out", "plain, y left out", "plain"]
+
+
+def result_of(pq: float, **classes: float | None) -> dict:
+    return {
+        "scores": {"pq": pq, "mpq_plus": None, "r2": -0.5}
+        | {"classes": {name: {"pq": value} for name, value in classes.items()}},
+        "cost": {"images_per_s": 2.0, "parameters": 1_500_000, "gflop_per_mpx": 93.4, "steps": 10},
+    }
+
+
+def test_means_over_seeds_and_dashes_in_the_table():
+    row = Row(name="a", stands_for="Table 1")
+    outcome = Ablation(Grid(name="g", about="What | is compared.", rows=[row]))
+    outcome.results = [
+        (Job(row, 0), result_of(0.5, plasma=0.25, other=None)),
+        (Job(row, 1), result_of(0.7, plasma=None, other=None)),
+    ]
+    headings, rows = table_of(outcome)
+    found = dict(zip(headings, rows[0], strict=True))
+    assert found["PQ"] == "0.600 ± 0.141"
+    assert found["mPQ+"] == "-"
+    assert (found["plasma"], found["other"]) == ("0.250", "-")
+    assert (found["M parameters"], found["GFLOP/Mpx"]) == ("1.50", "93")
+    outcome.problems = ["b: no such | thing"]
+    text = markdown(outcome)
+    assert "| a | 0.600 ± 0.141 |" in text
+    assert "* b: no such | thing" in text

@@ -1,0 +1,161 @@
+"""Grids: what they may say, those that are shipped, and budgets."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("lightning")
+pytest.importorskip("timm")
+
+import torch
+
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
+from karyoscope.evaluation.search_space import search_space
+from karyoscope.losses import build_loss
+from karyoscope.networks import build_network
+from karyoscope.postprocessing import POSTPROCESSINGS
+from karyoscope.training.ablation.grid import Budget, Grid, Row, load_grid, shipped_grids
+from karyoscope.training.ablation.measure import gflop_per_mpx, parameters
+from karyoscope.training.ablation.runs import AblationSettings, ablate, recipe_of
+from karyoscope.training.recipe import stretched
+from karyoscope.training.recipe.reading import Recipe, load_recipe
+
+REPOSITORY = Path(__file__).parents[3]
+ROWS = [(name, row) for name in shipped_grids() for row in load_grid(name).rows]
+
+
+def shipped_row(name: str, row: Row, changes=()) -> Recipe:
+    """The recipe of a shipped grid's row, by the command that the grid is for."""
+    settings = AblationSettings(name.partition("_")[0], Path("out"), changes)
+    return load_recipe(*recipe_of(row, load_grid(name), settings))
+
+
+def test_the_tables_of_the_papers_are_there():
+    tables = {"hovernet_a1", "hovernet_a2", "hovernet_a3", "smile_2", "smile_2_cohorts"}
+    assert tables | {"bern_3", "bern_4", "bern_5", "mbzuai_1", "five_systems"} <= set(
+        shipped_grids()
+    )
+    assert all(load_grid(name).name == name for name in shipped_grids())
+    assert all(load_grid(name).about for name in shipped_grids())
+
+
+@pytest.mark.parametrize(("name", "row"), ROWS, ids=lambda v: getattr(v, "name", v))
+def test_rows_of_shipped_grids_fit_together(name, row, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)  # the small ones name committed tiles from here
+    assert row.stands_for
+    off = ["network.pretrained=false", "phases=[]"]
+    network = row.set.get("network", load_grid(name).set.get("network", {"pretrained": True}))
+    recipe = shipped_row(name, row, off if "pretrained" in network else off[1:])
+    n_classes = len(Taxonomy.load(recipe.taxonomy))
+    with torch.device("meta"):
+        network = build_network(recipe.network.name, n_classes, **recipe.network.options)
+    read = set()
+    for loss in recipe.losses:
+        options = dict(loss.options) | ({"pretrained": False} if loss.name == "perceptual" else {})
+        read |= set(build_loss(loss.name, n_classes, **options).reads)
+    assert read == set(network.outputs)
+    method = POSTPROCESSINGS[recipe.postprocessing.name]
+    method.validate(recipe.postprocessing.options)
+    if row.tune is not None:
+        searched = search_space(method.name, Taxonomy.load(recipe.taxonomy), row.tune.by_class)
+        assert set(row.tune.shared) <= {a.name for a in searched if a.class_name is None}
+
+
+def test_rows_differ_from_each_other():
+    for name in shipped_grids():
+        grid = load_grid(name)
+        settings = AblationSettings(name.partition("_")[0], Path("out"))
+        seen = [(*recipe_of(row, grid, settings), row.leave_out, row.tune) for row in grid.rows]
+        assert all(row not in seen[:i] for i, row in enumerate(seen)), name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: a", "rows: Field required"),
+        ("name: a\nrows: []", "rows: List should have at least 1"),
+        ("name: a\nrows: [{name: x}, {name: x}]", "two rows are called 'x'"),
+        ("name: a\nrows: [{name: 'x/y'}]", "rows.0.name"),
+        ("name: a\nrows: [{name: x, sets: {}}]", "rows.0.sets: Extra inputs"),
+        ("name: a\nrows: [{name: x, trained_as: y}]", "no such row"),
+        (
+            "name: a\nrows: [{name: x}, {name: y, trained_as: x, set: {optimiser.lr: 1}}]",
+            "postprocessing alone",
+        ),
+        ("name: a\nbudget: {steps: 2, tiles: 3}\nrows: [{name: x}]", "in one unit"),
+        ("a: [", "not valid YAML"),
+    ],
+)
+def test_faults_are_named(tmp_path, text, message):
+    path = tmp_path / "grid.yaml"
+    path.write_text(text)
+    with pytest.raises(KaryoscopeError, match=message):
+        load_grid(path)
+
+
+def test_an_absent_grid_is_an_error_that_lists_those_there_are():
+    with pytest.raises(KaryoscopeError, match=r"no grid nothing; there are .*hovernet_a1"):
+        load_grid("nothing")
+
+
+def test_a_row_may_override_what_all_rows_are_set_to():
+    grid = Grid.model_validate(
+        {"name": "g", "set": {"mpp": 0.25, "training.tile": 64},
+         "rows": [{"name": "a", "set": {"mpp": 0.2}}]}
+    )  # fmt: skip
+    name, changes = recipe_of(
+        grid.rows[0], grid, AblationSettings("qu", Path("out"), ["training.tile=32"])
+    )
+    recipe = load_recipe(name, changes)
+    assert (recipe.mpp, recipe.training.tile) == (0.2, 32)
+
+
+@pytest.mark.parametrize("change", ["mpp=0.5", "network.name=unet", "network={name: unet}"])
+def test_a_change_that_would_undo_a_row_s_own_is_refused(tmp_path, change):
+    grid = Grid.model_validate(
+        {"name": "g",
+         "rows": [{"name": "plain"}, {"name": "a", "set": {"mpp": 0.2, "network.name": "unet"}}]}
+    )  # fmt: skip
+    settings = AblationSettings("qu", tmp_path / "out", [change])
+    with pytest.raises(KaryoscopeError, match="would undo what row 'a' of the grid changes"):
+        ablate(grid, settings)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["hovernet", "lizard", "bern", "mbzuai", "qu"])
+def test_a_stretched_recipe_has_the_same_schedule(name):
+    recipe = load_recipe(name)
+    short = stretched(recipe, recipe.training.steps // 50)
+    assert short.training.steps == recipe.training.steps // 50
+    for share in (0.1, 0.3, 0.46, 0.54, 0.77, 0.82, 0.98):
+        before, after = (r.rate_at(int(share * r.training.steps)) for r in (recipe, short))
+        assert after == pytest.approx(before, abs=0.06)
+
+
+def test_a_decay_that_is_not_written_is_stretched_too():
+    recipe = load_recipe(
+        "lizard", ["optimiser.schedule=flat", "optimiser.decay=null", "training.steps=4000"]
+    )
+    assert stretched(recipe, 400).optimiser.decay == 200
+
+
+def test_a_budget_may_be_in_steps_tiles_or_none():
+    assert Budget().model_dump(exclude_none=True) == {}
+    with pytest.raises(ValueError, match="greater than 0"):
+        Budget(steps=0)
+
+
+def test_operations_of_one_convolution():
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.filter = torch.nn.Conv2d(3, 8, 3, padding=1)
+
+        def forward(self, images):
+            return self.filter(images.permute(0, 3, 1, 2).float())
+
+    network = Network()
+    # 3 x 3 x 3 x 8 products and as many sums for each pixel.
+    assert gflop_per_mpx(network) == pytest.approx(2 * 27 * 8 / 1e3)
+    assert parameters(network) == 27 * 8 + 8

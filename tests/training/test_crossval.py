@@ -1,0 +1,70 @@
+"""Folds and cohorts: every image is scored once, by a model that has not seen its source."""
+
+import json
+
+import numpy as np
+import pytest
+from own_images import own_images
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
+from karyoscope.evaluation import read_evaluation  # noqa: E402
+from karyoscope.training.crossval import cross_validate  # noqa: E402
+from karyoscope.training.describe import Wanted  # noqa: E402
+
+SMALL = ["training.batch_size=1", "training.tile=64", "training.precision=fp32"]
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Four real images of two cohorts."""
+    root = tmp_path / "own"
+    names = own_images(root, 4)
+    rows = [f"{name},{name},{'ab'[k % 2]}" for k, name in enumerate(names)]
+    (root / "records.csv").write_text("\n".join(["name,source,cohort", *rows]) + "\n")
+    return root
+
+
+def test_every_image_is_scored_once_by_a_model_without_it(own, tmp_path):
+    out = tmp_path / "cv"
+    wanted = Wanted(data=own, start="lizard", mpp=0.5)
+    found = cross_validate(wanted, out, folds=2, changes=SMALL, steps=1, device="cpu")
+    assert list(found.folds) == ["fold-1", "fold-2"]
+    assert not found.problems
+    scored = [row["name"] for fold in found.folds.values() for row in fold.image_scores()]
+    assert sorted(scored) == sorted(p.stem for p in (own / "images").iterdir())
+    for name, fold in found.folds.items():
+        kept = json.loads((out / name / "run" / "trained_on.json").read_text())
+        trained = set(kept["data"][0]["train"])
+        assert trained
+        assert trained.isdisjoint(row["name"] for row in fold.image_scores())
+    summary = json.loads((out / "crossval.json").read_text())["scores"]["pq"]
+    values = list(summary["folds"].values())
+    assert summary["mean"] == pytest.approx(np.mean(values))
+    assert summary["deviation"] == pytest.approx(np.std(values, ddof=1))
+    assert summary["low"] <= summary["pooled"] <= summary["high"]
+    assert (out / "crossval.md").read_text() == found.table()
+    # A second call trains nothing, and gives the same.
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("last.ckpt")}
+    again = cross_validate(wanted, out, folds=2, changes=SMALL, steps=1, device="cpu")
+    assert again.to_dict() == found.to_dict()
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("last.ckpt")} == before
+    assert read_evaluation(out / "fold-1")["pq"] == found.folds["fold-1"]["pq"]
+
+
+@pytest.mark.slow
+def test_a_cohort_is_left_out_in_turn(own, tmp_path):
+    wanted = Wanted(data=own, start="lizard", mpp=0.5)
+    found = cross_validate(
+        wanted, tmp_path / "cv", folds=None, changes=SMALL, steps=1, device="cpu"
+    )
+    assert list(found.folds) == ["a", "b"]
+    for cohort, fold in found.folds.items():
+        assert {row["cohort"] for row in fold.image_scores()} == {cohort}
+
+
+def test_too_few_sources_are_one_line(own, tmp_path):
+    with pytest.raises(KaryoscopeError, match="source"):
+        cross_validate(Wanted(data=own, start="lizard", mpp=0.5), tmp_path / "cv", folds=9)

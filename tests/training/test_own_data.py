@@ -1,0 +1,123 @@
+"""From a folder of one's own to a bundle: no recipe written, and the run is enough to export."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from own_images import own_images
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
+from karyoscope.datasets.split import read_split  # noqa: E402
+from karyoscope.inference import find_bundle  # noqa: E402
+from karyoscope.training import train  # noqa: E402
+from karyoscope.training.bundle import export_bundle  # noqa: E402
+from karyoscope.training.data.own import own_data  # noqa: E402
+from karyoscope.training.describe import Wanted, recipe_of  # noqa: E402
+
+SMALL = ["training.batch_size=2", "training.tile=64", "training.precision=fp32"]
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A few real images; the tables name classes in upper and lower case."""
+    import cv2
+    import numpy as np
+
+    root = tmp_path / "own"
+    names = own_images(root, 4)
+    for k, name in enumerate(names):
+        ids = np.unique(cv2.imread(str(root / "labels" / f"{name}.png"), cv2.IMREAD_UNCHANGED))
+        rows = [f"{i},{('Tumour', 'tumour', 'Immune')[(i + k) % 3]}" for i in ids if i]
+        (root / "labels" / f"{name}.csv").write_text("\n".join(["id,class", *rows]) + "\n")
+    return root
+
+
+def test_a_folder_is_recognised_and_split(own, tmp_path):
+    keys = own_data(own, tmp_path / "run", mpp=0.5)
+    assert [c["name"] for c in keys["taxonomy"]["classes"]] == ["immune", "tumour"]
+    parts = read_split(keys["validation"]["split"]).parts
+    assert sorted(parts) == ["train", "validation"]
+    assert sum(map(len, parts.values())) == 4
+    with pytest.raises(KaryoscopeError, match="unknown; give --mpp"):
+        own_data(own, tmp_path / "run")
+    (own / "records.csv").write_text(
+        "name,source\n" + "".join(f"{p.stem},one\n" for p in (own / "images").iterdir())
+    )
+    with pytest.raises(KaryoscopeError, match=r"one source, 'one'.*records\.csv"):
+        own_data(own, tmp_path / "run", mpp=0.5)
+
+
+def test_parts_that_the_folder_names_are_kept(own, tmp_path):
+    for k, image in enumerate(sorted((own / "images").iterdir())):
+        for part, suffixes in (("images", [".png"]), ("labels", [".png", ".csv"])):
+            folder = own / ("val" if k == 0 else "train") / part
+            folder.mkdir(parents=True, exist_ok=True)
+            for suffix in suffixes:
+                shutil.move(own / part / f"{image.stem}{suffix}", folder)
+    keys = own_data(own, tmp_path / "run", mpp=0.5)
+    assert keys["validation"]["part"] == "val"
+    parts = read_split(keys["validation"]["split"]).parts
+    assert {part: len(names) for part, names in parts.items()} == {"train": 3, "val": 1}
+
+
+def test_classes_with_gaps_are_numbered_for_the_network(own, tmp_path):
+    classes = [{"id": i, "name": n, "color": [i, i, i]} for i, n in ((3, "Tumour"), (9, "immune"))]
+    (own / "dataset.yaml").write_text(
+        yaml.safe_dump({"mpp": 0.5, "taxonomy": {"name": "mine", "classes": classes}})
+    )
+    keys = own_data(own, tmp_path / "run")
+    assert [c["id"] for c in keys["taxonomy"]["classes"]] == [1, 2]
+
+
+def test_images_without_classes_keep_those_of_the_model(own, tmp_path):
+    for table in (own / "labels").glob("*.csv"):
+        table.unlink()
+    recipe = recipe_of(Wanted(data=own, start="lizard", mpp=0.5), tmp_path / "run", SMALL)
+    assert [c["name"] for c in recipe.taxonomy["classes"]] == list(
+        find_bundle("lizard").taxonomy.names
+    )
+
+
+def test_nothing_named_is_an_error(tmp_path):
+    with pytest.raises(KaryoscopeError, match="name a recipe, or give a folder"):
+        recipe_of(Wanted(), tmp_path)
+
+
+def test_a_run_is_exported_without_its_data_from_anywhere(own, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    recipe = recipe_of(Wanted(data=own, start="lizard", mpp=0.5), run, [*SMALL, "training.steps=2"])
+    train(recipe, run, device="cpu")
+    shutil.rmtree(own)
+    moved = tmp_path / "moved"
+    shutil.move(run, moved)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    # A file of the same name in the working directory is another's.
+    Path("split.json").write_text("{}")
+    bundle = find_bundle(export_bundle(moved, tmp_path / "bundle"))
+    card = bundle.card
+    assert card.name == "own"
+    assert bundle.taxonomy.names == ("immune", "tumour")
+    (data,) = card.training["data"]
+    assert data["name"] == "own"
+    assert data["nuclei"].keys() == {"immune", "tumour"}
+    assert all(count > 0 for count in data["nuclei"].values())
+    assert len(data["sha256"]) == 64
+    assert card.training["step"] == 2
+    (parent,) = card.training["parents"]
+    assert (parent["name"], parent["classes"]) == ("lizard", {"immune": [], "tumour": []})
+    page = bundle.read("README.md").decode()
+    for text in ("Started from lizard", "Classes that are new: immune, tumour", "2 steps"):
+        assert text in page
+    kept = json.loads((moved / "trained_on.json").read_text())
+    assert set(kept["data"][0]["train"]).isdisjoint(kept["validation"])
+    # Even two steps leave a curve.
+    assert "train/loss" in (moved / "log.csv").read_text().splitlines()[0]
+    with pytest.raises(KaryoscopeError, match="holds a run already"):
+        recipe_of(Wanted("finetune"), moved)
+    assert recipe_of(Wanted(), moved, resume=True).taxonomy == recipe.taxonomy

@@ -1,0 +1,90 @@
+"""What every training begins with: the guard over its folder, and Lightning's trainer."""
+
+import sys
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+
+from karyoscope.core.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.lock import LockedError  # noqa: E402
+from karyoscope.training.pace import Pace  # noqa: E402
+from karyoscope.training.progress import StepBar  # noqa: E402
+from karyoscope.training.trainer import begun_run, build_trainer, finished_steps  # noqa: E402
+
+
+def files(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir()} if folder.is_dir() else {}
+
+
+def test_a_new_run_has_a_folder_with_what_describes_it(tmp_path):
+    with begun_run(tmp_path / "a" / "b", False, {"recipe.yaml": b"name: b\n"}) as last:
+        assert last == tmp_path / "a" / "b" / "last.ckpt"
+    assert files(tmp_path / "a" / "b") == {"recipe.yaml": b"name: b\n"}
+
+
+@pytest.mark.parametrize(
+    ("there", "resume", "message"),
+    [(False, True, "nothing to resume"), (True, False, "holds a run already: give --resume")],
+)
+def test_a_refused_run_changes_nothing(tmp_path, there, resume, message):
+    out = tmp_path / "run"
+    if there:
+        out.mkdir()
+        (out / "last.ckpt").write_bytes(b"weights")
+        (out / "recipe.yaml").write_bytes(b"old")
+    before = files(out)
+    with (
+        pytest.raises(KaryoscopeError, match=message),
+        begun_run(out, resume, {"recipe.yaml": b"new"}),
+    ):
+        pass
+    assert files(out) == before
+    assert out.exists() == there
+
+
+def test_a_run_to_be_resumed_is_not_described_anew_before_it_goes_on(tmp_path):
+    (tmp_path / "last.ckpt").write_bytes(b"weights")
+    (tmp_path / "recipe.yaml").write_bytes(b"old")
+    with begun_run(tmp_path, True, {"recipe.yaml": b"longer"}) as last:
+        assert last.read_bytes() == b"weights"
+        assert (tmp_path / "recipe.yaml").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_one_process_at_a_time_trains_into_a_folder(tmp_path, resume):
+    with begun_run(tmp_path, False, {"recipe.yaml": b"first"}) as last:
+        if resume:
+            last.write_bytes(b"weights")
+        before = files(tmp_path)
+        with (
+            pytest.raises(LockedError, match=r"another run \(process \d+ on .*\) is writing"),
+            begun_run(tmp_path, resume, {"recipe.yaml": b"second"}),
+        ):
+            pass
+        assert files(tmp_path) == before
+    assert not (tmp_path / ".lock").exists()
+
+
+@pytest.mark.parametrize(("counted", "steps"), [(1, 14), (2, 7)])
+def test_steps_of_a_checkpoint_are_those_of_the_run(tmp_path, counted, steps):
+    torch.save({"global_step": 14}, tmp_path / "last.ckpt")
+    assert finished_steps(tmp_path / "last.ckpt", counted) == steps
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_progress_is_a_bar_on_a_terminal_alone_and_never_on_stdout(tmp_path, monkeypatch, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    trainer = build_trainer(tmp_path, "cpu", 10, 3, [], batch_size=2, counted_per_step=2)
+    bars = [c for c in trainer.callbacks if isinstance(c, StepBar)]
+    assert [bar._progress.console.stderr for bar in bars] == [True] * terminal
+    assert sum(isinstance(c, Pace) for c in trainer.callbacks) == 1
+    assert (trainer.max_steps, trainer.log_every_n_steps) == (20, 1)
+    assert trainer.logger.log_dir == str(tmp_path / "log" / "from-0000003")
+
+
+def test_a_run_that_a_callback_ends_has_no_number_of_steps(tmp_path):
+    trainer = build_trainer(tmp_path, "cpu", -1, 0, [], batch_size=2, counted_per_step=2)
+    assert (trainer.max_steps, trainer.log_every_n_steps) == (-1, 50)
