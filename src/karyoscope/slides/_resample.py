@@ -99,7 +99,7 @@ def box_average(pixels: np.ndarray, kx: int, ky: int) -> np.ndarray:
         pixels[:whole_height, :whole_width], size, interpolation=cv2.INTER_AREA
     )
     if whole_width < width:
-        out[:whole_height // 2, -1] = _half_up(pixels[:whole_height, -1], 2)
+        out[: whole_height // 2, -1] = _half_up(pixels[:whole_height, -1], 2)
     if whole_height < height:
         out[-1, : size[0]] = _half_up(pixels[-1, :whole_width], 2)
     if whole_width < width and whole_height < height:
