@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import numba
 from numba.core import event
-from numba.extending import register_jitable
+from numba.core.registry import CPUDispatcher
 
 # No wrapper for callers in C: there are none, and it would be compiled too. Nor is a divisor of
 # zero checked, which no loop has: each check is code to compile.
@@ -100,10 +100,18 @@ def part(function: Function) -> Function:
     Returns
     -------
     callable
-        The same function.
+        The function, for loops and for Python.
     """
-    registered: Function = register_jitable(error_model=_OPTIONS["error_model"])(function)
-    return registered
+    options = _OPTIONS | {"nopython": True, "no_cpython_wrapper": True}
+    compiled: Any = _Part(function, targetoptions=options)
+    return cast(Function, compiled)
+
+
+class _Part(CPUDispatcher):  # type: ignore[misc]
+    """Compiled for loops alone: called from Python, there would be nothing to run."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self.py_func(*arguments, **named)
 
 
 @contextmanager
