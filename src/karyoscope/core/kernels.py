@@ -17,6 +17,9 @@ from numba.core.registry import CPUDispatcher
 # zero checked, which no loop has: each check is code to compile.
 _OPTIONS: dict[str, Any] = {"no_cfunc_wrapper": True, "error_model": "numpy"}
 
+_not_kept: list[str] = []
+"""Functions that are compiled anew in each process."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -65,7 +68,13 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
             pass
         finally:
             config.CACHE_DIR = before
+    _not_kept.append(function.__name__)
     return numba.njit(**options)(function)
+
+
+def keeps_compiled() -> bool:
+    """Whether what one process compiles is there for the next one."""
+    return not _not_kept
 
 
 def _own_folder() -> Path | None:
@@ -107,7 +116,7 @@ def part(function: Function) -> Function:
     return cast(Function, compiled)
 
 
-class _Part(CPUDispatcher):  # type: ignore[misc]
+class _Part(CPUDispatcher):
     """Compiled for loops alone: called from Python, there would be nothing to run."""
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
