@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +18,7 @@ from karyoscope.cli._recipe_options import (
     RecipeName,
     StartFrom,
 )
+from karyoscope.cli._torch import prepare_torch
 
 app = typer.Typer()
 
@@ -57,16 +57,12 @@ def crossval(
     from karyoscope.core.optional import require
 
     require("train", "torch", "timm", "lightning", "onnx")
-    import torch
-
     from karyoscope.training.crossval import cross_validate
-    from karyoscope.training.describe import Wanted
+    from karyoscope.training.source import RecipeSource
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if workers:
-        torch.set_num_threads(workers)
+    prepare_torch(workers)
     found = cross_validate(
-        Wanted(recipe, data, start, layout=layout, classes=classes, mpp=mpp),
+        RecipeSource(recipe, data, start, layout=layout, classes=classes, mpp=mpp),
         out,
         folds=None if cohorts else folds,
         changes=changes,

@@ -53,13 +53,20 @@ def train_command(
     `pip install karyoscope[train]`.
     """
     require("train", "torch", "lightning", "onnx", "safetensors")
-    from karyoscope.training.restain import RestainSettings, read_target, train_restainer
+    from karyoscope.training.restain import train_restainer_from
 
     prepare_torch(workers)
-    given = {"name": name or out.resolve().name, "mpp": scale}
-    settings = RestainSettings.of_changes(changes or [], **given)
-    images = read_target(target, settings.mpp, mpp)
-    print(train_restainer(settings, images, out, resume, device.value))
+    bundle = train_restainer_from(
+        target,
+        out,
+        changes=changes or (),
+        name=name,
+        working_mpp=scale,
+        file_mpp=mpp,
+        resume=resume,
+        device=device.value,
+    )
+    print(bundle)
 
 
 @app.command("apply")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from karyoscope.cli._recipe_options import (
     RecipeName,
     StartFrom,
 )
+from karyoscope.cli._torch import prepare_torch
 
 app = typer.Typer()
 
@@ -62,16 +62,12 @@ def sweep(
 
     require("train", "torch", "timm", "lightning", "onnx")
     require("sweep", "optuna", purpose="a sweep")
-    import torch
-
-    from karyoscope.training.describe import Wanted
+    from karyoscope.training.source import RecipeSource
     from karyoscope.training.sweep import sweep as run_sweep
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if workers:
-        torch.set_num_threads(workers)
+    prepare_torch(workers)
     found = run_sweep(
-        Wanted(recipe, data, start, layout=layout, classes=classes, mpp=mpp, split=split),
+        RecipeSource(recipe, data, start, layout=layout, classes=classes, mpp=mpp, split=split),
         space,
         out,
         trials=trials,
