@@ -43,7 +43,7 @@ def crossval(
         int | None, typer.Option(help="Steps of each training; the schedule is fitted.", min=1)
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same folds.")] = 0,
-    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,
     workers: Annotated[
         int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
     ] = 0,

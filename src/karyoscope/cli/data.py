@@ -129,7 +129,7 @@ def split_command(
     by: Annotated[
         Unit,
         typer.Option(
-            help="What is kept in one part; with tile, tiles of one source may be in different"
+            help="Unit that is kept in one part; with tile, tiles of one source may be in different"
             " parts,"
             " which makes scores too optimistic."
         ),

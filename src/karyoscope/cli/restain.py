@@ -44,7 +44,7 @@ def train_command(
     resume: Annotated[
         bool, typer.Option(help="Continue from the last checkpoint in --out.")
     ] = False,
-    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,
     workers: Workers = 0,
 ) -> None:
     """Train a RestainNet on images with the target staining; labels are not needed.

@@ -48,7 +48,7 @@ def sweep(
         int | None, typer.Option(help="Steps of each training; the schedule is fitted.", min=1)
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed proposes the same values.")] = 0,
-    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,
     workers: Annotated[
         int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
     ] = 0,

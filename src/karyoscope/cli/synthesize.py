@@ -44,7 +44,7 @@ def train_command(
     resume: Annotated[
         bool, typer.Option(help="Continue from the last checkpoint in --out.")
     ] = False,
-    device: Annotated[Device, typer.Option(help="What trains the networks.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that trains the networks.")] = Device.AUTO,
     workers: Workers = 0,
 ) -> None:
     """Train a mask-to-image GAN. Needs `pip install karyoscope[train]`."""

@@ -60,7 +60,7 @@ def train(
     log: Annotated[
         Log, typer.Option(help="Format of the training log; others are written in addition to CSV.")
     ] = Log.CSV,
-    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,
     devices: Annotated[
         int | None, typer.Option(help="Number of GPUs (or processes) that train together.", min=1)
     ] = None,

@@ -206,7 +206,7 @@ def split_images(
     layout, classes, mpp : str, Taxonomy and float, optional
         See :func:`inspect_images`.
     by : {"source", "tile"}
-        What is kept together.
+        Unit that is kept in one part.
     held_out : str, optional
         Cohort to validate on, with all others to train on; ``"all"`` for each in turn.
     seed : int

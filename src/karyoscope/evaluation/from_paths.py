@@ -86,7 +86,7 @@ def evaluate(
     out : path, optional
         Folder for ``evaluation.json``, ``images.csv`` and ``evaluation.html``.
     by : str, optional
-        What the written report also groups images by; one of
+        Grouping of the images in the written report; one of
         :data:`karyoscope.evaluation.GROUPINGS`.
     overwrite : bool
         Replace a report in ``out``.
