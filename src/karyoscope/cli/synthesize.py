@@ -93,7 +93,7 @@ def write_command(
     """Move the nuclei of real masks, generate images from them, and write the pairs as a"
     " dataset."""
     if split is not None and data is None:
-        raise typer.BadParameter("--split is a part of --data: give both")
+        raise typer.BadParameter("--split divides the images of --data, which is not given")
     _prepare(workers)
     from karyoscope.training.recipe import DataSource
     from karyoscope.training.synthesis import Motion, write_pairs
