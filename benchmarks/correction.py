@@ -40,7 +40,7 @@ def main() -> None:
     if not (out / "slides").exists():
         dataset = open_dataset(args.truth)
         dataset.records = [record for record in dataset.records if record.name in names]
-        convert_images(dataset, "geojson", out / "slides", classes=args.classes)
+        convert_images(dataset, "geojson", out / "slides", merge=args.classes)
     for seed in range(args.seeds):
         turned = names[seed * args.test :] + names[: seed * args.test]
         test, kept, pool = turned[: args.test], turned[args.test], turned[args.test + 1 :]
@@ -111,8 +111,8 @@ def _run(
 
     from karyoscope.training import train
     from karyoscope.training.bundle import export_bundle
-    from karyoscope.training.describe import Wanted, recipe_of
     from karyoscope.training.recipe import stretched
+    from karyoscope.training.source import RecipeSource, recipe_of
 
     torch.set_num_threads(args.threads)
     done.mkdir(exist_ok=True)
@@ -139,8 +139,8 @@ def _run(
     write_split(Split(parts, dict.fromkeys(parts, 0.5), 0, {}), split)
     changes = [f"training.seed={seed}", "training.tile=128", "training.precision=fp32"]
     changes += args.set
-    wanted = Wanted(data=done / "set", start=args.start, split=split)
-    recipe = stretched(recipe_of(wanted, done / "run", changes), args.steps)
+    source = RecipeSource(data=done / "set", start=args.start, split=split)
+    recipe = stretched(recipe_of(source, done / "run", changes), args.steps)
     train(recipe, done / "run", device="cpu")
     bundle = export_bundle(done / "run", done / "bundle", "weights.safetensors")
     (done / "work.json").write_text(json.dumps({"tiles": len(tiles), "nuclei": found.nuclei}))

@@ -32,7 +32,7 @@ class GroupReport:
     unit : str
         ``patient``, or ``slide`` where the sheet does not name patients.
     remarks : list of str
-        What the reader should know.
+        Remarks on the comparison.
     """
 
     comparisons: list[GroupComparison]
