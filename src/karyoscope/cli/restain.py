@@ -55,7 +55,7 @@ def train_command(
     require("train", "torch", "lightning", "onnx", "safetensors")
     from karyoscope.training.restain import RestainSettings, read_target, train_restainer
 
-    prepare_torch(workers)
+    prepare_torch(workers, device=device.value)
     given = {"name": name or out.resolve().name, "mpp": scale}
     settings = RestainSettings.of_changes(changes or [], **given)
     images = read_target(target, settings.mpp, mpp)
