@@ -49,8 +49,8 @@ def ablate(
 ) -> None:
     """Train and score each row of GRID with the same budget, print and write the table.
 
-    A row that fails is reported, the others are run, and the exit code is then 1. Needs
-    `pip install karyoscope[train]`.
+    A row that fails is reported, the others are run, and the exit code is then 1.
+    Needs the extra `train`.
     """
     from karyoscope.core.optional import require
 

@@ -56,7 +56,7 @@ def sweep(
     """Train RECIPE again and again, with keys that Optuna chooses by the validation score.
 
     Prints the trainings, the best first. The same command adds the trainings that are missing.
-    Needs `pip install karyoscope[train,sweep]`.
+    Needs the extras `train` and `sweep`.
     """
     from karyoscope.core.optional import require
 

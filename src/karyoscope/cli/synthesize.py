@@ -47,7 +47,7 @@ def train_command(
     device: Annotated[Device, typer.Option(help="What trains the networks.")] = Device.AUTO,
     workers: Workers = 0,
 ) -> None:
-    """Train a mask-to-image GAN. Needs `pip install karyoscope[train]`."""
+    """Train a mask-to-image GAN. Needs the extra `train`."""
     _prepare(workers, True, device.value)
     from karyoscope.training.synthesis import load_synthesis_recipe, train_generator
 
