@@ -64,7 +64,7 @@ def ablate(
         narrow_table,
     )
 
-    prepare_torch(workers, log=False)
+    prepare_torch(workers, False, device.value)
     given = {"seconds": seconds, "steps": steps, "epochs": epochs}
     limits = {name: value for name, value in given.items() if value is not None}
     budget = Budget.model_validate(limits) if limits else None

@@ -55,7 +55,7 @@ def train_command(
     require("train", "torch", "lightning", "onnx", "safetensors")
     from karyoscope.training.restain import train_restainer_from
 
-    prepare_torch(workers)
+    prepare_torch(workers, device=device.value)
     bundle = train_restainer_from(
         target,
         out,

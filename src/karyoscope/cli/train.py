@@ -84,7 +84,7 @@ def train(
     if data is None and any(value is not None for value in own.values()):
         given = next(name for name, value in own.items() if value is not None)
         raise typer.BadParameter(f"--{given} is of --data: in a recipe, change its own keys")
-    prepare_torch(workers)
+    prepare_torch(workers, device=device.value)
     last = train_from(
         RecipeSource(recipe, data, start, **own),  # type: ignore[arg-type]
         out,

@@ -24,6 +24,7 @@ from karyoscope.training.data.images import open_source
 from karyoscope.training.recipe.stretch import stretched
 from karyoscope.training.run import train
 from karyoscope.training.source import RecipeSource, recipe_of
+from karyoscope.training.trainer import check_device
 
 _EVALUATION, _SUMMARY = "evaluation.json", "crossval.json"
 
@@ -128,6 +129,7 @@ def cross_validate(
         If the recipe or the data cannot be used, there are too few sources or no cohorts, or every
         fold fails.
     """
+    check_device(device)
     out.mkdir(parents=True, exist_ok=True)
     splits = _splits(source, out, folds, changes, seed)
     found: dict[str, Evaluation] = {}
