@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
+from karyoscope.training.recipe.losses import point_losses_of
 from karyoscope.training.recipe.parent import RECIPE, find_parent
 from karyoscope.training.recipe.reading import load_recipe
 from karyoscope.training.recipe.schema import Recipe
@@ -32,6 +34,9 @@ class Wanted:
     layout, classes, mpp, split, part
         Properties of ``data`` that are not recognised from its files; see
         :func:`~karyoscope.training.data.own.own_data`.
+    points : path or None
+        Folder of further images whose nuclei are points; they are trained on beside ``data``, by
+        losses of their own that are added to those of the recipe.
     """
 
     recipe: str | None = None
@@ -42,6 +47,7 @@ class Wanted:
     mpp: float | None = None
     split: Path | None = None
     part: str | None = None
+    points: Path | None = None
 
 
 def recipe_of(
@@ -96,4 +102,20 @@ def _recipe_of(wanted: Wanted, out: Path, changes: list[str] | None, resume: boo
         keys.setdefault("taxonomy", None)
         if wanted.recipe is None:
             keys["name"] = wanted.data.resolve().name
-    return load_recipe(wanted.recipe or FINETUNE, changes, keys)
+    name = wanted.recipe or FINETUNE
+    if wanted.points is not None:
+        if wanted.data is None:
+            raise KaryoscopeError("--points is for images beside those of --data")
+        scale = {} if wanted.mpp is None else {"mpp": wanted.mpp}
+        keys["data"] = [*keys["data"], {"path": str(wanted.points), **scale}]
+        keys["losses"] = _with_points(load_recipe(name, changes, keys))
+    return load_recipe(name, changes, keys)
+
+
+def _with_points(recipe: Recipe) -> list[dict[str, Any]]:
+    """Losses of a recipe, and those that its network needs to learn from points."""
+    losses = [loss.model_dump(mode="json") for loss in recipe.losses]
+    names = {loss.name for loss in recipe.losses}
+    network = {"name": recipe.network.name, **recipe.network.untrained}
+    added = point_losses_of(network, len(Taxonomy.load(recipe.taxonomy)))
+    return losses + [loss for loss in added if loss["name"] not in names]
