@@ -68,7 +68,7 @@ def test_tensors_and_rows_that_are_new_are_not_mixed():
         assert torch.equal(found["kernel"], tuned["kernel"])
         assert torch.equal(found["head.weight"][2], tuned["head.weight"][2])
         assert not torch.equal(found["head.weight"][1], tuned["head.weight"][1])
-    with pytest.raises(KaryoscopeError, match="from 0 to 1, not 1.5"):
+    with pytest.raises(KaryoscopeError, match=r"from 0 to 1, not 1\.5"):
         ParentWeights(parent, {}).mixed(tuned, 1.5)
     with pytest.raises(KaryoscopeError, match="of another network"):
         ParentWeights({"kernel": torch.zeros(2)}, {}).mixed(tuned, 0.5)
@@ -116,7 +116,10 @@ def test_the_share_with_the_highest_score_is_chosen_and_of_equal_ones_the_larges
     assert kept.scores["0.25"] == {"mpq_plus": 0.4}
     assert chosen({0: 0.5, 0.25: 0.4, 0.5: 0.3, 0.75: 0.4, 1: 0.2}, "val/f_c").share == 0
     nan = float("nan")
-    assert chosen({0: nan, 0.25: nan, 0.5: 0.1, 0.75: nan, 1: nan}).share == 0.5
+    kept = chosen({0: nan, 0.25: nan, 0.5: 0.1, 0.75: nan, 1: nan})
+    assert kept.share == 0.5
+    assert "nan" not in json.dumps(kept.to_dict()).lower()
+    assert "chosen by mpq_plus on the validation images (0.5 0.100)" in str(kept)
     with pytest.raises(KaryoscopeError, match="no validation score"):
         chosen(dict.fromkeys((0, 0.25, 0.5, 0.75, 1), nan))
 

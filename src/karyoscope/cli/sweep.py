@@ -35,6 +35,9 @@ def sweep(
     classes: OwnClasses = None,
     mpp: OwnMpp = None,
     split: Annotated[Path | None, typer.Option(help="Split of --data into parts.")] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Part to validate on; by default validation.")
+    ] = None,
     trials: Annotated[int, typer.Option(help="Number of trainings in all.", min=1)] = 20,
     score: Annotated[
         str | None,
@@ -70,8 +73,9 @@ def sweep(
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if workers:
         torch.set_num_threads(workers)
+    own = {"layout": layout, "classes": classes, "mpp": mpp, "split": split, "part": part}
     found = run_sweep(
-        Wanted(recipe, data, start, layout=layout, classes=classes, mpp=mpp, split=split),
+        Wanted(recipe, data, start, **own),  # type: ignore[arg-type]
         space,
         out,
         trials=trials,

@@ -94,8 +94,8 @@ def read_parent(run: Path) -> ParentWeights:
     path = run / PARENT
     if not path.is_file():
         raise KaryoscopeError(
-            f"{run} keeps no weights of a parent: it was trained without start, or by a version"
-            " before 0.3"
+            f"{run} keeps no weights of a parent: it was trained without start, or by an"
+            " earlier version"
         )
     try:
         with safe_open(path, "pt") as file:

@@ -62,7 +62,9 @@ class Kept:
         text = f"{self.share:g} of the parent's weights is kept"
         if self.chosen_by:
             compared = ", ".join(
-                f"{share} {scores[self.chosen_by]:.3f}" for share, scores in self.scores.items()
+                f"{share} {scores[self.chosen_by]:.3f}"
+                for share, scores in self.scores.items()
+                if self.chosen_by in scores
             )
             text += f", chosen by {self.chosen_by} on the validation images ({compared})"
         return text
@@ -111,8 +113,8 @@ def _number(score: float | None) -> float:
 
 
 def _short(scores: Mapping[str, float]) -> dict[str, float]:
-    names = [name for name in _SCORES if name in scores]
-    return {name.removeprefix("val/"): round(scores[name], 4) for name in names}
+    known = {name: scores[name] for name in _SCORES if math.isfinite(scores.get(name, math.nan))}
+    return {name.removeprefix("val/"): round(score, 4) for name, score in known.items()}
 
 
 class NetworkScores:
