@@ -78,7 +78,9 @@ def _training(recipe: Recipe, run: Path, checkpoint: str, kept: Kept | None) -> 
             "validation": [record.name for record in validation],
         }
     # Names of training images tell of patients; those kept out are needed to score fairly.
-    data_of_run = [{k: v for k, v in source.items() if k != "train"} for source in described["data"]]
+    data_of_run = [
+        {k: v for k, v in source.items() if k != "train"} for source in described["data"]
+    ]
     return {
         "data": data_of_run,
         "validation": described.get("validation", []),
