@@ -158,6 +158,11 @@ def _splits(
 ) -> list[tuple[str, Path, str]]:
     """Name, split file and part of each fold; the files stay as they are in a second run."""
     recipe = recipe_of(source, out / "as_given", changes)
+    if recipe.training.keep_parent == "choose":
+        raise KaryoscopeError(
+            "training.keep_parent: choose would choose on the images that a fold is scored on; give"
+            " a number"
+        )
     dataset = open_source(recipe.data[0], recipe.mpp, Taxonomy.load(recipe.taxonomy))
     if folds is None:
         made = split_images(dataset, {}, held_out="all", seed=seed)
