@@ -14,6 +14,8 @@ from numba.core import event
 
 # No wrapper for callers in C: there are none, and it would be compiled too.
 _CACHED: dict[str, Any] = {"cache": True, "no_cfunc_wrapper": True}
+# Loops read and write only the arrays that they are given, so other threads may run meanwhile.
+_UNLOCKED: dict[str, Any] = {"nogil": True}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -35,7 +37,8 @@ def njit(function: Any = None, /, **options: Any) -> Any:
     function : callable
         What to compile; without it the decorator with options is returned.
     **options
-        Further options of :func:`numba.njit`, such as ``nogil=True``.
+        Further options of :func:`numba.njit`. By default, ``nogil=True`` lets other threads of
+        Python run while the function does.
 
     Returns
     -------
@@ -43,8 +46,8 @@ def njit(function: Any = None, /, **options: Any) -> Any:
         The compiled function.
     """
     if function is None:
-        return lambda inner: _compile(inner, options)
-    return _compile(function, options)
+        return lambda inner: _compile(inner, _UNLOCKED | options)
+    return _compile(function, _UNLOCKED | options)
 
 
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
