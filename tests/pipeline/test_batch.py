@@ -132,8 +132,10 @@ def test_the_next_slide_is_run_while_files_are_written(threshold_model, folder, 
             if slide.name == "c":
                 warnings.warn("faded", stacklevel=2)
                 begun.set()
-            yield from super().run_blocks(slide, *arguments)
-            running.remove(slide.name)
+            try:
+                yield from super().run_blocks(slide, *arguments)
+            finally:
+                running.remove(slide.name)
 
     class Waiting(Notes):
         def progress(self, path, progress):

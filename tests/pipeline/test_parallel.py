@@ -148,10 +148,10 @@ def test_jobs_run_in_the_caller_s_thread_without_threads():
 
 
 def test_threads_for_an_engine(threshold_model):
-    assert threads_for(threshold_model.engine, 2) == Threads(1, 0)
+    assert threads_for(threshold_model.engine, 2) == Threads()
     assert threads_for(threshold_model.engine, 16).postprocessing > 0
     gpu = Batching(threshold_model.engine, 8, 2)
-    assert threads_for(gpu, 1) == Threads(1, 1)
+    assert threads_for(gpu, 1) == Threads(1, 1, 1)
     many = threads_for(gpu, 16)
     assert min(many.reading, many.postprocessing, many.writing) > 1
     assert many.reading + many.postprocessing + many.writing < 16

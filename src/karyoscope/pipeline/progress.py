@@ -48,7 +48,7 @@ class Progress:
     analysed_px: float = 0.0
     tissue_px: float = 0.0
     waited: float = 0.0
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
