@@ -14,8 +14,9 @@ from numba.core import event
 from numba.extending import register_jitable
 
 # No wrapper for callers in C: there are none, and it would be compiled too. Nor is a divisor of
-# zero checked, which no loop has: each check is code to compile.
-_OPTIONS: dict[str, Any] = {"no_cfunc_wrapper": True, "error_model": "numpy"}
+# zero checked, which no loop has: each check is code to compile. Loops read and write only the
+# arrays that they are given, so other threads may run meanwhile.
+_OPTIONS: dict[str, Any] = {"no_cfunc_wrapper": True, "error_model": "numpy", "nogil": True}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,7 +38,8 @@ def njit(function: Any = None, /, **options: Any) -> Any:
     function : callable
         Function to compile; without it the decorator with options is returned.
     **options
-        Further options of :func:`numba.njit`, such as ``nogil=True``.
+        Further options of :func:`numba.njit`. By default, ``nogil=True`` lets other threads of
+        Python run while the function does.
 
     Returns
     -------
