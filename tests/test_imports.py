@@ -59,6 +59,17 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     assert modules_after(code) & HEAVY == {"typer"}
 
 
+def test_listing_models_needs_no_image_library():
+    code = """
+import contextlib, io
+from karyoscope.cli import main
+sys.argv = ["karyoscope", "models"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+"""
+    assert modules_after(code) & HEAVY == {"typer", "numpy", "pydantic"}
+
+
 def test_the_main_job_loads_no_part_of_scipy():
     """Only the package itself, by numba; its parts take 37 MB and half a second."""
     code = """

@@ -14,8 +14,9 @@ from numba.core import event
 from numba.core.registry import CPUDispatcher
 
 # No wrapper for callers in C: there are none, and it would be compiled too. Nor is a divisor of
-# zero checked, which no loop has: each check is code to compile.
-_OPTIONS: dict[str, Any] = {"no_cfunc_wrapper": True, "error_model": "numpy"}
+# zero checked, which no loop has: each check is code to compile. Loops read and write only the
+# arrays that they are given, so other threads may run meanwhile.
+_OPTIONS: dict[str, Any] = {"no_cfunc_wrapper": True, "error_model": "numpy", "nogil": True}
 
 _not_kept: list[str] = []
 """Functions that are compiled anew in each process."""
@@ -38,9 +39,10 @@ def njit(function: Any = None, /, **options: Any) -> Any:
     Parameters
     ----------
     function : callable
-        What to compile; without it the decorator with options is returned.
+        Function to compile; without it the decorator with options is returned.
     **options
-        Further options of :func:`numba.njit`, such as ``nogil=True``.
+        Further options of :func:`numba.njit`. By default, ``nogil=True`` lets other threads of
+        Python run while the function does.
 
     Returns
     -------

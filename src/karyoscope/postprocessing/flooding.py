@@ -177,17 +177,24 @@ def _push(heap, size, key):
 
 @part
 def _pop(heap, size):
-    """Take the least key off; ``size`` is the number of keys that remain."""
+    """Take the least key off; ``size`` is the number of keys that remain.
+
+    The gap sinks to the bottom along the smaller children, which is chosen without a branch, and
+    the last key, which is seldom small, rises from there.
+    """
     key = heap[size]
-    i = 0
-    while True:
-        child = 2 * i + 1
-        if child >= size:
-            break
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
-        if heap[child] >= key:
-            break
+    i, child = 0, 1
+    while child + 1 < size:
+        child += np.int64(heap[child + 1] < heap[child])
+        heap[i] = heap[child]
+        i, child = child, 2 * child + 1
+    if child < size:
         heap[i] = heap[child]
         i = child
+    while i > 0:
+        parent = (i - 1) >> 1
+        if heap[parent] <= key:
+            break
+        heap[i] = heap[parent]
+        i = parent
     heap[i] = key

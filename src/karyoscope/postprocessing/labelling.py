@@ -59,13 +59,15 @@ def largest_parts(labels: np.ndarray) -> None:
     """
     runs = find_runs(labels)
     region, size = _sizes(runs)
+    if len(size) == np.count_nonzero(np.bincount(runs.value)) + 1:
+        return  # every label has one part
     best = np.zeros(runs.value.max(initial=0) + 1, np.int32)
     order = np.argsort(-size[region], kind="stable")[::-1]
     best[runs.value[order]] = region[order]
     repaint(labels, runs, np.where(best[runs.value] == region, runs.value, 0).astype(np.int32))
 
 
-def select(labels: np.ndarray, keep: np.ndarray) -> None:
+def select(labels: np.ndarray, keep: np.ndarray, runs: Runs | None = None) -> None:
     """Keep some labels and number them 1, 2, ... in raster order of first pixels; in place.
 
     Parameters
@@ -74,8 +76,10 @@ def select(labels: np.ndarray, keep: np.ndarray) -> None:
         Any label map.
     keep : ndarray of bool, shape (largest label + 1,)
         Whether each label stays.
+    runs : Runs, optional
+        The runs of the map, where they are known.
     """
-    runs = find_runs(labels)
+    runs = find_runs(labels) if runs is None else runs
     repaint(labels, runs, _renumbered(runs.value, keep))
 
 
@@ -88,11 +92,12 @@ def fill_holes(labels: np.ndarray) -> None:
         Any label map.
     """
     runs = find_runs(labels)
-    box = measure(runs, int(runs.value.max(initial=0)))
-    # One run in each row leaves no room for a hole; few nuclei have more.
-    places = np.flatnonzero(box.runs > box.bottom - box.top)
-    edges = np.stack([box.top, box.bottom, box.left, box.right], 1)
-    _fill_boxes(labels, places, edges[places])
+    region, count = connect(runs)
+    places = np.unique(runs.value[_holes(runs, region, count)[region] > 0])
+    if len(places):
+        box = measure(runs, int(runs.value.max(initial=0)))
+        edges = np.stack([box.top, box.bottom, box.left, box.right], 1)
+        _fill_boxes(labels, places, edges[places])
 
 
 def fill_mask(mask: np.ndarray) -> None:
@@ -137,6 +142,31 @@ def _fill_boxes(labels, values, edges):
     """Fill each of some labels, given with its box: top, bottom, left and right."""
     for i in range(len(values)):
         _fill_box(labels, values[i], edges[i, 0], edges[i, 1], edges[i, 2], edges[i, 3])
+
+
+@njit
+def _holes(runs, region, count):
+    """Number of holes of each region; int64, shape (count + 1,), without meaning at 0.
+
+    Runs that touch runs of their region in the row above make a graph of the region, connected
+    and in the plane. Each loop of it goes around a hole, and by Euler's formula there are
+    links - runs + 1 of them.
+    """
+    holes = np.ones(count + 1, np.int64)
+    above = 0
+    for i in range(len(runs.row)):
+        previous = runs.row[i] - 1
+        while runs.row[above] < previous or (
+            runs.row[above] == previous and runs.stop[above] <= runs.start[i]
+        ):
+            above += 1
+        holes[region[i]] -= 1
+        j = above
+        while runs.row[j] == previous and runs.start[j] < runs.stop[i]:
+            if region[j] == region[i]:
+                holes[region[i]] += 1
+            j += 1
+    return holes
 
 
 @part

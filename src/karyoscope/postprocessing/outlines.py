@@ -73,12 +73,10 @@ def _trace(labels, value, top, first_x, vertices, used):
     before_y, before_x = -1, 1
     while True:
         ahead_y, ahead_x = y + dy, x + dx
-        # Of the four pixels around the next corner, the two ahead.
-        left = _is(labels, ahead_y + (dy - dx - 1) // 2, ahead_x + (dx + dy - 1) // 2, value)
-        right = _is(labels, ahead_y + (dy + dx - 1) // 2, ahead_x + (dx - dy - 1) // 2, value)
-        if not right:
+        # Of the four pixels around the next corner, the one ahead on the right, then the left.
+        if not _is(labels, ahead_y + (dy + dx - 1) // 2, ahead_x + (dx - dy - 1) // 2, value):
             turn_y, turn_x = dx, -dy
-        elif left:
+        elif _is(labels, ahead_y + (dy - dx - 1) // 2, ahead_x + (dx + dy - 1) // 2, value):
             turn_y, turn_x = -dx, dy
         else:
             turn_y, turn_x = dy, dx

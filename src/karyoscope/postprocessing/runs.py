@@ -156,7 +156,7 @@ def paint(runs: Runs, values: np.ndarray, height: int, width: int) -> np.ndarray
     runs : Runs
         Where to write.
     values : ndarray of int32, shape (r,)
-        What to write for each run, in place of its own value.
+        Value to write for each run, in place of its own.
     height, width : int
         Size of the map.
 
