@@ -32,7 +32,9 @@ def crossval(
     layout: OwnLayout = None,
     classes: OwnClasses = None,
     mpp: OwnMpp = None,
-    folds: Annotated[int, typer.Option(help="Number of folds, between which the source images are divided.", min=2)] = 5,
+    folds: Annotated[
+        int, typer.Option(help="Number of folds; the source images are divided.", min=2)
+    ] = 5,
     cohorts: Annotated[
         bool, typer.Option("--leave-cohorts-out", help="Leave out each cohort in turn instead.")
     ] = False,

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from karyoscope.losses._labels import at_outputs, weighted_cross_entropy
+from karyoscope.losses.labels import at_outputs, weighted_cross_entropy
 
 
 class PriorWeightedCrossEntropy(nn.Module):

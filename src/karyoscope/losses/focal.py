@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from karyoscope.losses._labels import IGNORE, weighted_mean
+from karyoscope.losses.labels import IGNORE, weighted_mean
 from karyoscope.losses.class_balanced import PriorWeightedCrossEntropy
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from karyoscope.losses._labels import IGNORE, at_outputs
+from karyoscope.losses.labels import IGNORE, at_outputs
 from karyoscope.losses.class_balanced import PriorWeightedCrossEntropy
 
 
