@@ -33,7 +33,8 @@ def crossval(
     classes: OwnClasses = None,
     mpp: OwnMpp = None,
     folds: Annotated[
-        int, typer.Option(help="Number of folds; the source images are divided.", min=2)
+        int,
+        typer.Option(help="Number of folds, between which source images are divided.", min=2),
     ] = 5,
     cohorts: Annotated[
         bool, typer.Option("--leave-cohorts-out", help="Leave out each cohort in turn instead.")

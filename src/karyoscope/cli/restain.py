@@ -49,13 +49,13 @@ def train_command(
 ) -> None:
     """Train a RestainNet on images with the target staining; labels are not needed.
 
-    Writes <out>/bundle, for `karyoscope restain apply` and `karyoscope segment --stain`. Needs
-    `pip install karyoscope[train]`.
+    Writes <out>/bundle, for `karyoscope restain apply` and `karyoscope segment --stain`.
+    Needs the extra `train`.
     """
     require("train", "torch", "lightning", "onnx", "safetensors")
     from karyoscope.training.restain import train_restainer_from
 
-    prepare_torch(workers)
+    prepare_torch(workers, device=device.value)
     bundle = train_restainer_from(
         target,
         out,

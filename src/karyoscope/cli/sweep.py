@@ -35,6 +35,9 @@ def sweep(
     classes: OwnClasses = None,
     mpp: OwnMpp = None,
     split: Annotated[Path | None, typer.Option(help="Split of --data into parts.")] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Part to validate on; by default validation.")
+    ] = None,
     trials: Annotated[int, typer.Option(help="Number of trainings in all.", min=1)] = 20,
     score: Annotated[
         str | None,
@@ -56,7 +59,7 @@ def sweep(
     """Train RECIPE again and again, with keys that Optuna chooses by the validation score.
 
     Prints the trainings, the best first. The same command adds the trainings that are missing.
-    Needs `pip install karyoscope[train,sweep]`.
+    Needs the extras `train` and `sweep`.
     """
     from karyoscope.core.optional import require
 
@@ -66,8 +69,9 @@ def sweep(
     from karyoscope.training.sweep import sweep as run_sweep
 
     prepare_torch(workers)
+    own = {"layout": layout, "classes": classes, "mpp": mpp, "split": split, "part": part}
     found = run_sweep(
-        RecipeSource(recipe, data, start, layout=layout, classes=classes, mpp=mpp, split=split),
+        RecipeSource(recipe, data, start, **own),  # type: ignore[arg-type]
         space,
         out,
         trials=trials,

@@ -47,8 +47,8 @@ def train_command(
     device: Annotated[Device, typer.Option(help="Device that trains the networks.")] = Device.AUTO,
     workers: Workers = 0,
 ) -> None:
-    """Train a mask-to-image GAN. Needs `pip install karyoscope[train]`."""
-    _prepare(workers, log=True)
+    """Train a mask-to-image GAN. Needs the extra `train`."""
+    _prepare(workers, True, device.value)
     from karyoscope.training.synthesis import load_synthesis_recipe, train_generator
 
     print(train_generator(load_synthesis_recipe(source, changes), out, resume, device.value))
@@ -171,6 +171,6 @@ def distance_command(
         print(f"  {name:<10}{getattr(found, name):>10.3f}")
 
 
-def _prepare(workers: int, log: bool = False) -> None:
+def _prepare(workers: int, log: bool = False, device: str = "cpu") -> None:
     require("train", "torch", "timm", "lightning", "safetensors")
-    prepare_torch(workers, log)
+    prepare_torch(workers, log, device)

@@ -38,6 +38,13 @@ def train(
     part: Annotated[
         str | None, typer.Option(help="Part to validate on; by default validation.")
     ] = None,
+    points: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of further images, beside --data, whose nuclei are points instead of"
+            " outlines."
+        ),
+    ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
     ] = None,
@@ -81,10 +88,11 @@ def train(
     if seconds is not None and (steps is not None or (devices or 1) > 1):
         raise typer.BadParameter("--time goes without --steps and with one device")
     own = {"layout": layout, "classes": classes, "mpp": mpp, "split": split, "part": part}
+    own["points"] = points
     if data is None and any(value is not None for value in own.values()):
         given = next(name for name, value in own.items() if value is not None)
         raise typer.BadParameter(f"--{given} is of --data: in a recipe, change its own keys")
-    prepare_torch(workers)
+    prepare_torch(workers, device=device.value)
     last = train_from(
         RecipeSource(recipe, data, start, **own),  # type: ignore[arg-type]
         out,

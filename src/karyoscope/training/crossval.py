@@ -24,6 +24,7 @@ from karyoscope.training.data.images import open_source
 from karyoscope.training.recipe.stretch import stretched
 from karyoscope.training.run import train
 from karyoscope.training.source import RecipeSource, recipe_of
+from karyoscope.training.trainer import check_device
 
 _EVALUATION, _SUMMARY = "evaluation.json", "crossval.json"
 
@@ -128,6 +129,7 @@ def cross_validate(
         If the recipe or the data cannot be used, there are too few sources or no cohorts, or every
         fold fails.
     """
+    check_device(device)
     out.mkdir(parents=True, exist_ok=True)
     splits = _splits(source, out, folds, changes, seed)
     found: dict[str, Evaluation] = {}
@@ -156,6 +158,11 @@ def _splits(
 ) -> list[tuple[str, Path, str]]:
     """Name, split file and part of each fold; the files stay as they are in a second run."""
     recipe = recipe_of(source, out / "as_given", changes)
+    if recipe.training.keep_parent == "choose":
+        raise KaryoscopeError(
+            "training.keep_parent: choose would choose on the images that a fold is scored on; give"
+            " a number"
+        )
     dataset = open_source(recipe.data[0], recipe.mpp, Taxonomy.load(recipe.taxonomy))
     if folds is None:
         made = split_images(dataset, {}, held_out="all", seed=seed)

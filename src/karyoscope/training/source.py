@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
+from karyoscope.training.recipe.losses import point_losses_of
 from karyoscope.training.recipe.parent import RECIPE, find_parent
 from karyoscope.training.recipe.reading import load_recipe
 from karyoscope.training.recipe.schema import Recipe
@@ -32,6 +34,9 @@ class RecipeSource:
     layout, classes, mpp, split, part
         Properties of ``data`` that are not recognised from its files; see
         :func:`~karyoscope.training.data.own.own_data`.
+    points : path or None
+        Folder of further images whose nuclei are points; they are trained on beside ``data``, by
+        losses of their own that are added to those of the recipe.
 
     Raises
     ------
@@ -47,6 +52,7 @@ class RecipeSource:
     mpp: float | None = None
     split: Path | None = None
     part: str | None = None
+    points: Path | None = None
 
     def __post_init__(self) -> None:
         of_data = ("layout", "classes", "mpp", "split", "part")
@@ -110,4 +116,20 @@ def _recipe_of(source: RecipeSource, out: Path, changes: list[str] | None, resum
         keys.setdefault("taxonomy", None)
         if source.recipe is None:
             keys["name"] = source.data.resolve().name
-    return load_recipe(source.recipe or FINETUNE, changes, keys)
+    name = source.recipe or FINETUNE
+    if source.points is not None:
+        if source.data is None:
+            raise KaryoscopeError("--points is for images beside those of --data")
+        scale = {} if source.mpp is None else {"mpp": source.mpp}
+        keys["data"] = [*keys["data"], {"path": str(source.points), **scale}]
+        keys["losses"] = _with_points(load_recipe(name, changes, keys))
+    return load_recipe(name, changes, keys)
+
+
+def _with_points(recipe: Recipe) -> list[dict[str, Any]]:
+    """Losses of a recipe, and those that its network needs to learn from points."""
+    losses = [loss.model_dump(mode="json") for loss in recipe.losses]
+    names = {loss.name for loss in recipe.losses}
+    network = {"name": recipe.network.name, **recipe.network.untrained}
+    added = point_losses_of(network, len(Taxonomy.load(recipe.taxonomy)))
+    return losses + [loss for loss in added if loss["name"] not in names]

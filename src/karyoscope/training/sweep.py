@@ -20,6 +20,7 @@ from karyoscope.core.yaml import read_yaml
 from karyoscope.training.curves import read_log
 from karyoscope.training.run import train
 from karyoscope.training.source import RecipeSource, recipe_of
+from karyoscope.training.trainer import check_device
 
 if TYPE_CHECKING:
     import optuna
@@ -189,6 +190,7 @@ def sweep(
         fails.
     """
     optuna = load("sweep", "optuna", "a sweep")
+    check_device(device)
     if score is not None and score not in SCORES:
         raise KaryoscopeError(f"no score {score!r}; there are {', '.join(SCORES)}")
     keys = space if isinstance(space, Mapping) else read_space(space)
