@@ -15,7 +15,7 @@ def encode_tile(table: NucleiTable, column: int, row: int) -> bytes:
     ----------
     table : NucleiTable
     column, row : int
-        Which tile.
+        Level of the tile, and its column and row among the tiles of the level.
 
     Returns
     -------
