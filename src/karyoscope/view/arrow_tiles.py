@@ -15,7 +15,7 @@ def encode_tile(table: NucleiTable, column: int, row: int) -> bytes:
     ----------
     table : NucleiTable
     column, row : int
-        Level of the tile, and its column and row among the tiles of the level.
+        Column and row of the tile among the tiles of the table.
 
     Returns
     -------
