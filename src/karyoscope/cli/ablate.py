@@ -42,7 +42,7 @@ def ablate(
     resume: Annotated[
         bool, typer.Option(help="Keep finished rows in --out and continue the others.")
     ] = False,
-    device: Annotated[Device, typer.Option(help="What runs the networks.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that runs the networks.")] = Device.AUTO,
     workers: Annotated[
         int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
     ] = 0,

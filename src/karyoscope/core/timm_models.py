@@ -25,7 +25,7 @@ def create(what: str, name: str, options: dict[str, Any]) -> Any:
     Parameters
     ----------
     what : str
-        What the model is, for messages, such as "encoder".
+        Role of the model, for messages, such as "encoder".
     name : str
         timm's name of the model.
     options : dict

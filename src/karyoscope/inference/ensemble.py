@@ -105,6 +105,10 @@ class Ensemble(Bundle):
         own = {name: getattr(card, name) for name in card.model_fields_set - {"kind", "members"}}
         return cls(members, path, own)
 
+    def to_dict(self) -> dict[str, Any]:
+        """See :meth:`Bundle.to_dict`."""
+        return super().to_dict() | {"members": [member.card.name for member in self.members]}
+
     def read(self, name: str) -> bytes:
         """Refuse: the files are those of the members."""
         raise KaryoscopeError(f"{self.path} is an ensemble, which has no {name} of its own")
@@ -198,6 +202,8 @@ class EnsembleEngine(Engine):
     def __init__(self, engines: Sequence[Engine], names: Sequence[str]) -> None:
         self._engines, self._names = engines, tuple(names)
         self.dropout = any(engine.dropout for engine in engines)
+        self.batch = min(engine.batch for engine in engines)
+        self.calls_at_once = min(engine.calls_at_once for engine in engines)
         places = ", ".join(dict.fromkeys(engine.device for engine in engines))
         self.device = f"{places}, {len(engines)} models"
 

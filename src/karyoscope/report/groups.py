@@ -40,9 +40,9 @@ class GroupReport:
     unit : str
         ``patient``, or ``slide`` where the sheet does not name patients.
     remarks : list of str
-        What the reader should know.
+        Remarks on the comparison.
     warnings : list of str
-        Those of them that are also printed.
+        Remarks that are also printed.
     """
 
     comparisons: list[GroupComparison]
