@@ -44,7 +44,7 @@ def main() -> None:
     if not (out / "slides").exists():
         dataset = open_dataset(args.truth)
         dataset.records = [record for record in dataset.records if record.name in names]
-        convert_images(dataset, "geojson", out / "slides", classes=args.classes)
+        convert_images(dataset, "geojson", out / "slides", merge=args.classes)
     for seed in range(args.seeds):
         turned = names[seed * args.test :] + names[: seed * args.test]
         test, kept, pool = turned[: args.test], turned[args.test], turned[args.test + 1 :]
@@ -120,8 +120,8 @@ def _run(args: argparse.Namespace, done: Path, tiles: list[Place], kept: str, se
     import torch
 
     from karyoscope.training import train
-    from karyoscope.training.describe import Wanted, recipe_of
     from karyoscope.training.recipe import stretched
+    from karyoscope.training.source import RecipeSource, recipe_of
 
     torch.set_num_threads(args.threads)
     done.mkdir(exist_ok=True)
@@ -150,8 +150,8 @@ def _run(args: argparse.Namespace, done: Path, tiles: list[Place], kept: str, se
     if "choose" in args.shares:
         changes += ["training.keep_parent=choose"]
     changes += args.set
-    wanted = Wanted(data=done / "set", start=args.start, split=split)
-    recipe = stretched(recipe_of(wanted, done / "run", changes), args.steps)
+    source = RecipeSource(data=done / "set", start=args.start, split=split)
+    recipe = stretched(recipe_of(source, done / "run", changes), args.steps)
     train(recipe, done / "run", device="cpu")
     (done / "work.json").write_text(json.dumps({"tiles": len(tiles), "nuclei": found.nuclei}))
 

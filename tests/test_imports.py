@@ -59,6 +59,17 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     assert modules_after(code) & HEAVY == {"typer"}
 
 
+def test_listing_models_needs_no_image_library():
+    code = """
+import contextlib, io
+from karyoscope.cli import main
+sys.argv = ["karyoscope", "models"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+"""
+    assert modules_after(code) & HEAVY == {"typer", "numpy", "pydantic"}
+
+
 @pytest.mark.slow
 def test_the_main_job_needs_none_of_the_libraries_of_training(tmp_path, tiny_bundle, example_slide):
     arguments = ["karyoscope", "segment", example_slide, "--out", tmp_path, "--model", tiny_bundle]

@@ -44,7 +44,7 @@ def export(
         typer.Option("--int8-encoder", help="Quantise the encoder, too; score it before it ships."),
     ] = False,
 ) -> None:
-    """Write the model bundle of a training run. Needs `pip install karyoscope[train]`."""
+    """Write the model bundle of a training run. Needs the extra `train`."""
     from karyoscope.core.optional import require
 
     require(

@@ -67,7 +67,7 @@ def train(
     log: Annotated[
         Log, typer.Option(help="Format of the training log; others are written in addition to CSV.")
     ] = Log.CSV,
-    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,
     devices: Annotated[
         int | None, typer.Option(help="Number of GPUs (or processes) that train together.", min=1)
     ] = None,
@@ -83,8 +83,7 @@ def train(
     from karyoscope.core.optional import require
 
     require("train", "torch", "timm", "lightning")
-    from karyoscope.training import train as run
-    from karyoscope.training.describe import Wanted, recipe_of
+    from karyoscope.training import RecipeSource, train_from
 
     if seconds is not None and (steps is not None or (devices or 1) > 1):
         raise typer.BadParameter("--time goes without --steps and with one device")
@@ -93,11 +92,19 @@ def train(
     if data is None and any(value is not None for value in own.values()):
         given = next(name for name, value in own.items() if value is not None)
         raise typer.BadParameter(f"--{given} is of --data: in a recipe, change its own keys")
-    prepare_torch(workers)
-    also = [] if devices is None else [f"training.devices={devices}"]
-    wanted = Wanted(recipe, data, start, **own)  # type: ignore[arg-type]
-    loaded = recipe_of(wanted, out, [*(changes or []), *also], resume, steps)
-    last = run(loaded, out, resume, device.value, packed, log.value, seconds)
+    prepare_torch(workers, device=device.value)
+    last = train_from(
+        RecipeSource(recipe, data, start, **own),  # type: ignore[arg-type]
+        out,
+        changes=changes or (),
+        steps=steps,
+        seconds=seconds,
+        resume=resume,
+        device=device.value,
+        devices=devices,
+        packed=packed,
+        log_to=log.value,
+    )
     # With several devices this program runs once for each.
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(last)

@@ -33,7 +33,7 @@ def njit(function: Any = None, /, **options: Any) -> Any:
     Parameters
     ----------
     function : callable
-        What to compile; without it the decorator with options is returned.
+        Function to compile; without it the decorator with options is returned.
     **options
         Further options of :func:`numba.njit`, such as ``nogil=True``.
 

@@ -152,7 +152,7 @@ def paint(runs, values, height, width):
     runs : Runs
         Where to write.
     values : ndarray of int32, shape (r,)
-        What to write for each run, in place of its own value.
+        Value to write for each run, in place of its own.
     height, width : int
         Size of the map.
 

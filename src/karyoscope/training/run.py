@@ -34,6 +34,7 @@ from karyoscope.training.teacher import taught
 from karyoscope.training.trainer import (
     begun_run,
     build_trainer,
+    check_device,
     finished_steps,
     fit,
     is_first,
@@ -89,8 +90,10 @@ def train(
     Raises
     ------
     KaryoscopeError
-        If there is nothing to resume, or if ``out`` holds a run and it is not resumed.
+        If there is nothing to resume, if ``out`` holds a run and it is not resumed, if the device
+        is not there, or if the disk is full.
     """
+    check_device(device)
     settings = recipe.training
     said, files = kept_with_run(recipe)
     said, splits = resolved(said)

@@ -12,6 +12,7 @@ from safetensors.torch import load, load_file, save_file
 from torch import Tensor, nn
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import writing
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.networks import build_network
 from karyoscope.networks.base import deployed_outputs
@@ -146,4 +147,5 @@ def write_weights(
     """
     about = {} if step is None else {"step": str(step)}
     about |= {} if kept is None else {_SHARE: str(kept)}
-    save_file({name: t.cpu() for name, t in half_weights(network).items()}, path, about)
+    with writing(path) as partial:
+        save_file({name: t.cpu() for name, t in half_weights(network).items()}, partial, about)

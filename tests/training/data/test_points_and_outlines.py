@@ -17,11 +17,11 @@ from karyoscope.targets import OF_POINTS  # noqa: E402
 from karyoscope.targets.points import FIRST_POINT  # noqa: E402
 from karyoscope.training import train  # noqa: E402
 from karyoscope.training.data.images import load_training_bank  # noqa: E402
-from karyoscope.training.describe import Wanted, recipe_of  # noqa: E402
 from karyoscope.training.kept import read_description  # noqa: E402
 from karyoscope.training.module import NucleusModule  # noqa: E402
 from karyoscope.training.recipe.losses import point_losses_of  # noqa: E402
 from karyoscope.training.run import batches_of  # noqa: E402
+from karyoscope.training.source import RecipeSource, recipe_of  # noqa: E402
 
 SMALL = ["training.batch_size=2", "training.tile=64", "training.precision=fp32"]
 
@@ -52,7 +52,7 @@ def folders(tmp_path):
 @pytest.fixture
 def mixed(folders, tmp_path):
     outlines, points = folders
-    wanted = Wanted(data=outlines, start="lizard", mpp=0.5, points=points)
+    wanted = RecipeSource(data=outlines, start="lizard", mpp=0.5, points=points)
     return recipe_of(wanted, tmp_path / "run", [*SMALL, "training.steps=2"])
 
 
@@ -151,11 +151,13 @@ def test_every_loss_of_outlines_leaves_points_alone_and_the_other_way_round():
 def test_outlines_that_no_loss_reads_are_an_error(folders, tmp_path):
     outlines, points = folders
     changes = ["losses=[{name: point_three_label}]", "training.steps=1", *SMALL]
-    recipe = recipe_of(Wanted(data=outlines, start="lizard", mpp=0.5), tmp_path / "run", changes)
+    recipe = recipe_of(
+        RecipeSource(data=outlines, start="lizard", mpp=0.5), tmp_path / "run", changes
+    )
     with pytest.raises(KaryoscopeError, match=r"labels are outlines.*--points POINTS"):
         load_training_bank(recipe)
-    with pytest.raises(KaryoscopeError, match="beside those of --data"):
-        recipe_of(Wanted("finetune", points=points), tmp_path / "run")
+    with pytest.raises(KaryoscopeError, match="points is a property of a folder"):
+        recipe_of(RecipeSource("finetune", points=points), tmp_path / "run")
 
 
 def test_a_network_that_points_do_not_teach_is_named():

@@ -1,4 +1,4 @@
-"""The recipe of a run from the arguments of ``karyoscope train``."""
+"""The recipe of a training from a name, a file or a folder of annotated images."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ FINETUNE = "finetune"
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The arguments that describe a training.
+class RecipeSource:
+    """Where the recipe of a training comes from.
 
     Attributes
     ----------
@@ -37,6 +37,11 @@ class Wanted:
     points : path or None
         Folder of further images whose nuclei are points; they are trained on beside ``data``, by
         losses of their own that are added to those of the recipe.
+
+    Raises
+    ------
+    KaryoscopeError
+        If a property of ``data`` is given without ``data``.
     """
 
     recipe: str | None = None
@@ -49,9 +54,18 @@ class Wanted:
     part: str | None = None
     points: Path | None = None
 
+    def __post_init__(self) -> None:
+        of_data = ("layout", "classes", "mpp", "split", "part", "points")
+        given = [name for name in of_data if getattr(self, name) is not None]
+        if self.data is None and given:
+            raise KaryoscopeError(
+                f"{given[0]} is a property of a folder of images, and none is given;"
+                " in a recipe, change its own keys"
+            )
+
 
 def recipe_of(
-    wanted: Wanted,
+    source: RecipeSource,
     out: Path,
     changes: list[str] | None = None,
     resume: bool = False,
@@ -61,7 +75,7 @@ def recipe_of(
 
     Parameters
     ----------
-    wanted : Wanted
+    source : RecipeSource
         Data, parent and scale of the training.
     out : path
         Folder of the run; a split that is made goes there.
@@ -77,37 +91,35 @@ def recipe_of(
     KaryoscopeError
         If neither a recipe nor a folder is named, or one of them cannot be used.
     """
-    recipe = _recipe_of(wanted, out, changes, resume)
+    recipe = _recipe_of(source, out, changes, resume)
     return recipe if steps is None else stretched(recipe, steps)
 
 
-def _recipe_of(wanted: Wanted, out: Path, changes: list[str] | None, resume: bool) -> Recipe:
-    if resume and wanted.recipe is None:
+def _recipe_of(source: RecipeSource, out: Path, changes: list[str] | None, resume: bool) -> Recipe:
+    if resume and source.recipe is None:
         return load_recipe(out / RECIPE, changes)
-    if wanted.recipe is None and wanted.data is None:
+    if source.recipe is None and source.data is None:
         raise KaryoscopeError("name a recipe, or give a folder of annotated images with --data")
     if (out / "last.ckpt").is_file() and not resume:
         raise KaryoscopeError(f"{out} holds a run already: give --resume or another --out")
     keys: dict[str, Any] = {}
-    if wanted.start is not None:
-        find_parent(wanted.start)
-        keys["start"] = wanted.start
-    if wanted.data is not None:
+    if source.start is not None:
+        find_parent(source.start)
+        keys["start"] = source.start
+    if source.data is not None:
         # Imported late: it needs the analyst's packages, which a bare GPU machine may lack.
         from karyoscope.training.data.own import own_data
 
-        of_data = {"layout": wanted.layout, "classes": wanted.classes, "mpp": wanted.mpp}
-        of_split = {"split": wanted.split, "part": wanted.part}
-        keys |= own_data(wanted.data, out, **of_data, **of_split)  # type: ignore[arg-type]
+        of_data = {"layout": source.layout, "classes": source.classes, "mpp": source.mpp}
+        of_split = {"split": source.split, "part": source.part}
+        keys |= own_data(source.data, out, **of_data, **of_split)  # type: ignore[arg-type]
         keys.setdefault("taxonomy", None)
-        if wanted.recipe is None:
-            keys["name"] = wanted.data.resolve().name
-    name = wanted.recipe or FINETUNE
-    if wanted.points is not None:
-        if wanted.data is None:
-            raise KaryoscopeError("--points is for images beside those of --data")
-        scale = {} if wanted.mpp is None else {"mpp": wanted.mpp}
-        keys["data"] = [*keys["data"], {"path": str(wanted.points), **scale}]
+        if source.recipe is None:
+            keys["name"] = source.data.resolve().name
+    name = source.recipe or FINETUNE
+    if source.points is not None:
+        scale = {} if source.mpp is None else {"mpp": source.mpp}
+        keys["data"] = [*keys["data"], {"path": str(source.points), **scale}]
         keys["losses"] = _with_points(load_recipe(name, changes, keys))
     return load_recipe(name, changes, keys)
 
