@@ -4,8 +4,8 @@
     karyoscope evaluate OUT --truth DATA --split split.json
 
 InstanSeg ``brightfield_nuclei`` 0.1.1 as TorchScript (Goldsborough et al. 2024) outlines nuclei at
-0.5 µm/px and does not classify them. Images of another scale are brought to that one, and the labels
-back, by nearest neighbour. It was trained on CoNSeP among others, so images of Lizard
+0.5 µm/px and does not classify them. Images of another scale are brought to that one, and the
+labels back, by nearest neighbour. It was trained on CoNSeP among others, so images of Lizard
 that come from CoNSeP are not held out for it: ``--leave-out consep`` skips that cohort.
 """
 

@@ -75,6 +75,8 @@ def alone(example_slide, tiny_bundle, tmp_path, small_windows):
 class Watched:
     """The cluster, with something that is called after each block."""
 
+    threads = 0
+
     def __init__(self, executor, after) -> None:
         self.executor, self.after = executor, after
 

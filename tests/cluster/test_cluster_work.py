@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karyoscope.cluster import Cluster, work
-from karyoscope.cluster.regions import LARGEST, SMALLEST, divide
+from karyoscope.cluster.regions import LARGEST, SMALLEST, divide, windows_of
 from karyoscope.cluster.work import Job, ModelSource, run_region, try_model
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
@@ -27,8 +27,20 @@ from tiny_model import assert_same_nuclei
 def test_regions_hold_each_block_once_and_in_order(blocks, slots, band):
     regions = divide(blocks, slots, band)
     assert [index for region in regions for index in region] == sorted(blocks)
-    assert all(0 < len(region) < LARGEST + band for region in regions)
+    assert all(0 < len(region) <= LARGEST for region in regions)
     assert all(len(region) >= min(SMALLEST, len(blocks)) for region in regions[:-1])
+
+
+@given(st.integers(1, 3000), st.integers(1, 64), st.integers(6, 14))
+@settings(max_examples=50)
+def test_no_other_size_of_regions_would_be_done_sooner(count, slots, band):
+    def longest(size):
+        rounds = -(-len(range(0, count, size)) // slots)
+        return rounds * windows_of(min(size, count), band)
+
+    size = len(divide(range(count), slots, band)[0])
+    others = [n for n in range(SMALLEST, LARGEST + 1) if n < band or n % band == 0]
+    assert longest(size) <= min(map(longest, others))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Several outputs of one slide: all appear, or none."""
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -44,25 +45,42 @@ def test_one_existing_output_refuses_all(tmp_path, nuclei, context):
     assert [p.name for p in tmp_path.iterdir()] == ["slide.labels.csv"]
 
 
-def test_a_failing_format_takes_the_others_with_it(tmp_path, nuclei, context, monkeypatch):
+@pytest.mark.parametrize("threads", [0, 3])
+def test_a_failing_format_takes_the_others_with_it(tmp_path, nuclei, context, monkeypatch, threads):
     def fail(self):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(ParquetWriter, "_finish", fail)
     with (
         pytest.raises(KaryoscopeError, match="No space left on device; free space"),
-        open_writers(tmp_path, "slide", FORMATS, context) as writers,
+        open_writers(tmp_path, "slide", FORMATS, context, threads=threads) as writers,
     ):
         writers.write(nuclei)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failing_block_takes_all_with_it(tmp_path, nuclei, context):
-    writers = open_writers(tmp_path, "slide", FORMATS, context)
+@pytest.mark.parametrize("threads", [0, 3])
+def test_a_failing_block_takes_all_with_it(tmp_path, nuclei, context, threads):
+    before = threading.active_count()
+    writers = open_writers(tmp_path, "slide", FORMATS, context, threads=threads)
     writers.write(nuclei)
     with pytest.raises(ValueError, match="columns"):
         writers.write(replace(nuclei, measurements={}))
     assert list(tmp_path.iterdir()) == []
+    assert threading.active_count() == before
+
+
+def test_threads_write_the_same_files(tmp_path, nuclei, context):
+    for threads in (0, 4):
+        folder = tmp_path / str(threads)
+        with open_writers(folder, "slide", FORMATS, context, threads=threads) as writers:
+            for half in (nuclei.take([0, 1]), nuclei.take(range(2, len(nuclei)))):
+                writers.write(half)
+            writers.report(RunReport(analysed_mm2=1.0))
+    names = sorted(path.name for path in (tmp_path / "0").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "4").iterdir())
+    for name in names:
+        assert (tmp_path / "0" / name).read_bytes() == (tmp_path / "4" / name).read_bytes(), name
 
 
 def test_repeated_formats_are_written_once(tmp_path, nuclei, context):

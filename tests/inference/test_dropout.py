@@ -56,6 +56,16 @@ def test_windows_lose_the_same_channels():
     np.testing.assert_array_equal(part, whole[:, 32:, 32:64])
 
 
+def test_images_of_a_batch_lose_the_same_channels():
+    dropping = engine()
+    batch = np.stack([IMAGE, IMAGE[::-1], IMAGE])
+    together = dropping.run_at_random(batch, 5)
+    for number, image in enumerate(batch):
+        alone = dropping.run_at_random(image[None], 5)
+        for name, values in alone.items():
+            np.testing.assert_array_equal(together[name][number], values[0])
+
+
 def test_the_generator_of_others_is_left_alone():
     torch.manual_seed(7)
     expected = torch.rand(3)

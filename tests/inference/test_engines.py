@@ -12,6 +12,7 @@ import yaml
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Bundle, Engine, Model, devices, load_model, shipped_models
 from karyoscope.inference.bundle import ONNX
+from karyoscope.inference.ensemble import EnsembleEngine
 from karyoscope.inference.model import predict_padded
 from karyoscope.inference.openvino_engine import OpenVinoEngine
 
@@ -261,3 +262,62 @@ def test_only_sizes_of_many_pixels_are_worth_compiling_for(tiny_bundle, monkeypa
     load_model(tiny_bundle, "cpu", 1).expect(1000, 1500, 2)
     load_model(tiny_bundle, "cpu", 1, tta=8).expect(1000, 1500, 2)
     assert asked == [{(1024, 1504)}, {(1024, 1504), (1504, 1024)}]
+
+
+@pytest.mark.parametrize("tta", [1, 8])
+def test_maps_of_a_batch_are_those_of_each_image(tiny_bundle, tissue, tta):
+    model = load_model(tiny_bundle, "cpu", 1, tta)
+    images = [tissue[:90, :130], tissue[50:146, 40:200], tissue[100:190, 100:232]]
+    assert {model.padded_size(*image.shape[:2]) for image in images} == {(96, 160)}
+    for maps, image in zip(model.predict_batch(images), images, strict=True):
+        alone = model.predict(image)
+        assert maps.keys() == alone.keys()
+        for name, values in alone.items():
+            np.testing.assert_allclose(maps[name], values, atol=1e-5)
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved():
+    torch = pytest.importorskip("torch")
+    from karyoscope.inference.torch_engine import TorchEngine
+
+    class Large(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, images):
+            if len(images) > 2:
+                raise torch.cuda.OutOfMemoryError("out of memory")
+            return {"inside": images[..., 0] * self.scale}
+
+    engine = TorchEngine(Large(), autocast=False)
+    engine.batch = 8
+    images = np.ones((5, 4, 4, 3), np.uint8)
+    with pytest.raises(KaryoscopeError, match="torch failed on 4 x 4 pixels: out of memory"):
+        engine.run(images)
+    assert engine.batch == 2
+    assert engine.run(images[:2])["inside"].shape == (2, 4, 4)
+    assert engine.batch == 2
+
+
+def test_an_ensemble_takes_batches_of_its_smallest_member():
+    members = [Unused(), Unused()]
+    members[0].batch, members[1].batch = 4, 2
+    members[1].calls_at_once = 2
+    ensemble = EnsembleEngine(members, ("inside",))
+    assert (ensemble.batch, ensemble.calls_at_once) == (2, 1)
+
+
+def test_a_gpu_gives_the_maps_of_the_cpu(tiny_bundle, tissue):
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU here")
+    from karyoscope.inference.torch_engine import TorchEngine
+
+    gpu, cpu = (TorchEngine.of_bundle(Bundle(tiny_bundle), where) for where in ("cuda", "cpu"))
+    images = np.stack([tissue, tissue[::-1]])
+    assert gpu.batch > 1
+    expected = cpu.run(images)
+    for name, values in gpu.run(images).items():
+        assert values.dtype == np.float32
+        assert np.abs(values - expected[name]).mean() < 0.02, name

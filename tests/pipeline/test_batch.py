@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,11 +14,18 @@ from karyoscope.pipeline import (
     BatchListener,
     InvalidOptions,
     LocalExecutor,
+    Progress,
     Run,
     SegmentOptions,
+    area_of,
+    layout_for,
+    run_blocks,
     segment_slides,
 )
 from karyoscope.pipeline.batch_warnings import SlideWarnings
+from karyoscope.pipeline.parallel import submit
+from karyoscope.pipeline.progress import Stopped
+from karyoscope.slides import open_slide
 
 OPTIONS = SegmentOptions(("csv",), mpp=0.5)
 
@@ -111,6 +119,98 @@ def test_warnings_are_with_their_slides(threshold_model, folder, tmp_path, monke
     segment_slides(paths, tmp_path / "out", threshold_model, OPTIONS, Warning_(), notes)
     heard = sorted(note[1:] for note in notes.heard if note[0] == "warning")
     assert heard == [("a.npy", "a.npy: hears a"), ("c.npy", "c.npy: hears c")]
+
+
+def test_the_next_slide_is_run_while_files_are_written(threshold_model, folder, tmp_path):
+    """But never two at once, and the listener hears of one after the other."""
+    begun, running, most = threading.Event(), [], []
+
+    class OneByOne(LocalExecutor):
+        def run_blocks(self, slide, *arguments):
+            running.append(slide.name)
+            most.append(len(running))
+            if slide.name == "c":
+                warnings.warn("faded", stacklevel=2)
+                begun.set()
+            try:
+                yield from super().run_blocks(slide, *arguments)
+            finally:
+                running.remove(slide.name)
+
+    class Waiting(Notes):
+        def progress(self, path, progress):
+            self.heard.append(("progress", path.name))
+            if path.name == "a.npy":
+                # Its last block has been written, its files have not been completed.
+                assert begun.wait(60)
+
+    notes = Waiting()
+    paths = [folder / "a.npy", folder / "c.npy"]
+    result = segment_slides(paths, tmp_path / "out", threshold_model, OPTIONS, OneByOne(), notes)
+    assert [slide.status for slide in result.slides] == ["done", "done"]
+    assert set(most) == {1}
+    assert running == []
+    assert notes.heard[:4] == [
+        ("begin", "a.npy"),
+        ("progress", "a.npy"),
+        ("finished", "a.npy", "done"),
+        ("begin", "c.npy"),
+    ]
+    assert [note[0] for note in notes.heard[4:] if note[0] != "problem"] in (
+        ["warning", "progress", "finished"],
+        # Its last block was written before it was announced.
+        ["warning", "finished"],
+    )
+
+
+def test_files_of_a_batch_are_those_of_single_runs(threshold_model, folder, tmp_path):
+    names = ("a.npy", "c.npy")
+    segment_slides([folder / n for n in names], tmp_path / "both", threshold_model, OPTIONS)
+    for name in names:
+        segment_slides(folder / name, tmp_path / "one", threshold_model, OPTIONS)
+    for name in ("a.csv", "c.csv"):
+        assert (tmp_path / "both" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+
+
+def test_an_interruption_stops_the_slides_that_were_begun(threshold_model, folder, tmp_path):
+    class Interrupted(Notes):
+        def finished(self, slide):
+            raise KeyboardInterrupt
+
+    for number in range(20):
+        np.save(folder / f"d{number}.npy", np.load(folder / "a.npy"))
+    threads, out = threading.active_count(), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        segment_slides(folder, out, threshold_model, OPTIONS, None, Interrupted())
+    assert threading.active_count() == threads
+    assert [path.name for path in out.iterdir() if path.name.startswith(".")] == []
+    assert len(list(out.glob("*.summary.json"))) < 10
+
+
+def test_a_stopped_run_runs_no_further_window(threshold_model, folder):
+    progress = Progress()
+    progress.stop.set()
+    with open_slide(folder / "a.npy", mpp=0.5) as slide:
+        area = area_of(slide, threshold_model.mpp)
+        layout = layout_for(threshold_model, area)
+        with pytest.raises(Stopped):
+            list(run_blocks(slide, threshold_model, layout, area, progress=progress))
+    assert progress.seconds["inference"] == 0
+
+
+def test_a_warning_of_a_reading_thread_is_its_slide_s(tmp_path):
+    heard = []
+    with (
+        SlideWarnings(lambda path, line: heard.append(path)) as slides,
+        ThreadPoolExecutor() as pool,
+    ):
+        with slides.of(tmp_path / "a"):
+            go = threading.Event()
+            waiting = submit(pool, lambda: go.wait(30) and warnings.warn("torn", stacklevel=1))
+        with slides.of(tmp_path / "b"):
+            go.set()
+            waiting.result()
+    assert heard == [tmp_path / "a"]
 
 
 def test_a_warning_of_a_helping_thread_is_the_latest_slide_s(tmp_path):

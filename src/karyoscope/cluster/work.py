@@ -14,7 +14,15 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.plugins import use_plugin
 from karyoscope.inference import Model
-from karyoscope.pipeline import Area, BlockReport, Layout, Progress, prepare_model, run_blocks
+from karyoscope.pipeline import (
+    Area,
+    BlockReport,
+    Layout,
+    Progress,
+    prepare_model,
+    run_blocks,
+    threads_for,
+)
 from karyoscope.pipeline.batch_warnings import SlideWarnings
 from karyoscope.slides import Slide
 
@@ -102,9 +110,17 @@ def run_region(
             model = _load(source)
             job = _open(key, packed)
             progress = Progress()
-            blocks = list(
-                run_blocks(job.slide, model, job.layout, job.area, indices, progress=progress)
+            threads = threads_for(model.engine, source.threads)
+            running = run_blocks(
+                job.slide,
+                model,
+                job.layout,
+                job.area,
+                indices,
+                progress=progress,
+                threads=threads,
             )
+            blocks = list(running)
         except KaryoscopeError as error:
             # As a value: an exception would come back wrapped in a traceback.
             return Region(problem=str(error), warnings=heard.lines(here))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.table import Table
 
@@ -37,6 +39,8 @@ from karyoscope.formats.slide_figures import SlideFigures
 from karyoscope.formats.spatial import SpatialWriter
 from karyoscope.formats.spatialdata import SpatialDataWriter
 from karyoscope.formats.summary import SummaryWriter, summary_table
+
+Result = TypeVar("Result")
 
 __all__ = [
     "WRITERS",
@@ -101,14 +105,23 @@ def format_table(rows: Iterable[Mapping[str, Any]]) -> Table:
 class Writers(AllOrNothing):
     """The outputs of one slide as one: all of them appear, or none.
 
+    Parameters
+    ----------
+    writers : sequence of Writer
+        One of them writes the summary.
+    threads : int
+        Threads in which writers work at the same time, each on its own file; with fewer than two,
+        one after the other in the caller's. The files are the same.
+
     Attributes
     ----------
     summary : SummaryWriter
         Always among them.
     """
 
-    def __init__(self, writers: Sequence[Writer]) -> None:
+    def __init__(self, writers: Sequence[Writer], threads: int = 0) -> None:
         self._writers = list(writers)
+        self._pool = ThreadPoolExecutor(threads, "write") if threads > 1 else None
         self.summary = next(w for w in self._writers if isinstance(w, SummaryWriter))
 
     @property
@@ -120,37 +133,25 @@ class Writers(AllOrNothing):
     def write(self, nuclei: Nuclei) -> None:
         """Add a block of nuclei to every output, with the same digits in each."""
         nuclei = rounded(nuclei)
-        try:
-            for writer in self._writers:
-                writer.write(nuclei)
-        except BaseException:
-            self.abort()
-            raise
+        self._each(lambda writer: writer.write(nuclei), self._writers)
 
     def finish(self) -> None:
         """Complete every output except those that contain the report of the run."""
-        try:
-            for writer in self._writers:
-                if not writer.reports_run:
-                    writer.finish()
-        except BaseException:
-            self.abort()
-            raise
+        self._each(lambda writer: writer.finish(), [w for w in self._writers if not w.reports_run])
 
     def report(self, run: RunReport) -> None:
         """Complete every output; those that report on the run receive its report."""
         self.finish()
-        try:
-            # The summary comes last: it vouches for the size and digest of all others.
-            files = dict(run.files)
-            for writer in self._writers:
-                if writer is not self.summary:
-                    writer.finish(run)
-                    files |= writer.digests()
-            self.summary.finish(replace(run, files=files))
-        except BaseException:
-            self.abort()
-            raise
+
+        def finished(writer: Writer) -> dict[str, dict[str, Any]]:
+            writer.finish(run)
+            return writer.digests()
+
+        # The summary comes last: it vouches for the size and digest of all others.
+        files = dict(run.files)
+        for found in self._each(finished, [w for w in self._writers if w is not self.summary]):
+            files |= found
+        self._each(lambda writer: writer.finish(replace(run, files=files)), [self.summary])
 
     def close(self) -> None:
         """Complete every output, and only then give each its final name.
@@ -164,11 +165,29 @@ class Writers(AllOrNothing):
         except BaseException:
             self.abort()
             raise
+        self._end_threads()
 
     def abort(self) -> None:
         """Give up every output that has no final name yet."""
+        self._end_threads()
         for writer in self._writers:
             writer.abort()
+
+    def _each(self, work: Callable[[Writer], Result], writers: Sequence[Writer]) -> list[Result]:
+        """Call a function with writers; after the first error, all outputs are given up."""
+        try:
+            if self._pool is None:
+                return [work(writer) for writer in writers]
+            running = [self._pool.submit(copy_context().run, work, writer) for writer in writers]
+            wait(running)
+            return [each.result() for each in running]
+        except BaseException:
+            self.abort()
+            raise
+
+    def _end_threads(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
 
 def open_writers(
@@ -177,6 +196,7 @@ def open_writers(
     formats: Sequence[str],
     context: ExportContext,
     overwrite: bool = False,
+    threads: int = 0,
 ) -> Writers:
     """Open one writer a format for one slide; the summary is always among them.
 
@@ -192,6 +212,8 @@ def open_writers(
         Slide, scale, classes, model.
     overwrite : bool
         Replace outputs that exist. Even then they stay until the new ones are complete.
+    threads : int
+        See :class:`Writers`.
 
     Returns
     -------
@@ -216,7 +238,7 @@ def open_writers(
         for writer in opened:
             writer.abort()
         raise
-    return Writers(opened)
+    return Writers(opened, threads)
 
 
 def check_targets(

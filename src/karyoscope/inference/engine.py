@@ -21,10 +21,18 @@ class Engine(ABC):
         Where it runs, in words for people.
     dropout : bool
         Whether :meth:`run_at_random` drops units out.
+    batch : int
+        Images of one size that a call of :meth:`run` takes at most, where many are to be run. One
+        is right for a CPU, which is busy with one window; a GPU needs several.
+    calls_at_once : int
+        Calls of :meth:`run`, from several threads, that are worth making at the same time. With
+        two, one copies its images and maps while the other computes.
     """
 
     device: str
     dropout: bool = False
+    batch: int = 1
+    calls_at_once: int = 1
 
     @abstractmethod
     def run(self, images: np.ndarray) -> Maps:

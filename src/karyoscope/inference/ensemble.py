@@ -202,6 +202,8 @@ class EnsembleEngine(Engine):
     def __init__(self, engines: Sequence[Engine], names: Sequence[str]) -> None:
         self._engines, self._names = engines, tuple(names)
         self.dropout = any(engine.dropout for engine in engines)
+        self.batch = min(engine.batch for engine in engines)
+        self.calls_at_once = min(engine.calls_at_once for engine in engines)
         places = ", ".join(dict.fromkeys(engine.device for engine in engines))
         self.device = f"{places}, {len(engines)} models"
 

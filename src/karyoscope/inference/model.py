@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.inference.bundle import CARD, Bundle
 from karyoscope.inference.engine import Engine, Maps
 from karyoscope.inference.find import find_bundle
-from karyoscope.inference.tta import VIEWS, RandomRun, Run, average_over_views
+from karyoscope.inference.tta import VIEWS, RandomRun, Run, average_batch_over_views
 
 #: For fewer pixels of one size, compiling for it takes longer than it saves.
 _MANY_PIXELS = 2_000_000
@@ -55,6 +56,11 @@ class Model:
         return self.bundle.card.input.context
 
     @property
+    def batch(self) -> int:
+        """Images that one call of :meth:`predict_batch` should be given, at most."""
+        return self.engine.batch
+
+    @property
     def taxonomy(self) -> Taxonomy:
         """The classes that the model predicts."""
         return self.bundle.taxonomy
@@ -93,8 +99,7 @@ class Model:
         """
         if height * width * number < _MANY_PIXELS:
             return
-        multiple = self.bundle.card.input.multiple_of
-        rows, columns = (-(-edge // multiple) * multiple for edge in (height, width))
+        rows, columns = self.padded_size(height, width)
         turned = {(columns, rows)} if self.tta > 4 else set()
         self.engine.expect({(rows, columns)} | turned)
 
@@ -117,30 +122,74 @@ class Model:
         KaryoscopeError
             If the engine fails, or the network does not give the maps that the bundle names.
         """
+        return self.predict_batch([rgb])[0]
+
+    def padded_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width that an image is mirrored up to before the network reads it."""
+        multiple = self.bundle.card.input.multiple_of
+        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
+
+    def predict_batch(self, images: Sequence[np.ndarray]) -> list[Maps]:
+        """Maps of several images by one call of the engine.
+
+        Parameters
+        ----------
+        images : sequence of ndarray of uint8, shape (h, w, 3)
+            Of one :meth:`padded_size`.
+
+        Returns
+        -------
+        list of dict of str to ndarray of float32
+            The maps of each image, as :meth:`predict` gives them.
+
+        Raises
+        ------
+        KaryoscopeError
+            As :meth:`predict`.
+        """
         card = self.bundle.card
         engine, multiple = self.engine, card.input.multiple_of
-        maps = predict_padded(engine.run, rgb, multiple, self.tta, engine.run_at_random)
-        for name, stride in card.maps.items():
-            shape = tuple(-(-edge // stride) for edge in rgb.shape[:2])
-            if name not in maps or maps[name].shape[:2] != shape:
-                raise KaryoscopeError(
-                    f"model bundle {self.bundle.path}: its network gives no map {name!r} at stride"
-                    f" {stride}, which {CARD} promises"
-                )
-        return {name: maps[name] for name in card.maps}
+        batch = predict_padded_batch(engine.run, images, multiple, self.tta, engine.run_at_random)
+        for rgb, maps in zip(images, batch, strict=True):
+            for name, stride in card.maps.items():
+                shape = tuple(-(-edge // stride) for edge in rgb.shape[:2])
+                if name not in maps or maps[name].shape[:2] != shape:
+                    raise KaryoscopeError(
+                        f"model bundle {self.bundle.path}: its network gives no map {name!r} at"
+                        f" stride {stride}, which {CARD} promises"
+                    )
+        return [{name: maps[name] for name in card.maps} for maps in batch]
 
 
 def predict_padded(
     run: Run, rgb: np.ndarray, multiple_of: int, tta: int = 1, random_run: RandomRun | None = None
 ) -> Maps:
     """Run a network on an image of any size: mirror it up to a multiple, run, crop the maps."""
+    return predict_padded_batch(run, [rgb], multiple_of, tta, random_run)[0]
+
+
+def predict_padded_batch(
+    run: Run,
+    images: Sequence[np.ndarray],
+    multiple_of: int,
+    tta: int = 1,
+    random_run: RandomRun | None = None,
+) -> list[Maps]:
+    """Run a network on images that are mirrored up to one size; see :func:`predict_padded`."""
+    rows, columns = (-(-edge // multiple_of) * multiple_of for edge in images[0].shape[:2])
+    padded = [_mirror_to(rgb, rows, columns) for rgb in images]
+    stack = padded[0][None] if len(padded) == 1 else np.stack(padded)
+    maps = average_batch_over_views(run, stack, tta, random_run)
+    return [_cropped(maps, number, rgb, rows) for number, rgb in enumerate(images)]
+
+
+def _cropped(maps: Maps, number: int, rgb: np.ndarray, rows: int) -> Maps:
+    """Maps of one image of a batch, without what was mirrored."""
     height, width = rgb.shape[:2]
-    rows, columns = (-(-edge // multiple_of) * multiple_of for edge in (height, width))
-    maps = average_over_views(run, _mirror_to(rgb, rows, columns), tta, random_run)
     cropped = {}
     for name, values in maps.items():
-        stride = rows // values.shape[0]
-        cropped[name] = values[: -(-height // stride), : -(-width // stride)]
+        stride = rows // values.shape[1]
+        cropped[name] = values[number, : -(-height // stride), : -(-width // stride)]
     return cropped
 
 

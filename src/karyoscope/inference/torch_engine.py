@@ -21,6 +21,9 @@ from karyoscope.networks import build_network
 from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
 
+#: Windows that a GPU is given at once: enough to fill the largest, in a few GB of its memory.
+_GPU_BATCH = 4
+
 
 class TorchEngine(Engine):
     """Run a module that maps (n, h, w, 3) uint8 images to named maps.
@@ -31,6 +34,10 @@ class TorchEngine(Engine):
         Such as :class:`~karyoscope.networks.deployed.Deployed`, on its device, in evaluation mode.
     autocast : bool
         Compute in bf16.
+
+    On a GPU of NVIDIA or AMD, images and maps are copied through page-locked memory, and two
+    threads call the engine, so that one copies while the other computes. Where its memory does not
+    hold a batch, later batches are half as large.
     """
 
     # Test-time dropout is torch's alone: an ONNX graph would need the masks as a further input,
@@ -42,6 +49,9 @@ class TorchEngine(Engine):
         self._autocast = autocast
         self._dropouts = [m for m in module.modules() if isinstance(m, nn.Dropout2d) and m.p > 0]
         self.dropout = bool(self._dropouts)
+        self._is_gpu = self._device.type == "cuda"
+        if self._is_gpu:
+            self.batch, self.calls_at_once = _GPU_BATCH, 2
         # Dropout is turned on in the module, and drawn from torch's one generator.
         self._lock = threading.RLock() if self.dropout else nullcontext()
         self.device = _described(self._device, autocast)
@@ -58,13 +68,34 @@ class TorchEngine(Engine):
     def run(self, images: np.ndarray) -> Maps:
         """Run a batch; see :meth:`Engine.run`."""
         try:
-            batch = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(self._device)
+            pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
             autocast = torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast)
             with self._lock, autocast:
-                maps = self._module(batch)
-            return {name: values.float().cpu().numpy() for name, values in maps.items()}
+                maps = self._module(self._to_device(pixels))
+            return self._to_host(maps)
+        except torch.cuda.OutOfMemoryError as error:
+            self.batch = max(1, min(self.batch, len(images) // 2))
+            raise failed("torch", images, error) from error
         except RuntimeError as error:
             raise failed("torch", images, error) from error
+
+    def _to_device(self, pixels: torch.Tensor) -> torch.Tensor:
+        if not self._is_gpu:
+            return pixels.to(self._device)
+        return pixels.pin_memory().to(self._device, non_blocking=True)
+
+    def _to_host(self, maps: dict[str, torch.Tensor]) -> Maps:
+        if not self._is_gpu:
+            return {name: values.float().cpu().numpy() for name, values in maps.items()}
+        found = {}
+        for name, values in maps.items():
+            found[name] = torch.empty(values.shape, dtype=torch.float32, pin_memory=True)
+            found[name].copy_(values.float(), non_blocking=True)
+        # Up to here, and not for what another thread has begun since.
+        done = torch.cuda.Event(blocking=True)
+        done.record()
+        done.synchronize()
+        return {name: values.numpy() for name, values in found.items()}
 
     def run_at_random(self, images: np.ndarray, number: int) -> Maps:
         """Run a batch with whole channels dropped, as in training; see the base class.
@@ -72,6 +103,10 @@ class TorchEngine(Engine):
         Only :class:`torch.nn.Dropout2d` is turned on: what it drops depends on the channels
         alone, so windows of any size lose the same ones. Stochastic depth stays off.
         """
+        if len(images) > 1:
+            # What is dropped is drawn image by image, and all are to lose the same.
+            each = [self.run_at_random(image[None], number) for image in images]
+            return {name: np.concatenate([maps[name] for maps in each]) for name in each[0]}
         here = [self._device] if self._device.type == "cuda" else []
         with self._lock, torch.random.fork_rng(devices=here):
             torch.manual_seed(number)

@@ -10,6 +10,7 @@ from karyoscope.pipeline.executor import Executor, LocalExecutor
 from karyoscope.pipeline.in_memory import segment, segment_open_slide
 from karyoscope.pipeline.measuring import FEATURES, add_features
 from karyoscope.pipeline.options import FORMATS, InvalidOptions, SegmentOptions
+from karyoscope.pipeline.parallel import Threads, threads_for
 from karyoscope.pipeline.plan import Plan, PlannedSlide, plan_slides
 from karyoscope.pipeline.prepare import prepare_model, warm_up
 from karyoscope.pipeline.preview import PREVIEW_SUFFIX
@@ -58,6 +59,7 @@ __all__ = [
     "SlideResult",
     "Stain",
     "Step",
+    "Threads",
     "Window",
     "add_features",
     "area_of",
@@ -75,5 +77,6 @@ __all__ = [
     "segment_open_slide",
     "segment_slides",
     "stream_nuclei",
+    "threads_for",
     "warm_up",
 ]

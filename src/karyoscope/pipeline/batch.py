@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from karyoscope.core.addresses import is_address
@@ -26,9 +28,10 @@ from karyoscope.pipeline.batch_runs import Runs, check_drawn, runs_of
 from karyoscope.pipeline.batch_warnings import SlideWarnings
 from karyoscope.pipeline.executor import Executor, LocalExecutor
 from karyoscope.pipeline.options import SegmentOptions
-from karyoscope.pipeline.progress import Progress
+from karyoscope.pipeline.progress import Progress, Stopped
 from karyoscope.pipeline.runs.run import Run
 from karyoscope.pipeline.to_files import execute
+from karyoscope.pipeline.turns import InOrder, Turns
 from karyoscope.report import write_cohort
 from karyoscope.slides.base import slide_name
 
@@ -105,9 +108,10 @@ def segment_slides(
     if mirror is not None:
         pull_cohort(mirror)
     listener.planned([run.path for run in made.runs])
-    for slide in _run_all(made, executor, listener, mirror):
-        result.slides.append(slide)
-        listener.finished(slide)
+    with closing(_run_all(made, executor, listener, mirror)) as slides_done:
+        for slide in slides_done:
+            result.slides.append(slide)
+            listener.finished(slide)
     samples = {
         slide_name(s.path, options.scene): s.columns for s in slides if s.columns is not None
     }
@@ -121,26 +125,32 @@ def segment_slides(
 
 def _run_all(
     made: Runs, executor: Executor, listener: BatchListener, mirror: Mirror | None
-) -> Iterator[SlideResult]:
+) -> Generator[SlideResult]:
     """Results of runs in order; those whose files would have names that are taken fail."""
     runs = made.runs
     first: dict[str, Run] = {}
     for run in runs:
         first.setdefault(run.name, run)
+    if len(first) > 1:
+        listener = InOrder(listener)
+        if executor.slides_at_once == 1:
+            executor = Turns(executor)
+    stop = threading.Event()
     with SlideWarnings(listener.warning) as heard:
 
         def work(run: Run) -> SlideResult:
             with heard.of(run.path):
                 if run.path in made.notes:
                     warn(made.notes[run.path])
+                lines = partial(heard.lines, run.path)
                 return run_there(
-                    lambda: _run_one(run, executor, listener, lambda: heard.lines(run.path)),
+                    lambda: _run_one(run, executor, listener, lines, Progress(stop=stop)),
                     run,
                     made.addresses.get(run.path),
                     mirror,
                 )
 
-        with _begin(list(first.values()), work, executor) as result_of:
+        with _begin(list(first.values()), work, executor, stop) as result_of:
             for run in runs:
                 listener.begin(run.path)
                 if first[run.name] is run:
@@ -152,10 +162,13 @@ def _run_all(
 
 @contextmanager
 def _begin(
-    runs: Sequence[Run], work: Callable[[Run], SlideResult], executor: Executor
+    runs: Sequence[Run],
+    work: Callable[[Run], SlideResult],
+    executor: Executor,
+    stop: threading.Event,
 ) -> Iterator[Callable[[Run], SlideResult]]:
-    """Yield what gives the result of a run; several are begun where the executor can take them."""
-    if executor.slides_at_once == 1:
+    """Yield what gives the result of a run; several runs are begun in threads of their own."""
+    if len(runs) == 1 or executor.slides_at_once == 1:
         yield work
         return
     pool = ThreadPoolExecutor(executor.slides_at_once, "slide")
@@ -163,6 +176,7 @@ def _begin(
         running = {run.path: pool.submit(work, run) for run in runs}
         yield lambda run: running[run.path].result()
     except BaseException:
+        stop.set()
         executor.stop()
         raise
     finally:
@@ -170,21 +184,23 @@ def _begin(
 
 
 def _run_one(
-    run: Run, executor: Executor, listener: BatchListener, heard: Callable[[], Sequence[str]]
+    run: Run,
+    executor: Executor,
+    listener: BatchListener,
+    heard: Callable[[], Sequence[str]],
+    progress: Progress,
 ) -> SlideResult:
     """Segment one slide; whatever is wrong with it is in the result."""
-    started, kept = time.perf_counter(), 0
-
-    def watch(progress: Progress) -> None:
-        nonlocal kept
-        kept = progress.blocks_kept
-        listener.progress(run.path, progress)
+    started = time.perf_counter()
 
     try:
         earlier = run.finished()
         if earlier is not None:
             return SlideResult(run.path, "unchanged", earlier)
-        summary = execute(run, executor, watch, heard)
+        watch = partial(listener.progress, run.path)
+        summary = execute(run, executor, watch, heard, progress)
+    except Stopped:  # nobody asks for the result
+        return SlideResult(run.path, "failed", error="stopped")
     except (KaryoscopeError, OSError, MemoryError) as error:
         resumable = not isinstance(error, LockedError) and _has_journal(run)
         return SlideResult(run.path, "failed", error=_line(run.path, error), resumable=resumable)
@@ -196,8 +212,14 @@ def _run_one(
         return SlideResult(
             run.path, "failed", error="a defect of karyoscope", trace=traceback.format_exc()
         )
-    seconds = time.perf_counter() - started
-    return SlideResult(run.path, "done", summary, seconds=seconds, blocks_kept=kept, name=run.name)
+    return SlideResult(
+        run.path,
+        "done",
+        summary,
+        seconds=time.perf_counter() - started - progress.waited,
+        blocks_kept=progress.blocks_kept,
+        name=run.name,
+    )
 
 
 def _line(path: Path, error: Exception) -> str:

@@ -99,7 +99,8 @@ class BatchResult:
 class BatchListener:
     """Is called while a batch runs; these methods do nothing, a subclass overrides some.
 
-    All but :meth:`progress` and :meth:`warning` are called from the thread of the batch.
+    All but :meth:`progress` and :meth:`warning` are called from the thread of the batch. What is
+    said of slides that are run at once is said of one after the other.
     """
 
     def problem(self, line: str) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Self, TextIO
 
 from karyoscope.core.remarks import listening
 
+_slide: ContextVar[Path | None] = ContextVar("slide", default=None)
+
 
 class SlideWarnings:
     """Collects the warnings of several slides, also if they are run in parallel threads.
 
-    A warning is given to the slide that its thread works on; one from a thread that works for a
-    slide without being its own (a reader's) to the slide that was begun last.
+    A warning is given to the slide that its thread works on, as the thread of the slide or for it
+    (see :func:`karyoscope.pipeline.parallel.submit`); one from another thread to the slide that
+    was begun last.
 
     Parameters
     ----------
@@ -26,7 +29,6 @@ class SlideWarnings:
 
     def __init__(self, report: Callable[[Path, str], None]) -> None:
         self._report = report
-        self._thread = threading.local()
         self._latest: Path | None = None
         self._heard: dict[Path, list[str]] = {}
         self._caught = warnings.catch_warnings()
@@ -46,11 +48,12 @@ class SlideWarnings:
     @contextmanager
     def of(self, path: Path) -> Iterator[None]:
         """Give the warnings of this thread to a slide."""
-        self._thread.path = self._latest = path
+        self._latest = path
+        before = _slide.set(path)
         try:
             yield
         finally:
-            self._thread.path = None
+            _slide.reset(before)
 
     def lines(self, path: Path) -> list[str]:
         """Return the warnings about a slide so far, in order."""
@@ -69,7 +72,7 @@ class SlideWarnings:
             self._heard_line(str(message))
 
     def _heard_line(self, message: str) -> None:
-        path = getattr(self._thread, "path", None) or self._latest
+        path = _slide.get() or self._latest
         text = " ".join(message.split())
         if path is None or text in self.lines(path):
             return

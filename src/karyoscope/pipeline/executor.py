@@ -9,6 +9,7 @@ from typing import Protocol
 
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Model
+from karyoscope.pipeline.parallel import threads_for
 from karyoscope.pipeline.prepare import prepare_model
 from karyoscope.pipeline.progress import Progress
 from karyoscope.pipeline.stream import run_blocks
@@ -30,7 +31,11 @@ class Executor(Protocol):
 
     @property
     def slides_at_once(self) -> int:
-        """Slides that are run at the same time; 1 runs them in the caller's thread."""
+        """Slides whose blocks are run at the same time.
+
+        Where it is 1, a batch prepares the next slide, and completes the files of the one before,
+        in other threads meanwhile.
+        """
 
     def locate(self, path: Path) -> Path:
         """Return the path by which the processes that run the blocks open a slide."""
@@ -88,7 +93,7 @@ class LocalExecutor:
 
     @property
     def slides_at_once(self) -> int:
-        """One slide uses the whole machine."""
+        """The network of one slide uses the whole machine."""
         return 1
 
     def locate(self, path: Path) -> Path:
@@ -109,7 +114,8 @@ class LocalExecutor:
         progress: Progress,
     ) -> Generator[tuple[int, Nuclei, BlockReport]]:
         """Segment some blocks of a slide; see :func:`karyoscope.pipeline.run_blocks`."""
-        return run_blocks(slide, model, layout, area, indices, progress=progress)
+        threads = threads_for(model.engine, self.threads)
+        return run_blocks(slide, model, layout, area, indices, progress=progress, threads=threads)
 
     def stop(self) -> None:
         """Nothing runs on other threads once :meth:`run_blocks` is closed."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from karyoscope.pipeline.tiling.report import BlockReport
+
+
+class Stopped(Exception):
+    """The run of a slide was stopped from another thread."""
 
 
 @dataclass
@@ -27,6 +32,10 @@ class Progress:
         Pixels of level 0 that were analysed.
     tissue_px : float
         Analysed pixels that are tissue; NaN where the tissue is not known.
+    waited : float
+        Seconds for which the run waited for another slide.
+    stop : threading.Event
+        Is set to end the run before its next window.
     """
 
     blocks: int = 0
@@ -38,6 +47,11 @@ class Progress:
     oversized: int = 0
     analysed_px: float = 0.0
     tissue_px: float = 0.0
+    waited: float = 0.0
+    stop: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
 
     def add(self, report: BlockReport) -> None:
         """Count a block that is done."""
@@ -45,6 +59,17 @@ class Progress:
         self.oversized += report.oversized
         self.analysed_px += report.analysed_px
         self.tissue_px += report.tissue_px
+
+    def raise_if_stopped(self) -> None:
+        """End the run where that was asked for.
+
+        Raises
+        ------
+        Stopped
+            If :attr:`stop` is set.
+        """
+        if self.stop.is_set():
+            raise Stopped
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
@@ -54,4 +79,5 @@ class Progress:
             yield
         finally:
             elapsed = time.perf_counter() - start
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed
+            with self._lock:
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed

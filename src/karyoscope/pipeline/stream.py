@@ -1,37 +1,36 @@
 """The loop: windows are read, run and pieced together, and nuclei come out block by block.
 
-Reading and the network run in a thread each; post-processing runs in the caller's. Memory holds
-the windows that two rows of blocks need, never the slide and never all nuclei.
+The network runs in threads of its own, reading in others; post-processing runs in the caller's, or
+in several, whose blocks come in order. Memory holds the windows that two rows of blocks need and
+the blocks in work, never the slide and never all nuclei.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Maps, Model
+from karyoscope.pipeline.parallel import Threads, in_order, threads_for
 from karyoscope.pipeline.progress import Progress
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.pipeline.retry import Running, run_with_retry
 from karyoscope.pipeline.tiling.area import Area
 from karyoscope.pipeline.tiling.blocks import Block, Box, Layout, Window
-from karyoscope.pipeline.tiling.mosaic import Mosaic, core_of
+from karyoscope.pipeline.tiling.mosaic import Mosaic
 from karyoscope.pipeline.tiling.plan import Step, plan_blocks
 from karyoscope.pipeline.tiling.report import BlockReport
+from karyoscope.pipeline.windows import ReadWindow, run_windows
 from karyoscope.postprocessing import postprocess
 from karyoscope.slides import Slide
 
-_READ_AHEAD = 2
-
-ReadWindow = Callable[[int, int, int, int, float | None], np.ndarray]
-"""x, y, width and height on the grid of an mpp -> (height, width, 3) uint8."""
+_Done = tuple[Step, Nuclei, BlockReport]
 
 
 def stream_nuclei(
@@ -41,6 +40,7 @@ def stream_nuclei(
     area: Area,
     progress: Progress,
     read: ReadWindow | None = None,
+    threads: Threads | None = None,
 ) -> Iterator[Nuclei]:
     """Segment a slide block by block.
 
@@ -58,6 +58,8 @@ def stream_nuclei(
         Updated as blocks are done.
     read : callable, optional
         Function called in place of ``slide.read``.
+    threads : Threads, optional
+        Threads beside the network; by default as many as suit the engine and this machine.
 
     Yields
     ------
@@ -72,17 +74,20 @@ def stream_nuclei(
     plan = plan_blocks(layout, area)
     _expect(model, layout)
     progress.blocks = len(plan)
+    threads = threads or threads_for(model.engine)
     found = 0
 
     def maps_of(windows: Sequence[Window]) -> Running:
-        return _run_windows(slide, model, windows, read or slide.read, progress)
+        return run_windows(slide, model, windows, read or slide.read, progress, threads.reading)
 
     with closing(run_with_retry(maps_of, _fresh(plan), max_consecutive_failures=0)) as maps:
-        for _, nuclei, report in _blocks(slide, model, layout, area, progress, plan, maps):
-            nuclei = nuclei.renumber(found + 1)
-            found += len(nuclei)
-            progress.add(report)
-            yield nuclei
+        jobs = _jobs(slide, model, layout, area, progress, plan, maps)
+        with closing(in_order(jobs, threads.postprocessing, "block")) as blocks:
+            for _, nuclei, report in blocks:
+                nuclei = nuclei.renumber(found + 1)
+                found += len(nuclei)
+                progress.add(report)
+                yield nuclei
 
 
 def run_blocks(
@@ -93,6 +98,7 @@ def run_blocks(
     indices: Collection[int] | None = None,
     reader: LenientReader | None = None,
     progress: Progress | None = None,
+    threads: Threads | None = None,
 ) -> Generator[tuple[int, Nuclei, BlockReport]]:
     """Segment blocks of a slide; failures are recorded and the other blocks processed.
 
@@ -111,6 +117,8 @@ def run_blocks(
         Reads the slide where it is damaged; by default one is made.
     progress : Progress, optional
         Takes the seconds of each stage; blocks are counted by the caller.
+    threads : Threads, optional
+        See :func:`stream_nuclei`.
 
     Yields
     ------
@@ -129,15 +137,18 @@ def run_blocks(
     if plan:
         _expect(model, layout)
     reader, progress = reader or LenientReader(slide), progress or Progress()
+    threads = threads or threads_for(model.engine)
 
     def maps_of(windows: Sequence[Window]) -> Running:
-        return _run_windows(slide, model, windows, reader.read, progress)
+        return run_windows(slide, model, windows, reader.read, progress, threads.reading)
 
     with closing(run_with_retry(maps_of, _fresh(plan))) as maps:
-        for step, nuclei, report in _blocks(slide, model, layout, area, progress, plan, maps):
-            unread = reader.unread_in([window.read for window in step.windows], model.mpp)
-            report = replace(report, unread=unread, read_any=reader.read_any)
-            yield step.index, nuclei.renumber(), report
+        jobs = _jobs(slide, model, layout, area, progress, plan, maps)
+        with closing(in_order(jobs, threads.postprocessing, "block")) as blocks:
+            for step, nuclei, report in blocks:
+                unread = reader.unread_in([window.read for window in step.windows], model.mpp)
+                report = replace(report, unread=unread, read_any=reader.read_any)
+                yield step.index, nuclei.renumber(), report
 
 
 def _expect(model: Model, layout: Layout) -> None:
@@ -150,7 +161,7 @@ def _fresh(plan: Sequence[Step]) -> list[Window]:
     return [window for step in plan for window in step.fresh]
 
 
-def _blocks(
+def _jobs(
     slide: Slide,
     model: Model,
     layout: Layout,
@@ -158,12 +169,29 @@ def _blocks(
     progress: Progress,
     plan: Sequence[Step],
     maps: Iterator[Maps | KaryoscopeError],
-) -> Iterator[tuple[Step, Nuclei, BlockReport]]:
-    """Nuclei of planned blocks, from the maps, or the errors, of their windows in order."""
+) -> Iterator[Callable[[], _Done]]:
+    """What is left to do for planned blocks, given the maps, or errors, of their windows in order.
+
+    A job holds the windows of its block, so that it can be done while later windows come and go.
+    """
     grid = area.grid
     grid_mpp = slide.mpp * float(np.sqrt(grid.scale_x * grid.scale_y))
     mosaic = Mosaic(model.bundle.card.maps)
     lost: dict[Window, KaryoscopeError] = {}
+
+    def without_nuclei(step: Step, error: KaryoscopeError) -> _Done:
+        nuclei = Nuclei.empty(model.taxonomy, slide.mpp)
+        failed = area.on_slide(step.block.own), str(error)
+        return step, nuclei, BlockReport(0.0, 0.0, failed=failed)
+
+    def with_nuclei(step: Step, held: Mosaic) -> _Done:
+        with progress.time("postprocessing"):
+            pieces = held.assemble(step.block.read, step.windows)
+            owned = _nuclei_of(step.block, pieces, model, grid_mpp)
+        cut = _count_cut(owned, step.block.read, layout.bounds)
+        nuclei = area.keep(owned.onto(grid.scale_x, grid.scale_y, slide.mpp))
+        return step, nuclei, BlockReport(step.analysed_px, step.tissue_px, cut)
+
     for step in plan:
         for window in step.fresh:
             result = next(maps)
@@ -173,62 +201,13 @@ def _blocks(
                 mosaic.put_core(window, result)
         failed = [lost[window] for window in step.windows if window in lost]
         if failed:
-            nuclei = Nuclei.empty(model.taxonomy, slide.mpp)
-            report = BlockReport(0.0, 0.0, failed=(area.on_slide(step.block.own), str(failed[0])))
+            job = partial(without_nuclei, step, failed[0])
         else:
-            with progress.time("postprocessing"):
-                pieces = mosaic.assemble(step.block.read, step.windows)
-                owned = _nuclei_of(step.block, pieces, model, grid_mpp)
-            cut = _count_cut(owned, step.block.read, layout.bounds)
-            nuclei = area.keep(owned.onto(grid.scale_x, grid.scale_y, slide.mpp))
-            report = BlockReport(step.analysed_px, step.tissue_px, cut)
+            job = partial(with_nuclei, step, mosaic.only(step.windows))
         for window in step.spent:
             if lost.pop(window, None) is None:
                 mosaic.drop([window])
-        yield step, nuclei, report
-
-
-@contextmanager
-def _run_windows(
-    slide: Slide,
-    model: Model,
-    windows: Iterable[Window],
-    read: ReadWindow,
-    progress: Progress,
-) -> Iterator[Iterator[Maps]]:
-    """Cores of the maps of windows, in order; the next ones are read and run meanwhile."""
-
-    def read_pixels(box: Box) -> np.ndarray:
-        with progress.time("reading"):
-            return read(box.left, box.top, box.width, box.height, model.mpp)
-
-    def run(window: Window, pixels: Future[np.ndarray]) -> Maps:
-        box, rgb = window.read, pixels.result()
-        with progress.time("inference"):
-            try:
-                maps = model.predict(rgb)
-            except KaryoscopeError as error:
-                place = f"{box.left},{box.top},{box.width},{box.height} at {model.mpp:g} µm/px"
-                raise KaryoscopeError(f"{slide.path or slide.name}, {place}: {error}") from error
-            # Here, since those that wait for their block are twice as large before.
-            return core_of(window, maps, model.bundle.card.maps)
-
-    def results() -> Iterator[Maps]:
-        ahead: deque[Future[Maps]] = deque()
-        for window in windows:
-            pixels = reading.submit(read_pixels, window.read)
-            ahead.append(inferring.submit(run, window, pixels))
-            if len(ahead) > _READ_AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-
-    with ExitStack() as stack:
-        reading, inferring = ThreadPoolExecutor(1, "read"), ThreadPoolExecutor(1, "infer")
-        for executor in (inferring, reading):
-            # After an error or an interruption, what is still waiting is not begun.
-            stack.callback(executor.shutdown, cancel_futures=True)
-        yield results()
+        yield job
 
 
 def _nuclei_of(block: Block, maps: Maps, model: Model, grid_mpp: float) -> Nuclei:

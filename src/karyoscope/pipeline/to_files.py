@@ -24,6 +24,7 @@ from karyoscope.pipeline.counting import Counting, own_boxes, regions_of
 from karyoscope.pipeline.executor import Executor, LocalExecutor
 from karyoscope.pipeline.measuring import Measure, Measuring
 from karyoscope.pipeline.options import SegmentOptions
+from karyoscope.pipeline.parallel import threads_for
 from karyoscope.pipeline.preview import write_preview
 from karyoscope.pipeline.progress import Progress
 from karyoscope.pipeline.quality import FaultTally, quality_of, sound_area
@@ -105,6 +106,7 @@ def execute(
     executor: Executor,
     watch: Watch = lambda progress: None,
     heard: Callable[[], Sequence[str]] = tuple,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Carry a run out, from where an earlier one like it was stopped.
 
@@ -116,6 +118,8 @@ def execute(
         Called with the progress after each block.
     heard : callable
         Gives the warnings so far about the slide, which the summary is to hold.
+    progress : Progress, optional
+        Is kept up to date; through it, the run can be stopped from another thread.
 
     Errors are those of :func:`segment_file`.
 
@@ -146,10 +150,11 @@ def execute(
         )
         faults = FaultTally(quality, whole, options.exclude, slide.mpp_xy)
         spatial = SpatialScores(context, options.radius_um, options.spatial)
-        progress, failures = Progress(), Failures()
+        progress, failures = progress or Progress(), Failures()
+        threads = threads_for(model.engine, executor.threads).writing
         with progress.time("export"):
             writers = open_writers(
-                run.out, run.name, options.written_formats, context, run.may_replace()
+                run.out, run.name, options.written_formats, context, run.may_replace(), threads
             )
         counting = Counting(writers, context)
         journal = None
@@ -223,6 +228,7 @@ def _write(
                 writers.write(nuclei.renumber(found + 1))
             found += len(nuclei)
             watch(progress)
+            progress.raise_if_stopped()
     failures.raise_if_all_failed()
     with progress.time("export"):
         writers.finish()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from karyoscope.core.kernels import njit
+from karyoscope.core.kernels import njit, part
 from karyoscope.postprocessing.runs import Runs, connect, find_runs, paint, repaint
 from karyoscope.postprocessing.shape import measure
 
@@ -59,13 +59,15 @@ def largest_parts(labels: np.ndarray) -> None:
     """
     runs = find_runs(labels)
     region, size = _sizes(runs)
+    if len(size) == np.count_nonzero(np.bincount(runs.value)) + 1:
+        return  # every label has one part
     best = np.zeros(runs.value.max(initial=0) + 1, np.int32)
     order = np.argsort(-size[region], kind="stable")[::-1]
     best[runs.value[order]] = region[order]
     repaint(labels, runs, np.where(best[runs.value] == region, runs.value, 0).astype(np.int32))
 
 
-def select(labels: np.ndarray, keep: np.ndarray) -> None:
+def select(labels: np.ndarray, keep: np.ndarray, runs: Runs | None = None) -> None:
     """Keep some labels and number them 1, 2, ... in raster order of first pixels; in place.
 
     Parameters
@@ -74,8 +76,10 @@ def select(labels: np.ndarray, keep: np.ndarray) -> None:
         Any label map.
     keep : ndarray of bool, shape (largest label + 1,)
         Whether each label stays.
+    runs : Runs, optional
+        The runs of the map, where they are known.
     """
-    runs = find_runs(labels)
+    runs = find_runs(labels) if runs is None else runs
     repaint(labels, runs, _renumbered(runs.value, keep))
 
 
@@ -88,9 +92,12 @@ def fill_holes(labels: np.ndarray) -> None:
         Any label map.
     """
     runs = find_runs(labels)
-    box = measure(runs, int(runs.value.max(initial=0)))
-    # One run in each row leaves no room for a hole; few nuclei have more.
-    _fill_boxes(labels, np.flatnonzero(box.runs > box.bottom - box.top), box)
+    region, count = connect(runs)
+    places = np.unique(runs.value[_holes(runs, region, count)[region] > 0])
+    if len(places):
+        box = measure(runs, int(runs.value.max(initial=0)))
+        edges = np.stack([box.top, box.bottom, box.left, box.right], 1)
+        _fill_boxes(labels, places, edges[places])
 
 
 def fill_mask(mask: np.ndarray) -> None:
@@ -122,49 +129,70 @@ def _sizes(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
     return region, size.astype(np.int64)
 
 
-@njit
-def _renumbered(values, keep):
+def _renumbered(values: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """New labels 1, 2, ... by first appearance; 0 where not kept."""
+    kept, first = np.unique(values[keep[values]], return_index=True)
     table = np.zeros(len(keep), np.int32)
-    result = np.zeros(len(values), np.int32)
-    count = 0
+    table[kept[np.argsort(first)]] = np.arange(1, len(kept) + 1)
+    return table[values]
+
+
+@njit
+def _fill_boxes(labels, values, edges):
+    """Fill each of some labels, given with its box: top, bottom, left and right."""
     for i in range(len(values)):
-        v = values[i]
-        if keep[v]:
-            if table[v] == 0:
-                count += 1
-                table[v] = count
-            result[i] = table[v]
-    return result
+        _fill_box(labels, values[i], edges[i, 0], edges[i, 1], edges[i, 2], edges[i, 3])
 
 
 @njit
-def _fill_boxes(labels, values, box):
-    for v in values:
-        _fill_box(labels, v, box.top[v], box.bottom[v], box.left[v], box.right[v])
+def _holes(runs, region, count):
+    """Number of holes of each region; int64, shape (count + 1,), without meaning at 0.
+
+    Runs that touch runs of their region in the row above make a graph of the region, connected
+    and in the plane. Each loop of it goes around a hole, and by Euler's formula there are
+    links - runs + 1 of them.
+    """
+    holes = np.ones(count + 1, np.int64)
+    above = 0
+    for i in range(len(runs.row)):
+        previous = runs.row[i] - 1
+        while runs.row[above] < previous or (
+            runs.row[above] == previous and runs.stop[above] <= runs.start[i]
+        ):
+            above += 1
+        holes[region[i]] -= 1
+        j = above
+        while runs.row[j] == previous and runs.start[j] < runs.stop[i]:
+            if region[j] == region[i]:
+                holes[region[i]] += 1
+            j += 1
+    return holes
 
 
-@njit
+@part
 def _fill_box(labels, value, top, bottom, left, right):
     """Give ``value`` to what it encloses: what cannot be reached from outside its box."""
     height, width = bottom - top + 2, right - left + 2
-    outside = np.zeros((height, width), np.bool_)
+    outside = np.empty((height, width), np.uint8)
+    for y in range(height):
+        for x in range(width):
+            outside[y, x] = 0
     stack = np.empty(height * width, np.int64)
-    outside[0, 0] = True
+    outside[0, 0] = 1
     stack[0], size = 0, 1
     while size > 0:
         size -= 1
         y, x = stack[size] // width, stack[size] % width
         for ny in range(max(y - 1, 0), min(y + 2, height)):
             for nx in range(max(x - 1, 0), min(x + 2, width)):
-                if outside[ny, nx]:
+                if outside[ny, nx] != 0:
                     continue
                 on_rim = ny == 0 or nx == 0 or ny == height - 1 or nx == width - 1
                 if on_rim or labels[top + ny - 1, left + nx - 1] != value:
-                    outside[ny, nx] = True
+                    outside[ny, nx] = 1
                     stack[size] = ny * width + nx
                     size += 1
     for y in range(1, height - 1):
         for x in range(1, width - 1):
-            if not outside[y, x]:
+            if outside[y, x] == 0:
                 labels[top + y - 1, left + x - 1] = value

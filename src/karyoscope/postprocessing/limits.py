@@ -67,4 +67,4 @@ def keep_within_limits(
     if of_class["min_solidity"].any():
         keep &= solidity(runs, geometry) >= of_class["min_solidity"][row]
     keep[0] = False
-    select(labels, keep)
+    select(labels, keep, runs)

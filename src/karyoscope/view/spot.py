@@ -29,6 +29,9 @@ class _Remembering(Model):
         super().__init__(model.bundle, model.engine, model.tta)
         self._kept: OrderedDict[bytes, dict[str, np.ndarray]] = OrderedDict()
 
+    #: So that each window is looked up by itself.
+    batch = 1
+
     def predict(self, rgb: np.ndarray) -> dict[str, np.ndarray]:
         """Maps of one image, from memory where it was the image of a recent click, too."""
         key = hashlib.blake2b(rgb.tobytes(), salt=b"%d" % rgb.shape[1]).digest()

@@ -94,6 +94,9 @@ class _Remembering(Model):
         super().__init__(model.bundle, model.engine, model.tta)
         self._seen = seen
 
+    #: So that each window is looked up by itself.
+    batch = 1
+
     def predict(self, rgb: np.ndarray) -> Maps:
         """Maps of one image, known or new."""
         pixels = np.ascontiguousarray(rgb)

@@ -56,7 +56,7 @@ def to_single(halves: np.ndarray) -> np.ndarray:
     return out
 
 
-@njit(nogil=True)
+@njit
 def _to_half(bits: np.ndarray, out: np.ndarray) -> None:  # pragma: no cover - compiled
     for i in range(bits.size):
         value = bits[i]
@@ -69,7 +69,7 @@ def _to_half(bits: np.ndarray, out: np.ndarray) -> None:  # pragma: no cover - c
         out[i] = np.uint16(sign | rounded)
 
 
-@njit(nogil=True)
+@njit
 def _to_single(halves: np.ndarray, out: np.ndarray) -> None:  # pragma: no cover - compiled
     for i in range(halves.size):
         value = np.uint32(halves[i])

@@ -39,6 +39,12 @@ class Mosaic:
         for window in windows:
             del self._cores[window]
 
+    def only(self, windows: Iterable[Window]) -> Mosaic:
+        """Return a mosaic of some windows, which holds them when they are dropped here."""
+        part = Mosaic(self._strides)
+        part._cores = {window: self._cores[window] for window in windows}
+        return part
+
     def assemble(self, box: Box, windows: Sequence[Window]) -> Maps:
         """Maps of a box, float32, from the windows whose cores cover it; all must be held."""
         return {name: self._assemble(name, box, windows) for name in self._strides}
