@@ -30,7 +30,7 @@ class TestTheStory:
             assert {"Kind A", "Kind B"} <= data["nuclei"].keys()
         for name in ("lizard", "encoder", "fine-tuned", "tuned"):
             found = read_evaluation(work / "scores" / name)
-            assert sorted(row["image"] for row in found.image_scores()) == sorted(parts["test"])
+            assert sorted(row["name"] for row in found.image_scores()) == sorted(parts["test"])
 
     def test_what_the_parent_has_learned_is_worth_more_than_its_encoder(self, work):
         scores = {n: read_evaluation(work / "scores" / n)["pq"] for n in ("encoder", "fine-tuned")}
