@@ -6,7 +6,11 @@ reviewed regions, and the model is fine-tuned on them. Random tiles of the same 
 recipe, seed and steps. Sources are kept apart: pool, validation and test are other images.
 
     python benchmarks/correction.py ../shared/data/consep --out correction
-        --names train_1,train_2,... --classes consep4
+        --names train_1,train_2,... --classes consep4 --shares 0,0.25,0.5,choose
+
+``--shares`` scores each training with several shares of the parent's weights (``karyoscope export
+--keep-parent``); ``choose`` is what validation chooses. A parent that has not seen the images is
+the fair one: version 2 of ``lizard`` (``git show 51d5fd9:src/karyoscope/models/lizard/...``).
 
 Every run that is done is kept in ``--out`` and not repeated.
 """
@@ -40,7 +44,7 @@ def main() -> None:
     if not (out / "slides").exists():
         dataset = open_dataset(args.truth)
         dataset.records = [record for record in dataset.records if record.name in names]
-        convert_images(dataset, "geojson", out / "slides", classes=args.classes)
+        convert_images(dataset, "geojson", out / "slides", merge=args.classes)
     for seed in range(args.seeds):
         turned = names[seed * args.test :] + names[: seed * args.test]
         test, kept, pool = turned[: args.test], turned[args.test], turned[args.test + 1 :]
@@ -52,8 +56,10 @@ def main() -> None:
                 continue
             for count in args.counts:
                 done = here / f"{arm}-{count}"
-                if not (done / "evaluation.json").exists():
-                    _run(args, done, tiles[:count], kept, test, seed)
+                if not (done / "run" / "weights.safetensors").exists():
+                    _run(args, done, tiles[:count], kept, seed)
+                for share in args.shares:
+                    _score_share(args, done, share, test)
         _report(out, args)
 
 
@@ -72,6 +78,12 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--set", nargs="*", default=[], help="changes of the recipe")
+    parser.add_argument(
+        "--shares",
+        type=lambda t: t.split(","),
+        default=["0"],
+        help="shares of the parent's weights to score, with commas; choose: as validation says",
+    )
     parser.add_argument("--threads", type=int, default=1)
     return parser
 
@@ -103,16 +115,13 @@ def _place(tile: RankedTile) -> Place:
     return Path(tile.slide).stem, tile.x, tile.y, tile.width, tile.height
 
 
-def _run(
-    args: argparse.Namespace, done: Path, tiles: list[Place], kept: str, test: list[str], seed: int
-) -> None:
-    """Collect the tiles and one of the image that is kept to validate on, train, score."""
+def _run(args: argparse.Namespace, done: Path, tiles: list[Place], kept: str, seed: int) -> None:
+    """Collect the tiles and one of the image that is kept to validate on, and train."""
     import torch
 
     from karyoscope.training import train
-    from karyoscope.training.bundle import export_bundle
-    from karyoscope.training.describe import Wanted, recipe_of
     from karyoscope.training.recipe import stretched
+    from karyoscope.training.source import RecipeSource, recipe_of
 
     torch.set_num_threads(args.threads)
     done.mkdir(exist_ok=True)
@@ -138,13 +147,25 @@ def _run(
     split = done / "split.json"
     write_split(Split(parts, dict.fromkeys(parts, 0.5), 0, {}), split)
     changes = [f"training.seed={seed}", "training.tile=128", "training.precision=fp32"]
+    if "choose" in args.shares:
+        changes += ["training.keep_parent=choose"]
     changes += args.set
-    wanted = Wanted(data=done / "set", start=args.start, split=split)
-    recipe = stretched(recipe_of(wanted, done / "run", changes), args.steps)
+    source = RecipeSource(data=done / "set", start=args.start, split=split)
+    recipe = stretched(recipe_of(source, done / "run", changes), args.steps)
     train(recipe, done / "run", device="cpu")
-    bundle = export_bundle(done / "run", done / "bundle", "weights.safetensors")
     (done / "work.json").write_text(json.dumps({"tiles": len(tiles), "nuclei": found.nuclei}))
-    _score(str(bundle), args, test, done)
+
+
+def _score_share(args: argparse.Namespace, done: Path, share: str, test: list[str]) -> None:
+    """Score a training with a share of its parent's weights."""
+    from karyoscope.training.bundle import export_bundle
+
+    scores = done / f"share-{share}"
+    if (scores / "evaluation.json").exists():
+        return
+    given = None if share == "choose" else float(share)
+    bundle = export_bundle(done / "run", done / "bundle", "last.ckpt", keep_parent=given)
+    _score(str(bundle), args, test, scores)
 
 
 def _review(out: Path, name: str, boxes: list[tuple[int, ...]], corrected: Path) -> None:
@@ -182,14 +203,15 @@ def _score(model: str, args: argparse.Namespace, test: list[str], done: Path) ->
 
 def _report(out: Path, args: argparse.Namespace) -> None:
     """Scores of every run, and of all test images together: each is in one seed's test."""
-    arms = ["start", *(f"{arm}-{n}" for n in args.counts for arm in args.arms)]
+    runs = [f"{arm}-{n}" for n in args.counts for arm in args.arms]
+    arms = ["start", *(f"{run}/share-{share}" for run in runs for share in args.shares)]
     pooled = {}
     for arm in arms:
         found = [
             read_evaluation(p.parent) for p in sorted(out.glob(f"seed*/{arm}/evaluation.json"))
         ]
         for metric in ("pq", "mpq_plus"):
-            print(f"{arm:10} {metric:8}", *(f"{e[metric]:.3f}" for e in found))
+            print(f"{arm:22} {metric:8}", *(f"{e[metric]:.3f}" for e in found))
         if len(found) == args.seeds:
             pooled[arm] = found[0]
             for more in found[1:]:
@@ -197,12 +219,15 @@ def _report(out: Path, args: argparse.Namespace) -> None:
             inside = pooled[arm].intervals()
             for metric in ("pq", "mpq_plus"):
                 i = inside[metric]
-                print(f"{arm:10} {metric:8} all {pooled[arm][metric]:.3f}", i)
+                print(f"{arm:22} {metric:8} all {pooled[arm][metric]:.3f}", i)
     for n in args.counts:
-        if f"ranked-{n}" in pooled and f"random-{n}" in pooled:
-            difference = pooled[f"random-{n}"].difference(pooled[f"ranked-{n}"])
-            for metric in ("pq", "mpq_plus"):
-                print(f"ranked less random, {n} tiles, {metric}: {difference[metric]}")
+        for share in args.shares:
+            ranked, random = (f"{arm}-{n}/share-{share}" for arm in ("ranked", "random"))
+            if ranked in pooled and random in pooled:
+                difference = pooled[random].difference(pooled[ranked])
+                for metric in ("pq", "mpq_plus"):
+                    print(f"ranked less random, {n} tiles, share {share}, {metric}:", end=" ")
+                    print(difference[metric])
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def pixel_cases(size: int) -> Iterator[Case]:
     maps = real_maps(size)
     tp, inside, boundary = maps["tp"], maps["inside"], maps["boundary"]
     best = (tp[..., 1:].argmax(-1) + 1).astype(np.uint8)
-    levels = np.full(7, 0.5, np.float32)
+    levels, column = np.full(7, 0.5, np.float32), np.arange(inside.shape[1]) // 2
 
     def by_numpy() -> tuple[np.ndarray, np.ndarray]:
         of_pixel = levels[best].repeat(2, 0).repeat(2, 1)
@@ -94,7 +94,7 @@ def pixel_cases(size: int) -> Iterator[Case]:
     yield Case(
         "thresholds by class",
         "NumPy",
-        lambda: _threshold(inside, boundary, best, 2, levels, levels),
+        lambda: _threshold(inside, boundary, best, column, 2, levels, levels),
         by_numpy,
         same,
     )

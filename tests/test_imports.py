@@ -59,6 +59,30 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     assert modules_after(code) & HEAVY == {"typer"}
 
 
+def test_listing_models_needs_no_image_library():
+    code = """
+import contextlib, io
+from karyoscope.cli import main
+sys.argv = ["karyoscope", "models"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+"""
+    assert modules_after(code) & HEAVY == {"typer", "numpy", "pydantic"}
+
+
+def test_the_main_job_loads_no_part_of_scipy():
+    """Of SciPy, numba imports the package itself; its parts take 30 MB and 0.25 s."""
+    code = """
+import sys
+import karyoscope.cli.segment
+from karyoscope.pipeline import prepare
+parts = {"scipy." + part for part in ("optimize", "spatial", "sparse", "ndimage", "stats")}
+print(sorted(parts & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.slow
 def test_the_main_job_needs_none_of_the_libraries_of_training(tmp_path, tiny_bundle, example_slide):
     arguments = ["karyoscope", "segment", example_slide, "--out", tmp_path, "--model", tiny_bundle]

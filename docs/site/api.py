@@ -43,7 +43,7 @@ MODULES = {
     "Training": {
         "karyoscope.training": "recipes in, checkpoints out",
         "karyoscope.training.recipe": "the keys of a recipe",
-        "karyoscope.training.describe": "a recipe for a folder of images",
+        "karyoscope.training.source": "a recipe for a folder of images",
         "karyoscope.training.augmentation": "random geometry and colour",
         "karyoscope.training.data": "tiles and batches",
         "karyoscope.training.packed": "a training set in one file",

@@ -1,8 +1,14 @@
 """Choices that help lists are those that the packages take."""
 
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
 import pytest
 import typer
+from rich.text import Text
 
+from karyoscope.cli import VERBS
 from karyoscope.cli._choices import Device, Grouping, Views, names_of
 from karyoscope.core.faults import KINDS
 from karyoscope.evaluation import GROUPINGS
@@ -25,3 +31,23 @@ def test_names_are_taken_in_any_case():
     assert names_of("--exclude", "Blur, PEN", KINDS) == ["blur", "pen"]
     with pytest.raises(typer.BadParameter, match="--exclude Ink: there are blur, pen"):
         names_of("--exclude", "Ink", KINDS)
+
+
+def _texts(command: Any, name: str) -> Iterator[tuple[str, str]]:
+    """The text of a command and of its options and subcommands, by name."""
+    yield name, command.help or ""
+    for option in command.params:
+        yield f"{name} {option.name}", getattr(option, "help", None) or ""
+    for word, inner in getattr(command, "commands", {}).items():
+        yield from _texts(inner, f"{name} {word}")
+
+
+def test_help_loses_no_words_to_markup():
+    """Rich takes a word in square brackets as a style and prints nothing of it."""
+    texts = {}
+    for verb in VERBS:
+        command = typer.main.get_command(import_module(f"karyoscope.cli.{verb}").app)
+        texts |= _texts(command, verb)
+    assert len(texts) > 200
+    lost = {name: Text.from_markup(text).plain for name, text in texts.items()}
+    assert {name for name, plain in lost.items() if plain != texts[name]} == set()

@@ -60,7 +60,8 @@ def test_inputs_and_required_options_may_stand_in_the_file(
         ("mpp: [0.5, {a: 1}]", "mpp takes text or a number"),
         ("mpp: fast", "'--mpp'"),
         ("- csv", "holds no mapping of options to values"),
-        ("a: [", "is no YAML"),
+        ("a: [", "is not valid YAML"),
+        ("tta: &a 4\nmpp: *a", "alias *a in line 2"),
     ],
 )
 def test_files_that_do_not_fit(segment, picture, tmp_path, config, text, line):

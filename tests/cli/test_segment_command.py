@@ -232,3 +232,14 @@ def test_a_killed_run_leaves_nothing_under_a_final_name(
     assert all(name.startswith(".") for name in names(out))
     assert segment(example_slide).code == 0
     assert names(out) == {"CMU-1-Small-Region" + suffix for suffix in DEFAULT}
+
+
+def test_a_dry_run_names_what_a_format_needs_and_ends_as_the_run_would(
+    segment, picture, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("karyoscope.core.optional.installed", lambda *names: False)
+    said = "karyoscope: format 'h5ad' needs h5py: run `pip install 'karyoscope[spatial]'`"
+    for extra in (("--dry-run",), ()):
+        result = segment(picture, "--mpp", 0.5, "--format", "csv,h5ad", *extra)
+        assert result.code == 1
+        assert said in result.lines

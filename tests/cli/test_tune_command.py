@@ -9,12 +9,19 @@ import pytest
 import tifffile
 
 import karyoscope
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.lock import locked_output
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Record, Sample, open_dataset
 from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.split import Split, write_split
-from karyoscope.evaluation import ModelPredictions, composition, evaluate_predictions
+from karyoscope.evaluation import (
+    ModelPredictions,
+    ScoringOptions,
+    composition,
+    evaluate,
+    evaluate_predictions,
+)
 from karyoscope.inference import find_bundle, load_model
 from tiny_model import CARD, write_bundle
 
@@ -174,6 +181,11 @@ def test_scores_go_into_the_card_of_a_folder_alone(run, truth):
     result = run("evaluate", "--model", "lizard", *usual)
     assert result.code == 1
     assert "scores are written to the folder of a bundle" in result.err
+    with pytest.raises(KaryoscopeError, match="card of a bundle given by its path"):
+        evaluate(truth, model=load_model("lizard", "cpu", 1), into_card=True)
+    options = ScoringOptions(records=["x"])
+    with pytest.raises(KaryoscopeError, match="a split or the names of images"):
+        evaluate(truth, truth, options=options, split=truth / "split.json")
 
 
 def test_a_part_without_a_split_is_not_passed_over(run, tune, truth):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import numba
 import numpy as np
 import pytest
 
@@ -20,20 +21,22 @@ for locator in ("InTreeCacheLocator", "UserWideCacheLocator"):
     # Their names began with an underscore up to numba 0.61.
     kind = getattr(caching, locator, None) or getattr(caching, "_" + locator)
     kind.from_function = nowhere
-from karyoscope.core.kernels import find_root
+from karyoscope.core.raster import _fill_together, fill_polygon
 import numpy as np
-print(find_root(np.array([0, 0, 1]), 2), sum(find_root.stats.cache_misses.values()))
+square = np.array([[0, 0], [0, 2], [2, 2], [2, 0]], np.float64)
+found = fill_polygon(square, np.array([0, 4]), 0, 0, 3, 3)
+print(found.sum(), sum(_fill_together.stats.cache_misses.values()))
 """
 
 
 def run_where_nothing_is_writable(temporary) -> tuple[int, int]:
-    """The root that a new process finds, and how many of its functions it looked up in vain."""
+    """Pixels that a new process fills, and how many of its functions it looked up in vain."""
     done = subprocess.run(
         [sys.executable, "-c", READ_ONLY, str(temporary)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    root, misses = map(int, done.stdout.split())
-    return root, misses
+    pixels, misses = map(int, done.stdout.split())
+    return pixels, misses
 
 
 def test_the_root_of_a_forest():
@@ -41,16 +44,33 @@ def test_the_root_of_a_forest():
     assert [kernels.find_root(parent, node) for node in range(5)] == [0, 0, 0, 0, 4]
 
 
+def test_a_part_is_compiled_into_the_loop_that_calls_it():
+    @kernels.part
+    def half(value):
+        return value // 2
+
+    @numba.njit
+    def halves(values):
+        for i in range(len(values)):
+            values[i] = half(values[i])
+
+    values = np.array([4, 7, -3])
+    halves(values)
+    assert values.tolist() == [2, 3, -2]
+    assert half(7) == 3
+    assert not hasattr(half, "signatures")  # nothing that Python calls was compiled
+
+
 def test_a_cache_that_cannot_be_written_goes_to_the_temporary_folder(tmp_path):
-    assert run_where_nothing_is_writable(tmp_path) == (0, 1)
+    assert run_where_nothing_is_writable(tmp_path) == (4, 1)
     assert list(tmp_path.rglob("*.nbi"))
-    assert run_where_nothing_is_writable(tmp_path) == (0, 0)
+    assert run_where_nothing_is_writable(tmp_path) == (4, 0)
 
 
 def test_without_a_temporary_folder_nothing_is_kept(tmp_path):
     missing = tmp_path / "missing"
     # The second process compiles again.
-    assert [run_where_nothing_is_writable(missing) for _ in range(2)] == [(0, 1), (0, 1)]
+    assert [run_where_nothing_is_writable(missing) for _ in range(2)] == [(4, 1), (4, 1)]
     assert not missing.exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml as pyyaml
 
 from karyoscope.core import yaml
 from karyoscope.core.errors import KaryoscopeError
@@ -25,6 +26,25 @@ def test_plain_data_come_through():
 
 def test_aliases_are_refused_before_they_are_followed():
     with pytest.raises(KaryoscopeError, match=r"^here is not valid YAML: alias \*a in line 2"):
+        parse_yaml(BOMB, "here")
+
+
+def test_nesting_is_bounded():
+    deepest = yaml.DEEPEST
+    assert parse_yaml("[" * deepest + "]" * deepest, "here")
+    deeper = "[" * (deepest + 1) + "]" * (deepest + 1)
+    with pytest.raises(KaryoscopeError, match=r"^here is not valid YAML: .*more than 100 levels"):
+        parse_yaml(deeper, "here")
+
+
+@pytest.mark.parametrize("loader", [pyyaml.SafeLoader, yaml.LOADER])
+def test_both_parsers_of_pyyaml_refuse_what_is_too_large_when_expanded(monkeypatch, loader):
+    monkeypatch.setattr(yaml, "LOADER", loader)
+    assert parse_yaml("a: [1, {b: 2.5e-3}]\nc: text", "here") == {
+        "a": [1, {"b": 2.5e-3}],
+        "c": "text",
+    }
+    with pytest.raises(KaryoscopeError, match="alias"):
         parse_yaml(BOMB, "here")
 
 

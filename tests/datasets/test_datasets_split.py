@@ -18,7 +18,7 @@ from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import open_dataset
 from karyoscope.datasets.base import Record, Sample
 from karyoscope.datasets.folder import write_folder
-from karyoscope.datasets.from_paths import split_images
+from karyoscope.datasets.from_paths import convert_images, inspect_images, split_images
 from karyoscope.datasets.inspect import leaks
 from karyoscope.datasets.split import (
     apply_split,
@@ -254,3 +254,36 @@ def test_the_call_writes_what_the_command_writes(tmp_path):
     assert [images[0], len(images[1:])] == [2, 2]
     with pytest.raises(KaryoscopeError, match="names no cohorts"):
         split_images(dataset, {}, held_out="all")
+    by_path = split_images(tmp_path / "data", {"a": 0.5, "b": 0.5}, classes="lizard")
+    assert by_path[""].parts == found[""].parts
+
+
+def test_equal_parts_by_their_number_and_images_that_are_in_none(tmp_path):
+    CASES["folder"].write(tmp_path / "data", pictures(CASES["folder"]))
+    found = split_images(tmp_path / "data", 2, classes="lizard")[""]
+    assert list(found.parts) == ["1", "2"]
+    assert split_images(tmp_path / "data", classes="lizard")[""].parts.keys() == {
+        "train",
+        "validation",
+    }
+    damaged = sorted((tmp_path / "data" / "labels").glob("*.png"))[0]
+    damaged.write_bytes(b"no image")
+    problems = []
+    try:
+        split_images(tmp_path / "data", {"a": 1.0}, classes="lizard", problem=problems.append)
+    finally:
+        damaged.unlink()
+    assert len(problems) == 1
+    assert damaged.stem in problems[0]
+
+
+def test_properties_of_a_folder_are_refused_for_an_open_dataset(tmp_path):
+    CASES["folder"].write(tmp_path / "data", pictures(CASES["folder"]))
+    dataset = open_dataset(tmp_path / "data", taxonomy=Taxonomy.load("lizard"))
+    for call in (
+        lambda **given: split_images(dataset, **given),
+        lambda **given: inspect_images(dataset, **given),
+        lambda **given: convert_images(dataset, "folder", tmp_path / "out", **given),
+    ):
+        with pytest.raises(KaryoscopeError, match="classes describes a folder"):
+            call(classes="lizard")

@@ -6,8 +6,9 @@ import pytest
 from notebook_outputs import EXAMPLES, tool
 
 NOTEBOOKS = sorted(path.stem for path in EXAMPLES.glob("*.ipynb"))
-#: What is trained differs between processors; test_correction_notebook.py looks at the files.
-TRAINED = {"correction"}
+#: What is trained differs between processors; test_correction_notebook.py and
+#: test_finetuning_notebook.py look at the files.
+TRAINED = {"correction", "finetuning"}
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]?\d+)?")
 
 

@@ -128,3 +128,16 @@ def test_an_outline_of_two_vertices_is_refused(tmp_path, name, nuclei, context):
     with pytest.raises(ValueError, match="too few vertices"):
         export(tmp_path, name, context, single)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [name for name, writer in WRITERS.items() if writer.needs])
+def test_a_missing_package_is_named_before_anything_is_written(
+    tmp_path, name, context, monkeypatch
+):
+    monkeypatch.setattr("karyoscope.core.optional.installed", lambda *names: False)
+    extra, package = WRITERS[name].needs
+    with pytest.raises(KaryoscopeError) as raised:
+        open_writers(tmp_path / "out", "slide", ["csv", name], context)
+    said = f"format {name!r} needs {package}: run `pip install 'karyoscope[{extra}]'`"
+    assert str(raised.value) == said
+    assert not (tmp_path / "out").exists()

@@ -199,7 +199,9 @@ def test_nothing_is_left_to_compile_after_the_warm_up(tiny_bundle):
 
 def test_the_warm_up_lays_a_report_out(tiny_bundle, monkeypatch):
     pages = []
-    monkeypatch.setattr("karyoscope.pipeline.prepare.slide_page", lambda f: pages.append(f) or "")
+    monkeypatch.setattr(
+        "karyoscope.pipeline.second_compiler.slide_page", lambda f: pages.append(f) or ""
+    )
     warm_up(Bundle(tiny_bundle), ("geojson", "report")).join()
     assert [figures.summary["slide"] for figures in pages] == ["noise"]
 

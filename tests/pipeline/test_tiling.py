@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Model
+from karyoscope.inference.openvino_engine import OpenVinoEngine
 from karyoscope.pipeline import Layout, Progress, area_of, segment, stream_nuclei
 from karyoscope.slides import Slide, open_slide
 from tiny_model import assert_same_nuclei
@@ -100,10 +101,12 @@ def test_windows_of_another_size_by_the_shipped_model(shipped_model, slide, larg
     """It sees further than its context: 95 % of the nuclei are within 2 px.
 
     In windows of 320 px one class in seven is another, on this organ, which the model never saw.
-    A slide is always cut alike: its windows depend on its size alone.
+    A slide is always cut alike: its windows depend on its size alone. In fp32, which differs least
+    between processors: in bf16 the classes that stay the same are 0.926 to 0.933 of all.
     """
-    expected, _ = nuclei_of(slide, shipped_model)
-    found, _ = nuclei_of(slide, shipped_model, largest=largest)
+    exact = Model(shipped_model.bundle, OpenVinoEngine(shipped_model.bundle, 1, "f32"))
+    expected, _ = nuclei_of(slide, exact)
+    found, _ = nuclei_of(slide, exact, largest=largest)
     assert abs(len(found) - len(expected)) < 0.04 * len(expected)
     tree = cKDTree(np.stack([found.x, found.y], 1))
     distance, partner = tree.query(np.stack([expected.x, expected.y], 1))

@@ -78,3 +78,53 @@ def test_names_of_channels_tell_fluorescence(tmp_path):
     tifffile.imwrite(tmp_path / "b.ome.tif", planes, photometric="minisblack", metadata=metadata)
     with open_slide(tmp_path / "b.ome.tif") as slide:
         assert Tissue.of(slide).doubt == ""
+
+
+def test_swapped_red_and_blue_of_the_real_slide_are_named(example_slide):
+    rgb = tifffile.imread(example_slide)
+    swapped = np.ascontiguousarray(rgb[..., ::-1])
+    with open_slide(swapped, 0.499) as slide, pytest.warns(UserWarning, match="BGR") as caught:
+        area_of(slide, 0.5)
+    assert len(caught) == 1
+    with open_slide(rgb, 0.499) as slide:
+        assert Tissue.of(slide).doubt == ""
+
+
+def test_a_slide_too_large_for_its_picture_is_judged_at_the_scale_of_nuclei(example_slide):
+    """At 8 µm/px nuclei are no pixels; colours are then looked at in places of 2 µm/px."""
+    rgb = tifffile.imread(example_slide)[::2, ::2]
+    large = np.tile(rgb, (6, 7, 1))
+    for pixels, doubt in ((large, ""), (large[..., ::-1], "red and blue look swapped")):
+        with open_slide(np.ascontiguousarray(pixels), 1.6) as slide:
+            found = Tissue.of(slide)
+        assert found.scale * 1.6 > 3
+        assert doubt in found.doubt
+        assert bool(found.doubt) == bool(doubt)
+
+
+def test_swapped_images_of_many_sources_are_named_and_no_others(shared):
+    """No image is mistaken, whatever its stain; most are recognised when they are swapped."""
+    sources = {
+        "lizard/Lizard_Images": 0.5,
+        "consep/Train/Images": 0.25,
+        "kumar/Train/Images": 0.25,
+        "pannuke_breast25/images": 0.25,
+        "monusac_mini/images": 0.25,
+        "crchisto_sample": 0.5,
+    }
+    mistaken, found, images = [], 0, 0
+    for folder, mpp in sources.items():
+        paths = [
+            path
+            for path in sorted((shared / "data" / folder).rglob("*"))
+            if path.suffix in (".png", ".webp")
+        ]
+        for path in paths[::4]:
+            with open_slide(path, mpp) as slide:
+                rgb = slide.read(0, 0, *slide.size)
+                mistaken += [path.name] if "swapped" in Tissue.of(slide).doubt else []
+            with open_slide(np.ascontiguousarray(rgb[..., ::-1]), mpp) as slide:
+                found += "swapped" in Tissue.of(slide).doubt
+            images += 1
+    assert not mistaken
+    assert found > 0.75 * images > 20

@@ -12,7 +12,7 @@ pytest.importorskip("lightning")
 from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.evaluation import read_evaluation  # noqa: E402
 from karyoscope.training.crossval import cross_validate  # noqa: E402
-from karyoscope.training.describe import Wanted  # noqa: E402
+from karyoscope.training.source import RecipeSource  # noqa: E402
 
 SMALL = ["training.batch_size=1", "training.tile=64", "training.precision=fp32"]
 
@@ -29,8 +29,8 @@ def own(tmp_path):
 
 def test_every_image_is_scored_once_by_a_model_without_it(own, tmp_path):
     out = tmp_path / "cv"
-    wanted = Wanted(data=own, start="lizard", mpp=0.5)
-    found = cross_validate(wanted, out, folds=2, changes=SMALL, steps=1, device="cpu")
+    source = RecipeSource(data=own, start="lizard", mpp=0.5)
+    found = cross_validate(source, out, folds=2, changes=SMALL, steps=1, device="cpu")
     assert list(found.folds) == ["fold-1", "fold-2"]
     assert not found.problems
     scored = [row["name"] for fold in found.folds.values() for row in fold.image_scores()]
@@ -48,7 +48,7 @@ def test_every_image_is_scored_once_by_a_model_without_it(own, tmp_path):
     assert (out / "crossval.md").read_text() == found.table()
     # A second call trains nothing, and gives the same.
     before = {p: p.stat().st_mtime_ns for p in out.rglob("last.ckpt")}
-    again = cross_validate(wanted, out, folds=2, changes=SMALL, steps=1, device="cpu")
+    again = cross_validate(source, out, folds=2, changes=SMALL, steps=1, device="cpu")
     assert again.to_dict() == found.to_dict()
     assert {p: p.stat().st_mtime_ns for p in out.rglob("last.ckpt")} == before
     assert read_evaluation(out / "fold-1")["pq"] == found.folds["fold-1"]["pq"]
@@ -56,9 +56,9 @@ def test_every_image_is_scored_once_by_a_model_without_it(own, tmp_path):
 
 @pytest.mark.slow
 def test_a_cohort_is_left_out_in_turn(own, tmp_path):
-    wanted = Wanted(data=own, start="lizard", mpp=0.5)
+    source = RecipeSource(data=own, start="lizard", mpp=0.5)
     found = cross_validate(
-        wanted, tmp_path / "cv", folds=None, changes=SMALL, steps=1, device="cpu"
+        source, tmp_path / "cv", folds=None, changes=SMALL, steps=1, device="cpu"
     )
     assert list(found.folds) == ["a", "b"]
     for cohort, fold in found.folds.items():
@@ -67,4 +67,4 @@ def test_a_cohort_is_left_out_in_turn(own, tmp_path):
 
 def test_too_few_sources_are_one_line(own, tmp_path):
     with pytest.raises(KaryoscopeError, match="source"):
-        cross_validate(Wanted(data=own, start="lizard", mpp=0.5), tmp_path / "cv", folds=9)
+        cross_validate(RecipeSource(data=own, start="lizard", mpp=0.5), tmp_path / "cv", folds=9)

@@ -8,7 +8,7 @@ pytest.importorskip("lightning")
 
 from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.training import loggers, train  # noqa: E402
-from karyoscope.training.describe import Wanted, recipe_of  # noqa: E402
+from karyoscope.training.source import RecipeSource, recipe_of  # noqa: E402
 
 SMALL = ["training.batch_size=1", "training.tile=64", "training.precision=fp32"]
 
@@ -21,7 +21,7 @@ def own(tmp_path):
 
 
 def run(own, out, *changes, **options):
-    recipe = recipe_of(Wanted(data=own, start="lizard", mpp=0.5), out, [*SMALL, *changes])
+    recipe = recipe_of(RecipeSource(data=own, start="lizard", mpp=0.5), out, [*SMALL, *changes])
     train(recipe, out, device="cpu", **options)
     return torch.load(out / "last.ckpt", map_location="cpu", weights_only=True)
 

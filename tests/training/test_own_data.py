@@ -12,12 +12,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
 from karyoscope.core.errors import KaryoscopeError  # noqa: E402
+from karyoscope.core.taxonomy import Taxonomy  # noqa: E402
 from karyoscope.datasets.split import read_split  # noqa: E402
 from karyoscope.inference import find_bundle  # noqa: E402
-from karyoscope.training import train  # noqa: E402
+from karyoscope.training import train_from  # noqa: E402
 from karyoscope.training.bundle import export_bundle  # noqa: E402
 from karyoscope.training.data.own import own_data  # noqa: E402
-from karyoscope.training.describe import Wanted, recipe_of  # noqa: E402
+from karyoscope.training.source import RecipeSource, recipe_of  # noqa: E402
 
 SMALL = ["training.batch_size=2", "training.tile=64", "training.precision=fp32"]
 
@@ -77,7 +78,7 @@ def test_classes_with_gaps_are_numbered_for_the_network(own, tmp_path):
 def test_images_without_classes_keep_those_of_the_model(own, tmp_path):
     for table in (own / "labels").glob("*.csv"):
         table.unlink()
-    recipe = recipe_of(Wanted(data=own, start="lizard", mpp=0.5), tmp_path / "run", SMALL)
+    recipe = recipe_of(RecipeSource(data=own, start="lizard", mpp=0.5), tmp_path / "run", SMALL)
     assert [c["name"] for c in recipe.taxonomy["classes"]] == list(
         find_bundle("lizard").taxonomy.names
     )
@@ -85,13 +86,18 @@ def test_images_without_classes_keep_those_of_the_model(own, tmp_path):
 
 def test_nothing_named_is_an_error(tmp_path):
     with pytest.raises(KaryoscopeError, match="name a recipe, or give a folder"):
-        recipe_of(Wanted(), tmp_path)
+        recipe_of(RecipeSource(), tmp_path)
+    with pytest.raises(KaryoscopeError, match="layout is a property of a folder of images"):
+        RecipeSource("lizard", layout="folder")
+    with pytest.raises(KaryoscopeError, match="by the clock"):
+        train_from(RecipeSource("lizard"), tmp_path, seconds=5, steps=3)
 
 
 def test_a_run_is_exported_without_its_data_from_anywhere(own, tmp_path, monkeypatch):
     run = tmp_path / "run"
-    recipe = recipe_of(Wanted(data=own, start="lizard", mpp=0.5), run, [*SMALL, "training.steps=2"])
-    train(recipe, run, device="cpu")
+    source = RecipeSource(data=own, start="lizard", mpp=0.5)
+    last = train_from(source, run, changes=SMALL, steps=2, device="cpu")
+    assert last == run / "last.ckpt"
     shutil.rmtree(own)
     moved = tmp_path / "moved"
     shutil.move(run, moved)
@@ -119,5 +125,6 @@ def test_a_run_is_exported_without_its_data_from_anywhere(own, tmp_path, monkeyp
     # Even two steps leave a curve.
     assert "train/loss" in (moved / "log.csv").read_text().splitlines()[0]
     with pytest.raises(KaryoscopeError, match="holds a run already"):
-        recipe_of(Wanted("finetune"), moved)
-    assert recipe_of(Wanted(), moved, resume=True).taxonomy == recipe.taxonomy
+        recipe_of(RecipeSource("finetune"), moved)
+    resumed = recipe_of(RecipeSource(), moved, resume=True)
+    assert Taxonomy.from_dict(resumed.taxonomy) == bundle.taxonomy

@@ -12,8 +12,8 @@ from typer.testing import CliRunner  # noqa: E402
 from karyoscope.cli.sweep import app  # noqa: E402
 from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.training.curves import read_log  # noqa: E402
-from karyoscope.training.describe import Wanted  # noqa: E402
 from karyoscope.training.recipe import load_recipe  # noqa: E402
+from karyoscope.training.source import RecipeSource  # noqa: E402
 from karyoscope.training.sweep import Range, read_space, sweep  # noqa: E402
 
 
@@ -30,7 +30,9 @@ def space(tmp_path):
 
 def test_trainings_have_the_keys_that_were_chosen_and_are_ranked(tmp_path, space):
     recipe, out = write_recipe(tmp_path), tmp_path / "out"
-    found = sweep(Wanted(str(recipe)), space, out, trials=2, score="pq", steps=1, device="cpu")
+    found = sweep(
+        RecipeSource(str(recipe)), space, out, trials=2, score="pq", steps=1, device="cpu"
+    )
     assert len(found.trials) == 2
     assert found.trials[0].score >= found.trials[1].score
     for trial in found.trials:
@@ -46,7 +48,9 @@ def test_trainings_have_the_keys_that_were_chosen_and_are_ranked(tmp_path, space
     assert (out / "sweep.md").read_text() == found.table()
     # The same call trains nothing more; one with more trials adds to them.
     before = {p: p.stat().st_mtime_ns for p in out.rglob("last.ckpt")}
-    again = sweep(Wanted(str(recipe)), space, out, trials=2, score="pq", steps=1, device="cpu")
+    again = sweep(
+        RecipeSource(str(recipe)), space, out, trials=2, score="pq", steps=1, device="cpu"
+    )
     assert again == found
     assert {p: p.stat().st_mtime_ns for p in out.rglob("last.ckpt")} == before
 
@@ -88,9 +92,11 @@ def test_a_space_that_cannot_be_is_one_line(tmp_path, text, said):
 def test_a_key_that_the_recipe_lacks_is_found_before_anything_is_trained(tmp_path):
     recipe = write_recipe(tmp_path)
     with pytest.raises(KaryoscopeError, match="unknown key"):
-        sweep(Wanted(str(recipe)), {"optimiser.lrr": [1.0]}, tmp_path / "out")
+        sweep(RecipeSource(str(recipe)), {"optimiser.lrr": [1.0]}, tmp_path / "out")
     with pytest.raises(KaryoscopeError, match="no score"):
-        sweep(Wanted(str(recipe)), {"optimiser.lr": [1.0]}, tmp_path / "out", score="accuracy")
+        sweep(
+            RecipeSource(str(recipe)), {"optimiser.lr": [1.0]}, tmp_path / "out", score="accuracy"
+        )
     assert not (tmp_path / "out").exists()
 
 

@@ -1,8 +1,11 @@
 """What every training begins with: the guard over its folder, and Lightning's trainer."""
 
+import errno
 import sys
+from types import SimpleNamespace
 
 import pytest
+from safetensors import SafetensorError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
@@ -10,9 +13,12 @@ pytest.importorskip("lightning")
 
 from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.core.lock import LockedError  # noqa: E402
+from karyoscope.training.checkpoints import Checkpoints  # noqa: E402
+from karyoscope.training.curves import write_log  # noqa: E402
 from karyoscope.training.pace import Pace  # noqa: E402
 from karyoscope.training.progress import StepBar  # noqa: E402
 from karyoscope.training.trainer import begun_run, build_trainer, finished_steps  # noqa: E402
+from karyoscope.training.weights import write_weights  # noqa: E402
 
 
 def files(folder):
@@ -88,3 +94,98 @@ def test_progress_is_a_bar_on_a_terminal_alone_and_never_on_stdout(tmp_path, mon
 def test_a_run_that_a_callback_ends_has_no_number_of_steps(tmp_path):
     trainer = build_trainer(tmp_path, "cpu", -1, 0, [], batch_size=2, counted_per_step=2)
     assert (trainer.max_steps, trainer.log_every_n_steps) == (-1, 50)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError(
+            "[enforce fail at inline_container.cc:659] . PytorchStreamWriter failed writing file"
+            " data/0: file write failed"
+        ),
+        SafetensorError(
+            "Error while serializing: I/O error: No space left on device (os error 28)"
+        ),
+    ],
+    ids=["system", "quota", "torch", "safetensors"],
+)
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_full_disk_is_one_line_and_says_whether_the_run_can_go_on(tmp_path, error, kept):
+    out = tmp_path / "run"
+    out.mkdir()
+
+    def train():
+        with begun_run(out, False, {}) as last:
+            if kept:
+                last.write_bytes(b"weights")
+            raise error
+
+    with pytest.raises(KaryoscopeError) as raised:
+        train()
+    line = str(raised.value)
+    assert line.startswith(f"cannot write {out}: No space left on device; free space or")
+    assert ("--resume goes on from the last checkpoint" in line) == kept
+    assert "\n" not in line
+    with begun_run(out, kept, {}):  # nothing is locked
+        pass
+
+
+def test_other_failures_of_a_run_stay_what_they_are(tmp_path):
+    for error in (OSError(errno.EIO, "Input/output error"), RuntimeError("shape mismatch")):
+        with pytest.raises(type(error)) as raised, begun_run(tmp_path, False, {}):
+            raise error
+        assert raised.value is error
+
+
+def test_half_a_checkpoint_does_not_stay_on_a_full_disk(tmp_path):
+    def save(path):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "last.ckpt").write_bytes(b"whole")
+    trainer = SimpleNamespace(
+        global_step=1, max_steps=1, save_checkpoint=save, is_global_zero=True, should_stop=False
+    )
+    with pytest.raises(OSError, match="No space"):
+        Checkpoints(tmp_path, every=1).on_train_batch_end(trainer)
+    assert files(tmp_path) == {"last.ckpt": b"whole"}
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "log.csv"])
+def test_what_was_there_stays_where_the_disk_is_full(tmp_path, monkeypatch, name):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def write():
+        if name == "log.csv":
+            write_log({1: {"train/loss": 0.5}}, tmp_path / name)
+        else:
+            write_weights(torch.nn.Linear(2, 2), tmp_path / name)
+
+    write()
+    before = files(tmp_path)
+    monkeypatch.setattr("karyoscope.core.files.put_in_place", full)
+    with pytest.raises(KaryoscopeError, match="No space left on device; free space or"):
+        write()
+    assert files(tmp_path) == before
+    assert before[name]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "lost.yaml", "--out", "out"),
+        ("train", "--data", "lost", "--out", "out"),
+        ("restain", "train", "lost.yaml", "--out", "out"),
+        ("synthesize", "train", "lost.yaml", "--out", "out"),
+    ],
+)
+def test_a_gpu_that_is_not_there_is_said_before_data_are_looked_at(run, monkeypatch, command):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    result = run(*command, "--device", "cuda")
+    assert result.code == 1
+    (line,) = result.lines
+    assert line.startswith("karyoscope: --device cuda needs a GPU")
+    assert line.endswith("use --device cpu")

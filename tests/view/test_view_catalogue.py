@@ -1,6 +1,7 @@
 """What is opened: results, slides, datasets, and what is said where something is missing."""
 
 import json
+import urllib.request
 
 import numpy as np
 import pytest
@@ -8,7 +9,14 @@ from made_nuclei import made_nuclei, write_results
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.formats import read_parquet
-from karyoscope.view import Workspace, open_paths, read_queue, write_shared
+from karyoscope.view import (
+    Workspace,
+    open_paths,
+    read_queue,
+    serve_results,
+    share_results,
+    write_shared,
+)
 from karyoscope.view.agreement import compare
 from karyoscope.view.table import NucleiTable
 
@@ -146,6 +154,33 @@ def test_a_shared_folder_holds_what_the_server_answers(workspace, client, tmp_pa
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     with pytest.raises(KaryoscopeError, match="not replaced"):
         write_shared(workspace, tmp_path / "mine", overwrite=True)
+
+
+def test_results_by_path_are_shared_in_one_call(workspace, results, example_slide, tmp_path):
+    count = write_shared(workspace, tmp_path / "one")
+    sizes, names = [], []
+    made = share_results(
+        [results], tmp_path / "two", [example_slide], begin=sizes.append, watch=names.append
+    )
+    assert made == count == len(names)
+    assert sizes == [count]
+    for path in (tmp_path / "one").rglob("*"):
+        if path.is_file():
+            other = tmp_path / "two" / path.relative_to(tmp_path / "one")
+            assert other.read_bytes() == path.read_bytes()
+
+
+def test_results_by_path_are_served_in_one_call(results, example_slide, tmp_path):
+    queue = tmp_path / "queue.csv"
+    queue.write_text("x,y,width,height\n10,20,30,40\n")
+    with serve_results([results], [example_slide], queue=queue) as server:
+        cookies = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        cookies.open(server.link).read()
+        listed = json.loads(cookies.open(f"{server.address}/data/catalogue.json").read())
+    assert [entry["name"] for entry in listed["slides"]] == [example_slide.name]
+    assert listed["queue"][0]["width"] == 30
+    with pytest.raises(KaryoscopeError, match="needs edit"):
+        serve_results([results], [example_slide], model="lizard")
 
 
 def test_a_queue_names_places_of_open_slides(workspace, tmp_path):

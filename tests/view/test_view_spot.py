@@ -15,6 +15,8 @@ def test_a_click_finds_the_nucleus_that_the_model_finds_in_the_slide(example_sli
     model = prepare_model("lizard", "cpu", 1)
     found = segment(example_slide, model=model, roi=(900, 2200, 200, 200))
     click = SpotSegmenter(model)
+    with pytest.raises(KaryoscopeError, match="lizrd"):
+        SpotSegmenter.load("lizrd")
     with open_slide(example_slide) as slide:
         centres = []
         for row in range(0, len(found), 9):

@@ -35,14 +35,14 @@ class Views(StrEnum):
 
 
 class Grouping(StrEnum):
-    """What images can be grouped by; see :data:`karyoscope.evaluation.GROUPINGS`."""
+    """Groupings of images; see :data:`karyoscope.evaluation.GROUPINGS`."""
 
     COHORT = "cohort"
     SOURCE = "source"
 
 
 class Log(StrEnum):
-    """What a training writes its curves to."""
+    """Formats of the training log."""
 
     CSV = "csv"
     TENSORBOARD = "tensorboard"
@@ -51,14 +51,14 @@ class Log(StrEnum):
 
 
 class Unit(StrEnum):
-    """What a split keeps together."""
+    """Units that a split keeps in one part."""
 
     SOURCE = "source"
     TILE = "tile"
 
 
 class Style(StrEnum):
-    """Whose colours a synthetic tile gets: those of the mask's own tile, or of another."""
+    """Tile whose colours a synthetic tile has: that of the mask, or another."""
 
     OWN = "own"
     OTHER = "other"
@@ -81,7 +81,7 @@ EngineName = Annotated[
     typer.Option(
         metavar="|".join(DEVICES),
         callback=_known_engine,
-        help="What runs the network; also an engine of a plugin, by name or FILE:NAME.",
+        help="Engine that runs the network; also one of a plugin, by name or FILE:NAME.",
     ),
 ]
 

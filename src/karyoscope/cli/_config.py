@@ -1,4 +1,4 @@
-"""Options from a YAML file; the command line has the last word."""
+"""Options of a command read from a YAML file; those of the command line take precedence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
-import yaml
+
+from karyoscope.core.errors import KaryoscopeError
 
 
 def use_config(context: typer.Context, file: Path) -> None:
@@ -26,12 +27,13 @@ def use_config(context: typer.Context, file: Path) -> None:
     typer.BadParameter
         If the file cannot be read, or names what the command does not have.
     """
+    # Imported late: a command without --config starts without YAML.
+    from karyoscope.core.yaml import read_yaml
+
     try:
-        given = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeError) as error:
-        raise typer.BadParameter(f"{file}: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        raise typer.BadParameter(f"{file} is no YAML: {' '.join(str(error).split())}") from error
+        given = read_yaml(file)
+    except KaryoscopeError as error:
+        raise typer.BadParameter(str(error)) from error
     given = {} if given is None else given
     if not isinstance(given, dict):
         raise typer.BadParameter(f"{file} holds no mapping of options to values")

@@ -7,7 +7,7 @@ import logging
 from karyoscope.cli._log import not_printed_yet
 
 
-def prepare_torch(workers: int, log: bool = True) -> None:
+def prepare_torch(workers: int, log: bool = True, device: str = "cpu") -> None:
     """Limit the threads of torch, where a number is given, and show messages of training.
 
     Parameters
@@ -16,8 +16,20 @@ def prepare_torch(workers: int, log: bool = True) -> None:
         Threads of the CPU; 0 for all.
     log : bool
         Whether messages of training go to stderr.
+    device : {"auto", "cpu", "cuda"}
+        What is to train.
+
+    Raises
+    ------
+    KaryoscopeError
+        If it is not there: told here, before data are looked at.
     """
     import torch
+
+    if device == "cuda":
+        from karyoscope.training.trainer import check_device
+
+        check_device(device)
 
     if log:
         logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -42,15 +42,15 @@ def ablate(
     resume: Annotated[
         bool, typer.Option(help="Keep finished rows in --out and continue the others.")
     ] = False,
-    device: Annotated[Device, typer.Option(help="What runs the networks.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that runs the networks.")] = Device.AUTO,
     workers: Annotated[
         int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
     ] = 0,
 ) -> None:
     """Train and score each row of GRID with the same budget, print and write the table.
 
-    A row that fails is reported, the others are run, and the exit code is then 1. Needs
-    `pip install karyoscope[train]`.
+    A row that fails is reported, the others are run, and the exit code is then 1.
+    Needs the extra `train`.
     """
     from karyoscope.core.optional import require
 
@@ -64,7 +64,7 @@ def ablate(
         narrow_table,
     )
 
-    prepare_torch(workers, log=False)
+    prepare_torch(workers, False, device.value)
     given = {"seconds": seconds, "steps": steps, "epochs": epochs}
     limits = {name: value for name, value in given.items() if value is not None}
     budget = Budget.model_validate(limits) if limits else None

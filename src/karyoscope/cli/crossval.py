@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +18,7 @@ from karyoscope.cli._recipe_options import (
     RecipeName,
     StartFrom,
 )
+from karyoscope.cli._torch import prepare_torch
 
 app = typer.Typer()
 
@@ -32,7 +32,10 @@ def crossval(
     layout: OwnLayout = None,
     classes: OwnClasses = None,
     mpp: OwnMpp = None,
-    folds: Annotated[int, typer.Option(help="Parts of sources.", min=2)] = 5,
+    folds: Annotated[
+        int,
+        typer.Option(help="Folds, between which source images are divided.", min=2),
+    ] = 5,
     cohorts: Annotated[
         bool, typer.Option("--leave-cohorts-out", help="Leave out each cohort in turn instead.")
     ] = False,
@@ -43,7 +46,7 @@ def crossval(
         int | None, typer.Option(help="Steps of each training; the schedule is fitted.", min=1)
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same folds.")] = 0,
-    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,
     workers: Annotated[
         int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
     ] = 0,
@@ -57,16 +60,12 @@ def crossval(
     from karyoscope.core.optional import require
 
     require("train", "torch", "timm", "lightning", "onnx")
-    import torch
-
     from karyoscope.training.crossval import cross_validate
-    from karyoscope.training.describe import Wanted
+    from karyoscope.training.source import RecipeSource
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if workers:
-        torch.set_num_threads(workers)
+    prepare_torch(workers)
     found = cross_validate(
-        Wanted(recipe, data, start, layout=layout, classes=classes, mpp=mpp),
+        RecipeSource(recipe, data, start, layout=layout, classes=classes, mpp=mpp),
         out,
         folds=None if cohorts else folds,
         changes=changes,

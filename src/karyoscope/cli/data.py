@@ -14,9 +14,6 @@ from karyoscope.cli._correction import collect_command, rank_command
 from karyoscope.cli._dataset_text import inspection_text, split_text
 from karyoscope.cli._terminal import counting_bar
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets import open_dataset
-from karyoscope.datasets.base import Dataset
 from karyoscope.datasets.convert import LAYOUTS
 from karyoscope.datasets.from_paths import convert_images, inspect_images, split_images
 from karyoscope.datasets.split import Split
@@ -55,10 +52,16 @@ def inspect_command(
     as_json: Json = False,
 ) -> None:
     """Count nuclei per class and image; report leakage between splits, duplicates and problems."""
-    dataset = _open(source, layout, mpp, classes)
     with counting_bar("reading") as bar:
         found = inspect_images(
-            dataset, sheet, sheet_images=sheet_images, begin=bar.begin, watch=bar.advance
+            source,
+            sheet,
+            layout=layout,
+            classes=classes,
+            mpp=mpp,
+            sheet_images=sheet_images,
+            begin=bar.begin,
+            watch=bar.advance,
         )
     print(json.dumps(found.to_dict(), indent=1) if as_json else inspection_text(found))
 
@@ -87,14 +90,15 @@ def convert_command(
     """Write images and labels in another layout, losslessly unless they are resampled."""
     if to_mpp == 0:
         raise typer.BadParameter("--to-mpp takes more than 0")
-    dataset = _open(source, layout, None, classes)
     with counting_bar("converting") as bar:
         result = convert_images(
-            dataset,
+            source,
             to,
             out,
+            layout=layout,
+            classes=classes,
             mpp=mpp,
-            classes=merge,
+            merge=merge,
             to_mpp=to_mpp,
             split=split,
             overwrite=overwrite,
@@ -125,7 +129,7 @@ def split_command(
     by: Annotated[
         Unit,
         typer.Option(
-            help="What is kept in one part; with tile, tiles of one source may be in different"
+            help="Unit that is kept in one part; with tile, tiles of one source may be in different"
             " parts,"
             " which makes scores too optimistic."
         ),
@@ -149,20 +153,24 @@ def split_command(
     """Divide the images by source, balanced over classes and cohorts, or hold out a cohort."""
     if leave is not None and (part or folds or by is Unit.TILE):
         raise typer.BadParameter("--leave-out goes without --part, --folds and --by tile")
-    dataset = _open(source, layout, mpp, classes)
+    problems: list[str] = []
     with counting_bar("reading") as bar:
         found = split_images(
-            dataset,
-            _shares(part, folds),
+            source,
+            _fractions(part) if folds is None else folds,
             out,
+            layout=layout,
+            classes=classes,
+            mpp=mpp,
             by=by.value,
             held_out=leave,
             seed=seed,
             begin=bar.begin,
             watch=bar.advance,
+            problem=problems.append,
         )
     _print_splits(found, as_json or out is None)
-    for line in dataset.problems:
+    for line in problems:
         print(line, file=sys.stderr)
 
 
@@ -209,19 +217,17 @@ def pack_command(
     print(pack(load_recipe(recipe, changes), out, limit))
 
 
-def _open(source: Path, layout: str | None, mpp: float | None, classes: str | None) -> Dataset:
-    taxonomy = None if classes is None else Taxonomy.load(classes)
-    return open_dataset(source, layout, taxonomy=taxonomy, mpp=mpp)
-
-
-def _shares(parts: list[str] | None, folds: int | None) -> dict[str, float]:
-    if folds is not None:
-        return {str(i + 1): 1 / folds for i in range(folds)}
-    shares: dict[str, float] = {}
-    for part in parts or ["train=0.8", "validation=0.2"]:
-        name, _, share = part.partition("=")
+def _fractions(parts: list[str] | None) -> dict[str, float] | None:
+    """The fraction of each part by its name, as ``--part`` gives them; None without any."""
+    if not parts:
+        return None
+    fractions: dict[str, float] = {}
+    for part in parts:
+        name, _, fraction = part.partition("=")
         try:
-            shares[name] = float(share)
+            fractions[name] = float(fraction)
         except ValueError as error:
-            raise KaryoscopeError(f"--part {part}: give a name and a share, train=0.8") from error
-    return shares
+            raise KaryoscopeError(
+                f"--part {part}: give a name and a fraction, such as train=0.8"
+            ) from error
+    return fractions

@@ -13,9 +13,8 @@ from karyoscope.cli._choices import MOST_THREADS, EngineName, Grouping, Views, s
 from karyoscope.cli._scoring import ScoringBar
 from karyoscope.cli._terminal import terminal
 from karyoscope.core.plugins import named
-from karyoscope.evaluation import FORMATS, ScoringOptions, names_listed, names_of_part
+from karyoscope.evaluation import FORMATS, ScoringOptions, names_listed
 from karyoscope.evaluation import evaluate as evaluate_dataset
-from karyoscope.evaluation.card_scores import write_scores
 from karyoscope.evaluation.patches import SIZE
 from karyoscope.metrics import PROTOCOLS
 from karyoscope.report import evaluation_table
@@ -136,16 +135,19 @@ def evaluate(
         raise typer.BadParameter("--into-card is for --model: predictions have no card")
     if part is not None and split is None:
         raise typer.BadParameter(f"--part {part} is a part of --split, which is not given")
-    part = part or "validation"
+    if split is not None and records is not None:
+        raise typer.BadParameter("give --split or --records, not both")
     if patches not in (None, 0, SIZE):
         raise typer.BadParameter(f"--patches takes {SIZE}, as CoNIC's, or 0 for whole images")
-    options = ScoringOptions(named(protocol), _wanted(split, part, records), patches)
+    names = None if records is None else names_listed(records)
     with ScoringBar() as bar:
         result = evaluate_dataset(
             truth,
             predictions,
             model=model,
-            options=options,
+            options=ScoringOptions(named(protocol), names, patches),
+            split=split,
+            part=part or "validation",
             layout=layout,
             form=form,
             classes=classes,
@@ -158,28 +160,11 @@ def evaluate(
             out=out,
             by=by,
             overwrite=overwrite,
+            into_card=into_card,
             begin=bar.begin,
             watch=bar.advance,
         )
-    if into_card and model is not None:
-        write_scores(model, {_title(truth, split, part, records, int(tta)): result.for_card()})
     _print(result.to_dict(by), as_json)
-
-
-def _title(truth: Path, split: Path | None, part: str, records: str | None, views: int) -> str:
-    """What was scored, as a card names it."""
-    chosen = part if split is not None else "chosen images" if records is not None else ""
-    parts = [truth.resolve().name, chosen, f"{views} views" if views > 1 else ""]
-    return ", ".join(filter(None, parts))
-
-
-def _wanted(split: Path | None, part: str, records: str | None) -> list[str] | None:
-    """Names of the images to score; None for all."""
-    if split is not None and records is not None:
-        raise typer.BadParameter("give --split or --records, not both")
-    if split is not None:
-        return names_of_part(split, part)
-    return None if records is None else names_listed(records)
 
 
 def _print(data: dict[str, Any], as_json: bool) -> None:

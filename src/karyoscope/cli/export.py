@@ -23,6 +23,15 @@ def export(
         Path | None,
         typer.Option(help="Model card (Markdown) for the bundle; by default it is generated."),
     ] = None,
+    keep_parent: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the weights of the model that training started from, 0 to 1; by"
+            " default what the run decided (training.keep_parent).",
+            min=0,
+            max=1,
+        ),
+    ] = None,
     int8: Annotated[
         bool,
         typer.Option(
@@ -35,7 +44,7 @@ def export(
         typer.Option("--int8-encoder", help="Quantise the encoder, too; score it before it ships."),
     ] = False,
 ) -> None:
-    """Write the model bundle of a training run. Needs `pip install karyoscope[train]`."""
+    """Write the model bundle of a training run. Needs the extra `train`."""
     from karyoscope.core.optional import require
 
     require(
@@ -49,4 +58,5 @@ def export(
     from karyoscope.training.bundle import export_bundle
 
     text = None if card is None else read_text(card)
-    print(export_bundle(run, out, checkpoint, readme=text, int8=int8, int8_encoder=int8_encoder))
+    options = {"int8": int8, "int8_encoder": int8_encoder, "keep_parent": keep_parent}
+    print(export_bundle(run, out, checkpoint, readme=text, **options))  # type: ignore[arg-type]

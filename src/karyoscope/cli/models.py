@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -26,22 +26,16 @@ def models(
     """List the shipped models, or describe bundles and ensembles."""
     found = [find_bundle(name) for name in bundles or shipped_models()]
     if as_json:
-        print(json.dumps([_as_data(bundle) for bundle in found], indent=2))
+        print(json.dumps([bundle.to_dict() for bundle in found], indent=2))
         return
     for bundle in found:
         _describe(bundle)
 
 
-def _as_data(bundle: Bundle) -> dict[str, Any]:
-    keys = {"name", "version", "description", "licence", "mpp", "taxonomy", "scores"}
-    data = bundle.card.model_dump(mode="json", include=keys | {"postprocessing", "counting"})
-    return data | {"members": [member.card.name for member in _members(bundle)]}
-
-
 def _describe(bundle: Bundle) -> None:
     card = bundle.card
     print(f"{card.name} {card.version}: {card.description}")
-    for member in _members(bundle):
+    for member in bundle.members if isinstance(bundle, Ensemble) else ():
         print(f"  member   {member.card.name} {member.card.version}")
     print(f"  classes  {', '.join(bundle.taxonomy.names)}")
     if learned_on(card):
@@ -50,7 +44,3 @@ def _describe(bundle: Bundle) -> None:
     print(f"  licence  {card.licence}")
     if card.counting is not None:
         print("  counts   with separate post-processing parameters")
-
-
-def _members(bundle: Bundle) -> tuple[Bundle, ...]:
-    return bundle.members if isinstance(bundle, Ensemble) else ()

@@ -44,22 +44,29 @@ def train_command(
     resume: Annotated[
         bool, typer.Option(help="Continue from the last checkpoint in --out.")
     ] = False,
-    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,
     workers: Workers = 0,
 ) -> None:
     """Train a RestainNet on images with the target staining; labels are not needed.
 
-    Writes <out>/bundle, for `karyoscope restain apply` and `karyoscope segment --stain`. Needs
-    `pip install karyoscope[train]`.
+    Writes <out>/bundle, for `karyoscope restain apply` and `karyoscope segment --stain`.
+    Needs the extra `train`.
     """
     require("train", "torch", "lightning", "onnx", "safetensors")
-    from karyoscope.training.restain import RestainSettings, read_target, train_restainer
+    from karyoscope.training.restain import train_restainer_from
 
-    prepare_torch(workers)
-    given = {"name": name or out.resolve().name, "mpp": scale}
-    settings = RestainSettings.of_changes(changes or [], **given)
-    images = read_target(target, settings.mpp, mpp)
-    print(train_restainer(settings, images, out, resume, device.value))
+    prepare_torch(workers, device=device.value)
+    bundle = train_restainer_from(
+        target,
+        out,
+        changes=changes or (),
+        name=name,
+        working_mpp=scale,
+        file_mpp=mpp,
+        resume=resume,
+        device=device.value,
+    )
+    print(bundle)
 
 
 @app.command("apply")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from karyoscope.cli._recipe_options import (
     RecipeName,
     StartFrom,
 )
+from karyoscope.cli._torch import prepare_torch
 
 app = typer.Typer()
 
@@ -35,6 +35,9 @@ def sweep(
     classes: OwnClasses = None,
     mpp: OwnMpp = None,
     split: Annotated[Path | None, typer.Option(help="Split of --data into parts.")] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Part to validate on; by default validation.")
+    ] = None,
     trials: Annotated[int, typer.Option(help="Number of trainings in all.", min=1)] = 20,
     score: Annotated[
         str | None,
@@ -48,7 +51,7 @@ def sweep(
         int | None, typer.Option(help="Steps of each training; the schedule is fitted.", min=1)
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed proposes the same values.")] = 0,
-    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,
     workers: Annotated[
         int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
     ] = 0,
@@ -56,22 +59,19 @@ def sweep(
     """Train RECIPE again and again, with keys that Optuna chooses by the validation score.
 
     Prints the trainings, the best first. The same command adds the trainings that are missing.
-    Needs `pip install karyoscope[train,sweep]`.
+    Needs the extras `train` and `sweep`.
     """
     from karyoscope.core.optional import require
 
     require("train", "torch", "timm", "lightning", "onnx")
     require("sweep", "optuna", purpose="a sweep")
-    import torch
-
-    from karyoscope.training.describe import Wanted
+    from karyoscope.training.source import RecipeSource
     from karyoscope.training.sweep import sweep as run_sweep
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if workers:
-        torch.set_num_threads(workers)
+    prepare_torch(workers)
+    own = {"layout": layout, "classes": classes, "mpp": mpp, "split": split, "part": part}
     found = run_sweep(
-        Wanted(recipe, data, start, layout=layout, classes=classes, mpp=mpp, split=split),
+        RecipeSource(recipe, data, start, **own),  # type: ignore[arg-type]
         space,
         out,
         trials=trials,

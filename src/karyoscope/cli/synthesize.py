@@ -44,11 +44,11 @@ def train_command(
     resume: Annotated[
         bool, typer.Option(help="Continue from the last checkpoint in --out.")
     ] = False,
-    device: Annotated[Device, typer.Option(help="What trains the networks.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that trains the networks.")] = Device.AUTO,
     workers: Workers = 0,
 ) -> None:
-    """Train a mask-to-image GAN. Needs `pip install karyoscope[train]`."""
-    _prepare(workers, log=True)
+    """Train a mask-to-image GAN. Needs the extra `train`."""
+    _prepare(workers, True, device.value)
     from karyoscope.training.synthesis import load_synthesis_recipe, train_generator
 
     print(train_generator(load_synthesis_recipe(source, changes), out, resume, device.value))
@@ -93,7 +93,7 @@ def write_command(
     """Move the nuclei of real masks, generate images from them, and write the pairs as a"
     " dataset."""
     if split is not None and data is None:
-        raise typer.BadParameter("--split is a part of --data: give both")
+        raise typer.BadParameter("--split divides the images of --data, which is not given")
     _prepare(workers)
     from karyoscope.training.recipe import DataSource
     from karyoscope.training.synthesis import Motion, write_pairs
@@ -171,6 +171,6 @@ def distance_command(
         print(f"  {name:<10}{getattr(found, name):>10.3f}")
 
 
-def _prepare(workers: int, log: bool = False) -> None:
+def _prepare(workers: int, log: bool = False, device: str = "cpu") -> None:
     require("train", "torch", "timm", "lightning", "safetensors")
-    prepare_torch(workers, log)
+    prepare_torch(workers, log, device)

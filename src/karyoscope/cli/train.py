@@ -38,6 +38,13 @@ def train(
     part: Annotated[
         str | None, typer.Option(help="Part to validate on; by default validation.")
     ] = None,
+    points: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of further images, beside --data, whose nuclei are points instead of"
+            " outlines."
+        ),
+    ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
     ] = None,
@@ -60,7 +67,7 @@ def train(
     log: Annotated[
         Log, typer.Option(help="Format of the training log; others are written in addition to CSV.")
     ] = Log.CSV,
-    device: Annotated[Device, typer.Option(help="What trains the network.")] = Device.AUTO,
+    device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,
     devices: Annotated[
         int | None, typer.Option(help="Number of GPUs (or processes) that train together.", min=1)
     ] = None,
@@ -76,20 +83,28 @@ def train(
     from karyoscope.core.optional import require
 
     require("train", "torch", "timm", "lightning")
-    from karyoscope.training import train as run
-    from karyoscope.training.describe import Wanted, recipe_of
+    from karyoscope.training import RecipeSource, train_from
 
     if seconds is not None and (steps is not None or (devices or 1) > 1):
         raise typer.BadParameter("--time goes without --steps and with one device")
     own = {"layout": layout, "classes": classes, "mpp": mpp, "split": split, "part": part}
+    own["points"] = points
     if data is None and any(value is not None for value in own.values()):
         given = next(name for name, value in own.items() if value is not None)
         raise typer.BadParameter(f"--{given} is of --data: in a recipe, change its own keys")
-    prepare_torch(workers)
-    also = [] if devices is None else [f"training.devices={devices}"]
-    wanted = Wanted(recipe, data, start, **own)  # type: ignore[arg-type]
-    loaded = recipe_of(wanted, out, [*(changes or []), *also], resume, steps)
-    last = run(loaded, out, resume, device.value, packed, log.value, seconds)
+    prepare_torch(workers, device=device.value)
+    last = train_from(
+        RecipeSource(recipe, data, start, **own),  # type: ignore[arg-type]
+        out,
+        changes=changes or (),
+        steps=steps,
+        seconds=seconds,
+        resume=resume,
+        device=device.value,
+        devices=devices,
+        packed=packed,
+        log_to=log.value,
+    )
     # With several devices this program runs once for each.
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(last)

@@ -71,41 +71,31 @@ def view(
     if model is not None and not edit:
         raise typer.BadParameter("--model goes with --edit")
     require("view", "starlette", "uvicorn", purpose="`karyoscope view`")
-    from karyoscope.view import (
-        Answers,
-        ViewServer,
-        Workspace,
-        open_browser,
-        open_paths,
-        read_queue,
-        write_shared,
-    )
+    from karyoscope.view import open_browser, serve_results, share_results
 
-    catalogue = open_paths(paths, slides or (), mpp)
-    workspace = Workspace(catalogue)
     if export is not None:
         with counting_bar("writing") as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.begin(total)
-                bar.advance()
-
-            count = write_shared(workspace, export, overwrite=overwrite, progress=progress)
+            count = share_results(
+                paths,
+                export,
+                slides or (),
+                mpp=mpp,
+                overwrite=overwrite,
+                begin=bar.begin,
+                watch=bar.advance,
+            )
         print(f"{count} files written to {export}; show it with any web server")
         return
-    segment = None
-    if model is not None:
-        from karyoscope.pipeline import prepare_model
-        from karyoscope.view.spot import SpotSegmenter
-
-        segment = SpotSegmenter(prepare_model(model))
-    places = read_queue(queue, catalogue) if queue else ()
-    answers = Answers(workspace, edit, segment, places)
-    server = ViewServer(
-        answers,
-        host,
-        port,
-        cors or (),
+    server = serve_results(
+        paths,
+        slides or (),
+        mpp=mpp,
+        edit=edit,
+        model=model,
+        queue=queue,
+        host=host,
+        port=port,
+        origins=cors or (),
         new_link=lambda link: print(f"for another browser: {link}", file=sys.stderr),
     )
     print(server.link, flush=True)

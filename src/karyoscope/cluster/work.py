@@ -76,7 +76,7 @@ class Region:
     problem : str
         Why there are no blocks, where nothing could be done.
     warnings : list of str
-        What was warned of meanwhile, each line once.
+        Warnings of the task, each line once.
     """
 
     blocks: list[tuple[int, Nuclei, BlockReport]] = field(default_factory=list)

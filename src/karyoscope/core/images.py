@@ -51,7 +51,7 @@ class DecodedImage:
     white : int
         Value of the file's samples that became 255: 255 for 8 bits.
     remarks : tuple of str
-        What the reader of a result should know, each without the name of the file.
+        Warnings for the reader of a result, each without the name of the file.
     """
 
     rgb: np.ndarray

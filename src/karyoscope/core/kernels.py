@@ -11,11 +11,12 @@ from typing import Any, TypeVar, overload
 
 import numba
 from numba.core import event
+from numba.extending import register_jitable
 
-# No wrapper for callers in C: there are none, and it would be compiled too.
-_CACHED: dict[str, Any] = {"cache": True, "no_cfunc_wrapper": True}
-# Loops read and write only the arrays that they are given, so other threads may run meanwhile.
-_UNLOCKED: dict[str, Any] = {"nogil": True}
+# No wrapper for callers in C: there are none, and it would be compiled too. Nor is a divisor of
+# zero checked, which no loop has: each check is code to compile. Loops read and write only the
+# arrays that they are given, so other threads may run meanwhile.
+_OPTIONS: dict[str, Any] = {"no_cfunc_wrapper": True, "error_model": "numpy", "nogil": True}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -35,7 +36,7 @@ def njit(function: Any = None, /, **options: Any) -> Any:
     Parameters
     ----------
     function : callable
-        What to compile; without it the decorator with options is returned.
+        Function to compile; without it the decorator with options is returned.
     **options
         Further options of :func:`numba.njit`. By default, ``nogil=True`` lets other threads of
         Python run while the function does.
@@ -46,13 +47,14 @@ def njit(function: Any = None, /, **options: Any) -> Any:
         The compiled function.
     """
     if function is None:
-        return lambda inner: _compile(inner, _UNLOCKED | options)
-    return _compile(function, _UNLOCKED | options)
+        return lambda inner: _compile(inner, options)
+    return _compile(function, options)
 
 
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    options = _OPTIONS | options
     try:
-        return numba.njit(**options, **_CACHED)(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no place for the cache
         folder = _own_folder()
     if folder is not None:
@@ -60,7 +62,7 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
         before = config.CACHE_DIR
         config.CACHE_DIR = str(folder)
         try:
-            return numba.njit(**options, **_CACHED)(function)
+            return numba.njit(cache=True, **options)(function)
         except RuntimeError:
             pass
         finally:
@@ -83,6 +85,27 @@ def _own_folder() -> Path | None:
     if hasattr(os, "getuid") and (found.st_uid != user or found.st_mode & 0o022):
         return None
     return folder if folder.is_dir() and not folder.is_symlink() else None
+
+
+def part(function: Function) -> Function:
+    """Let compiled loops call a function, which is compiled as a part of each of them.
+
+    Compiling a function by itself also makes what Python needs to call it, and a file of the
+    cache; for a function that only loops call, that takes longer than its own code. Called from
+    Python, it runs as Python.
+
+    Parameters
+    ----------
+    function : callable
+        What loops call.
+
+    Returns
+    -------
+    callable
+        The same function.
+    """
+    registered: Function = register_jitable(error_model=_OPTIONS["error_model"])(function)
+    return registered
 
 
 @contextmanager
@@ -111,7 +134,7 @@ class _Once(event.Listener):
         """Nothing is said at the end."""
 
 
-@njit
+@part
 def find_root(parent: Any, node: Any) -> Any:
     """Root of a node's tree in a forest (union-find), whose paths are halved on the way.
 

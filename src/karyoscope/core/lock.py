@@ -45,7 +45,7 @@ class Lock:
     path : Path
         The lock file; its folder is made where it is missing.
     output : str
-        What is locked, for messages.
+        Name of the locked output, for messages.
     """
 
     def __init__(self, path: Path, output: str) -> None:

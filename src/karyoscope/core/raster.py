@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from karyoscope.core.kernels import njit
+from karyoscope.core.kernels import njit, part
 
 
-@njit
 def fill_outlines(
     vertices: np.ndarray,
     offsets: np.ndarray,
@@ -44,12 +43,10 @@ def fill_outlines(
         0 outside all rings; where rings overlap, the later one wins.
     """
     labels = np.zeros((height, width), np.uint32)
-    for ring in range(len(ids)):
-        _fill(labels, vertices, offsets, ring, ring + 1, ids[ring], left, top)
+    _fill_each(labels, vertices, offsets, ids, left, top)
     return labels
 
 
-@njit
 def fill_polygon(
     vertices: np.ndarray, offsets: np.ndarray, left: int, top: int, width: int, height: int
 ) -> np.ndarray:
@@ -70,12 +67,23 @@ def fill_polygon(
         1 in or on the polygon, else 0.
     """
     labels = np.zeros((height, width), np.uint32)
-    first, value = np.int64(0), np.uint32(1)  # for a literal, numba would compile both once more
-    _fill(labels, vertices, offsets, first, len(offsets) - 1, value, left, top)
+    _fill_together(labels, vertices, offsets, left, top)
     return labels
 
 
 @njit
+def _fill_each(labels, vertices, offsets, ids, left, top):  # type: ignore[no-untyped-def]
+    for ring in range(len(ids)):
+        _fill(labels, vertices, offsets, ring, ring + 1, ids[ring], left, top)
+
+
+@njit
+def _fill_together(labels, vertices, offsets, left, top):  # type: ignore[no-untyped-def]
+    first, value = np.int64(0), np.uint32(1)  # for a literal, numba would compile both once more
+    _fill(labels, vertices, offsets, first, len(offsets) - 1, value, left, top)
+
+
+@part
 def _fill(
     labels: np.ndarray,
     vertices: np.ndarray,
@@ -125,7 +133,7 @@ def _fill(
             _span(labels, row, crossings[pair], crossings[pair + 1], value, left, width)
 
 
-@njit
+@part
 def _span(
     labels: np.ndarray, row: int, start: float, stop: float, value: Any, left: int, width: int
 ) -> None:

@@ -43,7 +43,7 @@ def reviewed_window(region: BaseGeometry, size: tuple[int, int], label: str) -> 
     size : (int, int)
         Width and height of the slide.
     label : str
-        What the region is called in messages.
+        Name of the region, for messages.
 
     Raises
     ------

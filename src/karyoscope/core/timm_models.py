@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import socket
+import http.client
+import queue
+import ssl
+import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
-from urllib.parse import urlsplit
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.optional import load
 
-_SECONDS = 5.0
+#: Longest time that the hub of weights is waited for.
+_SECONDS = 3.0
 
 
 def create(what: str, name: str, options: dict[str, Any]) -> Any:
@@ -21,7 +25,7 @@ def create(what: str, name: str, options: dict[str, Any]) -> Any:
     Parameters
     ----------
     what : str
-        What the model is, for messages, such as "encoder".
+        Role of the model, for messages, such as "encoder".
     name : str
         timm's name of the model.
     options : dict
@@ -65,12 +69,28 @@ def _quick_to_give_up() -> Iterator[None]:
 
 
 def _can_reach(address: str) -> bool:
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")):
-        return True  # the proxy alone knows
-    parts = urlsplit(address)
-    port = parts.port or (80 if parts.scheme == "http" else 443)
+    """Whether a server answers, whatever it says, within a few seconds.
+
+    Looking a name up and trying its addresses one by one have no common limit of time, so that
+    both are done in a thread that is left behind when the time is over.
+    """
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    threading.Thread(target=lambda: answers.put(_answers(address)), daemon=True).start()
     try:
-        socket.create_connection((parts.hostname or "", port), _SECONDS).close()
-    except OSError:
+        return answers.get(timeout=_SECONDS)
+    except queue.Empty:
+        return False
+
+
+def _answers(address: str) -> bool:
+    request = urllib.request.Request(address, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=_SECONDS).close()
+    except urllib.error.HTTPError:
+        return True
+    except urllib.error.URLError as error:
+        # The hub's client may know other certificates.
+        return isinstance(error.reason, ssl.SSLCertVerificationError)
+    except (OSError, ValueError, http.client.HTTPException):
         return False
     return True

@@ -80,7 +80,7 @@ def open_dataset(
     name : str, optional
         Layout, one of ``DATASETS`` or ``my_file.py:Name``; without it the layout is recognised.
     taxonomy : Taxonomy, optional
-        What the class ids mean, where they are not the published classes.
+        Names of the class ids, where they are not the published classes.
     mpp : float, optional
         Micrometres per pixel, where it is not the published one.
     **options

@@ -51,7 +51,7 @@ class Sample:
         Class of each id, so that ``classes[inst_map]`` is the class map; ``classes[0]`` is 0,
         and 0 elsewhere means "a nucleus whose class is not labelled".
     taxonomy : Taxonomy
-        What the classes mean.
+        Names of the classes.
     mpp : float
         Micrometres per pixel; NaN where neither the files nor the caller say.
     points : ndarray of float64, shape (n, 3), or None

@@ -48,7 +48,7 @@ class Conversion:
     images, nuclei : int
         How many.
     notes : list of str
-        What the layout could not hold.
+        Properties of the images that the layout cannot hold.
     problems : list of str
         Images that could not be read.
     """
@@ -75,7 +75,7 @@ def convert(
     Parameters
     ----------
     dataset : Dataset
-        What to write; unreadable images are named in the result and left out.
+        Images to write; unreadable ones are reported in the result and left out.
     layout : str
         One of ``LAYOUTS``.
     out : path

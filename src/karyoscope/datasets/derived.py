@@ -17,7 +17,7 @@ class Derived(Dataset):
     Parameters
     ----------
     dataset : Dataset
-        What is read. Records and problems are shared with it.
+        Dataset to read. Records and problems are shared with it.
     taxonomy : Taxonomy, optional
         Classes of the changed images; those of ``dataset`` by default.
     mpp : float, optional

@@ -47,8 +47,8 @@ class Folder(DatasetOnDisk):
     name for ``labels``, and ``_mask`` for ``_label``. A table ``<label name>.csv`` with the
     columns ``id`` and ``class`` (a name or a number) gives classes; without tables there is one
     class. ``<name>_ignore.png`` marks ambiguous pixels, ``<name>_points.csv`` (x, y, class) holds
-    points. Folders called train, val or test above are splits. The pixel size is in
-    ``dataset.yaml``, or has to be given.
+    points, and stands alone where nuclei are points. Folders called train, val or test above are
+    splits. The pixel size is in ``dataset.yaml``, or has to be given.
 
     A file named by a TCGA barcode has that patient as its source, any other is a source of its
     own unless ``records.csv`` says so.
@@ -99,7 +99,10 @@ class Folder(DatasetOnDisk):
     def load(self, record: Record) -> Sample:
         """Read one image with its labels; see :meth:`Dataset.load`."""
         path, image = self._files[record.name]
-        inst_map = read_label_image(path)
+        rgb = read_rgb(image)
+        # A table of points alone needs no empty label image beside it.
+        alone = path.suffix.lower() == ".csv"
+        inst_map = np.zeros(rgb.shape[:2], np.int32) if alone else read_label_image(path)
         table = _table(path)
         classes = one_class(inst_map)
         if table.is_file():
@@ -118,9 +121,7 @@ class Folder(DatasetOnDisk):
         ignore_path = path.with_name(f"{record.name}{_IGNORE}.png")
         if ignore_path.is_file():
             ignore = read_plain(ignore_path) > 0
-        return self.sample(
-            record, path, read_rgb(image), inst_map, classes, points=points, ignore=ignore
-        )
+        return self.sample(record, path, rgb, inst_map, classes, points=points, ignore=ignore)
 
     def _class_ids(self, path: Path) -> np.ndarray:
         """Class of each row of a table, by number or by name; empty means not labelled."""
@@ -140,19 +141,26 @@ def _files(root: Path) -> list[Path]:
 
 
 def _label_files(root: Path) -> FilesByStem:
-    """Label images by the stem of their image."""
-    files = [p for p in _files(root) if p.suffix.lower() in LABEL_SUFFIXES]
+    """Label images by the stem of their image; tables of points where there is no label image."""
+    every = _files(root)
+    files = [p for p in every if p.suffix.lower() in LABEL_SUFFIXES]
     files = [p for p in files if not p.stem.endswith(_IGNORE)]
     endings = {p: next((e for e in _ENDINGS if p.stem.endswith(e)), "") for p in files}
     labels = [p for p in files if p.parent.name.lower() in _LABELS or endings[p]]
-    return grouped(labels, lambda path: path.stem.removesuffix(endings[path]))
+    found = grouped(labels, lambda path: path.stem.removesuffix(endings[path]))
+    tables = [p for p in every if p.name.endswith(f"{_POINTS}.csv")]
+    tables = [p for p in tables if p.parent.name.lower() in _LABELS]
+    points = grouped(tables, lambda path: path.stem.removesuffix(_POINTS))
+    return points | found
 
 
 def _table(label: Path) -> Path:
-    return label.with_suffix(".csv")
+    return label.with_name(f"{label.stem.removesuffix(_POINTS)}.csv")
 
 
 def _points(label: Path) -> Path:
+    if label.suffix.lower() == ".csv":
+        return label
     return label.with_name(f"{label.stem}{_POINTS}.csv")
 
 

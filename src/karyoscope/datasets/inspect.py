@@ -23,7 +23,7 @@ class ImageSummary:
     Attributes
     ----------
     name, source, cohort, split : str
-        What the record of the image says.
+        Name, source, cohort and split of the record of the image.
     width, height : int
         Size of the image in pixels.
     counts : dict of str to int

@@ -21,7 +21,7 @@ class Merged(Derived):
     Parameters
     ----------
     dataset : Dataset
-        What is read.
+        Dataset to read.
     taxonomy : Taxonomy
         The classes wanted.
 

@@ -29,7 +29,7 @@ class DatasetOnDisk(Dataset):
     root : path
         Folder of the dataset.
     taxonomy : Taxonomy, optional
-        What the class ids mean, where they are not the published classes.
+        Names of the class ids, where they are not the published classes.
     mpp : float, optional
         Micrometres per pixel, where it is not the published one.
 

@@ -15,20 +15,21 @@ from karyoscope.datasets.derived import Derived
 class PartlyLabelled(Derived):
     """The images of a dataset whose nuclei may be one of several classes of another taxonomy.
 
-    Nuclei of one possible class have it as their class, all others have class 0; what they may be
-    is in ``sets`` of the samples.
+    A nucleus with one possible class has that class. All others have class 0, and the sets of their
+    possible classes are in ``sets`` of the samples.
 
     Parameters
     ----------
     dataset : Dataset
-        What is read.
+        Dataset to read.
     taxonomy : Taxonomy
-        The classes wanted.
+        Taxonomy of the result.
 
     Raises
     ------
     KaryoscopeError
-        If nothing says what the dataset's classes may be; see :meth:`Taxonomy.sets_in`.
+        If no class set says which classes of ``taxonomy`` those of the dataset may be; see
+        :meth:`Taxonomy.sets_in`.
     """
 
     def __init__(self, dataset: Dataset, taxonomy: Taxonomy) -> None:

@@ -26,7 +26,7 @@ class Resampled(Derived):
     Parameters
     ----------
     dataset : Dataset
-        What is read.
+        Dataset to read.
     mpp : float
         Micrometres per pixel wanted.
     """
@@ -88,7 +88,7 @@ class AtScale(Derived):
     Parameters
     ----------
     dataset : Dataset
-        What is read.
+        Dataset to read.
     mpp : float
         Micrometres per pixel of images that do not state them.
 

@@ -61,7 +61,7 @@ def reviewed_sample(
     taxonomy : Taxonomy
         Classes of these names.
     label : str, optional
-        What the region is called in messages.
+        Name of the region, for messages.
 
     Raises
     ------

@@ -45,7 +45,7 @@ class Split:
     counts : dict
         By part: ``images``, ``sources``, ``cohorts`` (images of each), ``classes`` (nuclei).
     by : {"source", "tile", "cohort"}
-        What is never divided between two parts.
+        Unit that is never divided between two parts.
     """
 
     parts: dict[str, list[str]]
@@ -115,7 +115,7 @@ def split_records(
     seed : int
         Another seed may give another split of like quality.
     by : {"source", "tile"}
-        What is kept together.
+        Unit that is kept in one part.
 
     Raises
     ------

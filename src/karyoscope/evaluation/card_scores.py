@@ -75,14 +75,26 @@ def write_scores(model: str | Path, entries: Mapping[str, Mapping[str, Any]]) ->
     KaryoscopeError
         If it is no folder of a bundle.
     """
+    folder = bundle_folder(model)
+    bundle = find_bundle(folder)
+    scores = {**bundle.card.scores, **entries}
+    return rewritten(bundle, folder, {"scores": scores})
+
+
+def bundle_folder(model: str | Path) -> Path:
+    """Folder of a bundle whose card can be changed.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the model is a shipped one, a zip file or several.
+    """
     folder = Path(model)
     if not folder.is_dir():
         raise KaryoscopeError(
             f"{model}: scores are written to the folder of a bundle; export or tune to one first"
         )
-    bundle = find_bundle(folder)
-    scores = {**bundle.card.scores, **entries}
-    return rewritten(bundle, folder, {"scores": scores})
+    return folder
 
 
 def rewritten(bundle: Bundle, out: Path, changes: dict[str, Any]) -> Path:

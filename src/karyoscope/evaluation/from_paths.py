@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from karyoscope.core.errors import KaryoscopeError
@@ -10,6 +11,7 @@ from karyoscope.core.files import read_text
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Sample
 from karyoscope.datasets.split import read_split
+from karyoscope.evaluation.card_scores import bundle_folder, write_scores
 from karyoscope.evaluation.predictions import Prediction, Predictions, open_predictions
 from karyoscope.evaluation.predictions.model import ModelPredictions
 from karyoscope.evaluation.result import EvaluationResult
@@ -18,6 +20,9 @@ from karyoscope.evaluation.truth import LabelMaps, match_single, open_truth
 from karyoscope.inference import Model, load_model
 from karyoscope.pipeline import Stain, input_stains, load_stain
 
+#: Said in a card of scores of images that were listed by name.
+_CHOSEN = "chosen images"
+
 
 def evaluate(
     truth: str | Path | Dataset,
@@ -25,6 +30,8 @@ def evaluate(
     *,
     model: str | Path | Model | None = None,
     options: ScoringOptions | None = None,
+    split: str | Path | None = None,
+    part: str = "validation",
     layout: str | None = None,
     form: str | None = None,
     classes: str | Taxonomy | None = None,
@@ -37,6 +44,7 @@ def evaluate(
     out: str | Path | None = None,
     by: str | None = None,
     overwrite: bool = False,
+    into_card: bool = False,
     begin: Begin = lambda images: None,
     watch: Watch = lambda sample, prediction: None,
 ) -> EvaluationResult:
@@ -55,6 +63,11 @@ def evaluate(
         Segments the images, in place of ``predictions``.
     options : ScoringOptions, optional
         Protocol, images and patches.
+    split : path, optional
+        Score one part of this split, which ``karyoscope data split`` wrote, instead of the images
+        that ``options`` lists.
+    part : str
+        Name of that part.
     layout : str, optional
         Layout of the truth, where it is not recognised.
     form : str, optional
@@ -73,10 +86,13 @@ def evaluate(
     out : path, optional
         Folder for ``evaluation.json``, ``images.csv`` and ``evaluation.html``.
     by : str, optional
-        What the written report also groups images by; one of
+        Grouping of the images in the written report; one of
         :data:`karyoscope.evaluation.GROUPINGS`.
     overwrite : bool
         Replace a report in ``out``.
+    into_card : bool
+        Write the scores with their intervals into the card of the bundle ``model``, which is then
+        the path of one.
     begin : callable
         Called once with the number of images.
     watch : callable
@@ -95,6 +111,16 @@ def evaluate(
     """
     if (predictions is None) == (model is None):
         raise KaryoscopeError("evaluate takes either predictions or a model")
+    card = None
+    if into_card:
+        if model is None or isinstance(model, Model):
+            raise KaryoscopeError("scores are written into the card of a bundle given by its path")
+        card = bundle_folder(model)
+    options = options or ScoringOptions()
+    if split is not None:
+        if options.records is not None:
+            raise KaryoscopeError("give a split or the names of images, not both")
+        options = replace(options, records=names_of_part(split, part))
     if out is not None:
         # Imported here, since drawing needs packages that scoring does not.
         from karyoscope.evaluation.pictures import Pictures
@@ -121,7 +147,16 @@ def evaluate(
     result = evaluate_predictions(dataset, source, options, watch, begin)
     if out is not None:
         write_report(result.to_dict(by), pictures, Path(out))
+    if card is not None:
+        scored = part if split is not None else None if options.records is None else _CHOSEN
+        write_scores(card, {_title(dataset, scored, tta): result.for_card()})
     return result
+
+
+def _title(dataset: Dataset, scored: str | None, views: int) -> str:
+    """The title of scores in a card: the folder, which of its images, and the views averaged."""
+    folder = Path(getattr(dataset, "root", dataset.name)).resolve().name
+    return ", ".join(filter(None, [folder, scored, f"{views} views" if views > 1 else None]))
 
 
 def _both(first: Watch, second: Watch) -> Watch:

@@ -24,13 +24,13 @@ class EvaluationResult:
     evaluation : Evaluation
         The scores.
     truth, predictions : str
-        What was compared, in words.
+        Description of the truth and of the predictions.
     patches : int
         Side of the patches that were scored, in pixels; 0 for whole images.
     images : int
         Images that were scored, before they were cut into patches.
     conventions : dict of str to str
-        What was decided beyond the conventions of the metrics.
+        Conventions beyond those of the metrics, by their subject.
     problems : list of str
         One line for each image that could not be scored.
     notes : list of str

@@ -53,7 +53,7 @@ class TuningResult:
     Attributes
     ----------
     tuned : dict of str to TunedScore
-        What was found, by the score that was raised.
+        The parameters found, by the score that was maximised.
     cross_checks : dict of str to CrossCheck
         Cross-checks by score, where they were requested.
     bundle : Path or None

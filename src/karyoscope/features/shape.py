@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from karyoscope.core.kernels import njit
+from karyoscope.core.kernels import njit, part
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.features.base import Feature, FeatureContext, FeatureGroup, PerNucleus
 
@@ -67,7 +67,8 @@ def _measure(vertices, offsets, scale_x, scale_y):
         area, perimeter, xx, xy, yy = _moments(vertices, start, stop, scale_x, scale_y)
         out[0, row] = perimeter
         if area <= 0.0:
-            out[1:, row] = np.nan
+            for k in range(1, 7):
+                out[k, row] = math.nan
             continue
         middle, apart = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
         longer, shorter = middle + apart, max(middle - apart, 0.0)
@@ -84,7 +85,7 @@ def _measure(vertices, offsets, scale_x, scale_y):
     return out
 
 
-@njit
+@part
 def _moments(vertices, start, stop, scale_x, scale_y):
     """Area, perimeter and central second moments by area: of x², xy and y²."""
     # Relative to the first vertex: far from the origin, the products would lose all digits.
@@ -115,7 +116,7 @@ def _moments(vertices, start, stop, scale_x, scale_y):
     return abs(twice) / 2, perimeter, xx, xy, yy
 
 
-@njit
+@part
 def _hull_area(vertices, start, stop):
     """Area of the convex hull in pixels: from vertex to vertex round it, a sweep each.
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import cannot_write
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.optional import require
 from karyoscope.core.registry import Registry
 from karyoscope.formats.annotationstore import AnnotationStoreWriter
 from karyoscope.formats.base import AllOrNothing, Writer
@@ -55,6 +56,7 @@ __all__ = [
     "open_writers",
     "read_context",
     "read_parquet",
+    "require_packages",
     "summary_table",
 ]
 
@@ -247,8 +249,10 @@ def check_targets(
     Raises
     ------
     KaryoscopeError
-        If a format is unknown, two would write one file, or an output exists.
+        If a format is unknown or needs a package that is not installed, two would write one file,
+        or an output exists.
     """
+    require_packages(formats)
     # The summary is renamed last, so that it vouches for the others.
     names = [*dict.fromkeys(n for n in formats if n != SummaryWriter.name), SummaryWriter.name]
     folder = Path(out_dir)
@@ -263,6 +267,20 @@ def check_targets(
     if existing and not overwrite:
         raise KaryoscopeError(f"{existing[0]} exists; use --overwrite to replace it")
     return targets
+
+
+def require_packages(formats: Sequence[str]) -> None:
+    """Check that what the formats need is installed.
+
+    Raises
+    ------
+    KaryoscopeError
+        If a format is unknown, or a package is missing; names the extra that brings it.
+    """
+    for name in formats:
+        needs = WRITERS.find(name).needs
+        if needs:
+            require(*needs, purpose=f"format {name!r}")
 
 
 def _require_own_names(targets: Mapping[str, Path]) -> None:

@@ -35,7 +35,7 @@ class ExportContext:
     mpp : float
         Micrometres per pixel of level 0.
     taxonomy : Taxonomy
-        What the class ids mean.
+        Names of the class ids.
     model, model_version, model_licence : str
         The model that found the nuclei.
     mpp_source : str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from karyoscope.core.kernels import njit
+from karyoscope.core.kernels import part
 
 LONGEST_NUMBER = 24
 """No number takes more bytes than this."""
@@ -12,7 +12,7 @@ LONGEST_NUMBER = 24
 _POWERS = 10.0 ** np.arange(17)
 
 
-@njit
+@part
 def put_bytes(out, at, text, start, stop):
     """Copy ``text[start:stop]`` to ``out[at:]``; returns the position after it."""
     for i in range(start, stop):
@@ -21,7 +21,7 @@ def put_bytes(out, at, text, start, stop):
     return at
 
 
-@njit
+@part
 def put_integer(out, at, value):
     """Write a non-negative integer in decimal; returns the position after it."""
     digits = 1
@@ -35,7 +35,7 @@ def put_integer(out, at, value):
     return at + digits
 
 
-@njit
+@part
 def put_fixed(out, at, value, decimals):
     """Write a number rounded to ``decimals`` places, without trailing zeros.
 
@@ -60,7 +60,7 @@ def put_fixed(out, at, value, decimals):
     return at + decimals + 1
 
 
-@njit
+@part
 def put_number(out, at, value):
     """Write a finite number with about seven significant digits, in powers of ten where needed."""
     size = abs(value)

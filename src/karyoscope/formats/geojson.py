@@ -8,7 +8,7 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from karyoscope.core.kernels import njit
+from karyoscope.core.kernels import njit, part
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.taxonomy import NucleusClass
 from karyoscope.formats._columns import numbers, spoken_name, texts
@@ -239,7 +239,7 @@ def _encode(
     return at
 
 
-@njit
+@part
 def _put_ring(out, at, vertices, start, stop):
     """Write a closed ring, counterclockwise where y points up (RFC 7946, section 3.1.6)."""
     twice_area = 0.0
@@ -263,7 +263,7 @@ def _put_ring(out, at, vertices, start, stop):
     return at
 
 
-@njit
+@part
 def _put_measurements(out, at, values, key_text, key_offsets, places):
     """Write ``"name":value`` pairs; JSON has no NaN or infinity, so such values are left out."""
     first = True

@@ -30,7 +30,7 @@ class RunReport:
     settings : mapping
         What distinguishes this run from one that would give other nuclei: model, options, input.
     warnings : sequence of str
-        What the reader of the result should know.
+        Warnings for the reader of the result.
     regions : sequence of mapping
         Numbers of each annotation, and of their classes; see
         :meth:`karyoscope.features.regions.RegionTally.rows`.

@@ -101,6 +101,19 @@ class ModelCard(BaseModel):
     """Version of each installed package whose entry points the model was made with, by name."""
 
 
+_DESCRIBED = {
+    "name",
+    "version",
+    "description",
+    "licence",
+    "mpp",
+    "taxonomy",
+    "scores",
+    "postprocessing",
+    "counting",
+}
+
+
 class Bundle:
     """An opened model bundle.
 
@@ -147,6 +160,18 @@ class Bundle:
             self.taxonomy = Taxonomy.from_dict(self.card.taxonomy)
         except KaryoscopeError as error:
             raise KaryoscopeError(f"model bundle {container.name}: {CARD}: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``karyoscope models --json`` prints of a model, as plain data.
+
+        Returns
+        -------
+        dict
+            ``name``, ``version``, ``description``, ``licence``, ``mpp`` (µm per pixel),
+            ``taxonomy``, ``scores``, ``postprocessing`` and ``counting`` of the card, and
+            ``members``: names of the models that are averaged.
+        """
+        return self.card.model_dump(mode="json", include=_DESCRIBED) | {"members": []}
 
     def read(self, name: str) -> bytes:
         """Bytes of one file of the bundle, checked against its SHA-256 where that is known."""

@@ -105,6 +105,10 @@ class Ensemble(Bundle):
         own = {name: getattr(card, name) for name in card.model_fields_set - {"kind", "members"}}
         return cls(members, path, own)
 
+    def to_dict(self) -> dict[str, Any]:
+        """See :meth:`Bundle.to_dict`."""
+        return super().to_dict() | {"members": [member.card.name for member in self.members]}
+
     def read(self, name: str) -> bytes:
         """Refuse: the files are those of the members."""
         raise KaryoscopeError(f"{self.path} is an ensemble, which has no {name} of its own")

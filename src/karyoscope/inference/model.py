@@ -25,9 +25,9 @@ class Model:
     Parameters
     ----------
     bundle : Bundle
-        What the model is: scale, classes, maps, post-processing.
+        Description of the model: scale, classes, maps, post-processing.
     engine : Engine
-        What runs the network.
+        Engine that runs the network.
     tta : int
         Number of views that are averaged: 1, 2, 4, 8 (flips and quarter turns) or 16 (each twice,
         with other stains, and dropout where the engine has it).

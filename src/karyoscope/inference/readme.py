@@ -109,10 +109,25 @@ def _training(training: Mapping[str, Any]) -> str:
             lines.append(f"Classes that began with its weights: {', '.join(known)}.")
         if new:
             lines.append(f"Classes that are new: {', '.join(new)}.")
+    lines += _kept(training.get("keep_parent") or {})
     versions = training.get("versions") or {}
     if versions:
         lines.append("Versions: " + ", ".join(f"{k} {v}" for k, v in versions.items()) + ".")
     return " ".join(lines) or "Not stated."
+
+
+def _kept(kept: Mapping[str, Any]) -> list[str]:
+    """Sentences on how much of the parent's weights the model has."""
+    if "share" not in kept:
+        return []
+    text = f"Its weights are {kept['share']:g} of the parent's and {1 - kept['share']:g} of those"
+    text += " that training made of them"
+    by, scores = kept.get("chosen_by"), kept.get("scores") or {}
+    if not by:
+        return [text + "."]
+    compared = [f"{share}: {s[by]:.3f}" for share, s in scores.items() if s.get(by) is not None]
+    name = _SCORES.get(by, by)
+    return [f"{text}, chosen by {name} on the validation images ({', '.join(compared)})."]
 
 
 def _scores(scores: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from karyoscope.core.staining import RUIFROK, natural_density, unit_rows
@@ -47,6 +46,9 @@ def change_stains(image: np.ndarray, gain: np.ndarray) -> np.ndarray:
     -------
     ndarray of uint8, shape (h, w, 3)
     """
+    # Imported late: `karyoscope models` and whoever averages no stains start without OpenCV.
+    import cv2
+
     change = np.linalg.inv(_STAINS) @ np.diag(gain) @ _STAINS
     density = cv2.transform(natural_density(image), change.T.astype(np.float32))
     light = cv2.exp(np.negative(density, out=density)).reshape(image.shape)

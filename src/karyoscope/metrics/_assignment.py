@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 
 def assign(rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, unpaired: float) -> np.ndarray:
@@ -31,6 +29,10 @@ def assign(rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, unpaired: fl
     contested = np.flatnonzero(~alone)
     if not len(contested):
         return np.flatnonzero(alone)
+    # Late: reports of slides load this module, and need no SciPy.
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
     _, row = np.unique(rows[contested], return_inverse=True)
     _, column = np.unique(columns[contested], return_inverse=True)
     n, m = int(row[-1]) + 1, int(column.max()) + 1

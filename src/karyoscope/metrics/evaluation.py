@@ -217,7 +217,7 @@ def score_pairs(
     pairs : iterable of Pair
         The images, one at a time; only counts are kept of each.
     protocol : {"conic", "hovernet", "pannuke", "qu", "stardist"}
-        Which metrics, with which conventions.
+        Metrics to compute, and their conventions.
     taxonomy : Taxonomy, optional
         Classes to score; without it nuclei are scored without class.
     mpp : float, optional

@@ -6,9 +6,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial import KDTree
-from scipy.spatial.distance import cdist
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.metrics._assignment import assign
@@ -58,6 +55,10 @@ def pair_points(
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     if order == "radius_first":
         return _pair_within(true, pred, radius)
+    # Late, here and below: reports of slides load this module, and need no SciPy.
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
     distance = cdist(true, pred)
     rows, columns = linear_sum_assignment(distance)
     near = distance[rows, columns] <= radius
@@ -68,6 +69,8 @@ def _pair_within(
     true: np.ndarray, pred: np.ndarray, radius: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Make the most pairs up to the radius, and of these the least total distance."""
+    from scipy.spatial import KDTree
+
     # The tree compares squared distances: ask for a little more, then cut by the distance itself.
     near = KDTree(true).sparse_distance_matrix(
         KDTree(pred), radius * (1 + 1e-9) + 1e-9, output_type="ndarray"

@@ -22,7 +22,7 @@ class FCN8s(nn.Module):
     n_classes : int
         Classes of nuclei, without background.
     outputs : sequence of str
-        What is predicted.
+        Maps to predict.
     encoder : str
         A timm model with feature maps at strides 8, 16 and 32.
     pretrained : bool or path

@@ -62,7 +62,7 @@ class MicroNet(nn.Module):
     n_classes : int
         Classes of nuclei, without background.
     outputs : sequence of str
-        What is predicted.
+        Maps to predict.
     width : int
         Channels of the first level, doubled at each further one; 64 in the paper.
     in_channels : int

@@ -42,7 +42,7 @@ class PlainUNet(nn.Module):
     n_classes : int
         Classes of nuclei, without background.
     outputs : sequence of str
-        What is predicted: a 1x1 convolution each.
+        Maps to predict, each by a 1x1 convolution.
     channels : sequence of int
         Channels of each level, finest first.
     in_channels : int

@@ -30,7 +30,7 @@ class Runs:
     addresses : dict of Path to str
         Where slides are fetched from that are not on this machine.
     notes : dict of Path to str
-        What the reader of a slide's results should know before it runs.
+        Warnings of each slide that are known before it runs.
     problems : list of str
         One line for each slide that cannot be run.
     remarks : list of str

@@ -58,7 +58,7 @@ class SegmentOptions:
         Which image of files that hold several, by number from 1 or by name; it becomes part of the
         outputs' names. The largest by default, with a warning.
     roi, tissue
-        What to analyse; see :func:`karyoscope.pipeline.segment`.
+        Area to analyse; see :func:`karyoscope.pipeline.segment`.
     annotations : str or path, optional
         GeoJSON that QuPath wrote of a slide, or a folder of such files that are named after
         slides. Nuclei are counted by what is drawn; nothing is left out for it. The format

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from karyoscope.core.addresses import is_address
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.formats import check_targets
+from karyoscope.formats import check_targets, require_packages
 from karyoscope.pipeline.batch_inputs import find_inputs
 from karyoscope.pipeline.batch_runs import check_drawn, runs_of
 from karyoscope.pipeline.executor import Executor
@@ -144,6 +144,7 @@ def _planned(run: Run) -> PlannedSlide:
                 state = "done"
             elif Journal.is_begun(run.journal_folder, run.settings):
                 state = "begun"
+                require_packages(options.written_formats)
             else:
                 check_targets(run.out, run.name, options.written_formats, run.may_replace())
             area = area_of(slide, run.model.mpp, options.roi, options.tissue)

@@ -7,7 +7,6 @@ while the network is loaded and the first windows are run.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,16 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.kernels import when_compiling
 from karyoscope.core.maps import pixel_shape
 from karyoscope.core.nuclei import Nuclei
-from karyoscope.features import shape_features
-from karyoscope.formats import ExportContext, open_writers
 from karyoscope.inference import Bundle, Model, find_bundle, load_model
 from karyoscope.inference.bundle import PostprocessingSpec
+from karyoscope.pipeline.second_compiler import SecondCompiler, write_made_up
 from karyoscope.pipeline.stains.inputs import bundle_stain
 from karyoscope.pipeline.tiling.half_precision import to_half, to_single
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
-from karyoscope.report import slide_page
 
 _EDGE = 64
 
@@ -83,6 +81,8 @@ def _check_spec(bundle: Bundle, spec: PostprocessingSpec) -> None:
 def warm_up(bundle: Bundle, formats: Sequence[str] = ()) -> threading.Thread:
     """Find and write the nuclei of a small piece of noise, in a thread of its own.
 
+    If something has to be compiled, a second process compiles what the formats need.
+
     Whoever needs the same code meanwhile waits for the compiler, not for this thread, which nobody
     has to join. A program that ends meanwhile waits for the step that it is at.
 
@@ -100,15 +100,18 @@ def warm_up(bundle: Bundle, formats: Sequence[str] = ()) -> threading.Thread:
 
 
 def _run(bundle: Bundle, formats: Sequence[str]) -> None:
+    aside = SecondCompiler(formats)
     try:
-        nuclei = _nuclei_in_noise(bundle)
+        with when_compiling(aside.start):
+            nuclei = _nuclei_in_noise(bundle)
+        aside.wait()
         for name in formats:
             if not threading.main_thread().is_alive():
                 return  # the program ends
-            _write(nuclei, [name])
+            write_made_up(nuclei, [name])
     except Exception:
         # Whatever is wrong shows again, and is reported, when the first block is processed.
-        return
+        aside.stop()
 
 
 def _nuclei_in_noise(bundle: Bundle) -> Nuclei:
@@ -122,19 +125,3 @@ def _nuclei_in_noise(bundle: Bundle) -> Nuclei:
     maps = {name: to_single(to_half(values)) for name, values in maps.items()}
     spec = card.postprocessing
     return postprocess(spec.name, maps, spec.params, bundle.taxonomy, card.mpp)
-
-
-def _write(nuclei: Nuclei, formats: Sequence[str]) -> None:
-    context = ExportContext(
-        slide="noise",
-        size=(_EDGE, _EDGE),
-        mpp=nuclei.mpp,
-        taxonomy=nuclei.taxonomy,
-        read=lambda x, y, width, height, mpp: np.zeros((height, width, 3), np.uint8),
-        page=slide_page,
-    )
-    with (
-        tempfile.TemporaryDirectory(prefix="karyoscope-") as folder,
-        open_writers(folder, "noise", formats, context) as writers,
-    ):
-        writers.write(nuclei.with_measurements(shape_features(nuclei)))

@@ -38,7 +38,7 @@ class FaultTally:
     quality : Quality, optional
         The faults that were found; if None, nothing is counted and nothing is left out.
     area : Area
-        What is analysed, with all tissue.
+        Area that is analysed, with all tissue.
     exclude : sequence of str
         Kinds of faults whose nuclei are left out.
     mpp_xy : (float, float)

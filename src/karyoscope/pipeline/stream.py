@@ -53,7 +53,7 @@ def stream_nuclei(
     layout : Layout
         Over ``area.grid``, which is ``slide.grid(model.mpp)``.
     area : Area
-        What is analysed; blocks without any of it are left out.
+        Area that is analysed; blocks without any of it are left out.
     progress : Progress
         Updated as blocks are done.
     read : callable, optional

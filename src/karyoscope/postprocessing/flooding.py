@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from karyoscope.core.kernels import njit
+from karyoscope.core.kernels import njit, part
 from karyoscope.postprocessing.runs import connect, find_runs
 
 TO_FLOOD = -1
@@ -29,17 +29,17 @@ def watershed(labels: np.ndarray, height: np.ndarray, mask: np.ndarray) -> None:
     mask : ndarray of uint8, shape (h, w)
         Non-zero where nuclei are.
     """
-    _watershed(labels, np.ascontiguousarray(height, np.float32).view(np.uint32), mask)
+    runs = find_runs(mask)
+    bits = np.ascontiguousarray(height, np.float32).view(np.uint32)
+    _watershed(labels, bits, runs, *connect(runs))
 
 
 @njit
-def _watershed(labels, bits, mask):
-    runs = find_runs(mask)
-    region, count = connect(runs)
+def _watershed(labels, bits, runs, region, count):
     sole, largest = _sole_markers(labels, runs, region, count)
-    first = np.full(count + 1, -1, np.int32)
-    last = np.full(count + 1, -1, np.int32)
-    following = np.full(len(region), -1, np.int32)
+    first = _filled(count + 1, np.int64(-1))
+    last = _filled(count + 1, np.int64(-1))
+    following = _filled(len(region), np.int64(-1))
     height, width = labels.shape
     done_row, done_column = 0, np.int64(0)
     for i in range(len(region)):
@@ -71,17 +71,26 @@ def _watershed(labels, bits, mask):
             _flood(labels, bits, runs, first[r], following, heap, place)
 
 
-@njit
+@part
+def _filled(size, value):
+    """An array of one value: int32. In a loop, numpy.full takes longer to compile."""
+    array = np.empty(size, np.int32)
+    for i in range(size):
+        array[i] = value
+    return array
+
+
+@part
 def _clear(line, start, stop):
     for x in range(start, stop):
         line[x] = 0
 
 
-@njit
+@part
 def _sole_markers(markers, runs, region, count):
     """Of each region its one marker, 0 or SEVERAL; and the largest area among the last."""
-    sole = np.zeros(count + 1, np.int32)
-    area = np.zeros(count + 1, np.int64)
+    zero = np.int64(0)
+    sole, area = _filled(count + 1, zero), _filled(count + 1, zero)
     for i in range(len(region)):
         r = region[i]
         area[r] += runs.stop[i] - runs.start[i]
@@ -91,14 +100,14 @@ def _sole_markers(markers, runs, region, count):
                 sole[r] = line[x] if sole[r] == 0 else SEVERAL
                 if sole[r] == SEVERAL:
                     break
-    largest = 0
+    largest = np.int64(0)
     for r in range(count + 1):
         if sole[r] == SEVERAL:
-            largest = max(largest, area[r])
+            largest = max(largest, np.int64(area[r]))
     return sole, largest
 
 
-@njit
+@part
 def _flood(labels, bits, runs, first, following, heap, place):
     """Flood one region, given as a chain of runs; ``heap`` and ``place`` are working space."""
     size, age = np.int64(0), np.int64(0)
@@ -129,7 +138,7 @@ def _flood(labels, bits, runs, first, following, heap, place):
                     age += 1
 
 
-@njit
+@part
 def _has_room(labels, y, x):
     """Whether a neighbour is still to be flooded; if not, the pixel need not wait its turn."""
     height, width = labels.shape
@@ -141,7 +150,7 @@ def _has_room(labels, y, x):
     )
 
 
-@njit
+@part
 def _key(bits, age):
     """Height and age in one integer that sorts by falling height, then by age.
 
@@ -154,7 +163,7 @@ def _key(bits, age):
     return (wide << np.uint64(32)) | np.uint64(age)
 
 
-@njit
+@part
 def _push(heap, size, key):
     i = size
     while i > 0:
@@ -166,7 +175,7 @@ def _push(heap, size, key):
     heap[i] = key
 
 
-@njit
+@part
 def _pop(heap, size):
     """Take the least key off; ``size`` is the number of keys that remain.
 

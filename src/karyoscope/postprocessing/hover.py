@@ -66,9 +66,9 @@ class HoverParameters(Parameters):
     min_part_um2 : float
         Smaller regions and smaller markers are dropped; µm²; 10 pixels at 0.25 µm/px.
     scale : "fixed" or "tile"
-        What the steepness is relative to; "tile" is exactly the published program.
+        Range that the gradient is divided by; "tile" is exactly that of the authors' code.
     energy : "gradient" or "distance"
-        What is flooded: E above, or the distance from the centre.
+        Height that is flooded: E above, or the distance from the centre.
     markers : "gradient", "distance" or "coordinates"
         Where markers are: M above, or where the distance from the centre, or either coordinate,
         is below ``marker_range``.

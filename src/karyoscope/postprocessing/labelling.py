@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from karyoscope.core.kernels import njit
+from karyoscope.core.kernels import njit, part
 from karyoscope.postprocessing.runs import Runs, connect, find_runs, paint, repaint
 from karyoscope.postprocessing.shape import measure
 
@@ -93,9 +93,11 @@ def fill_holes(labels: np.ndarray) -> None:
     """
     runs = find_runs(labels)
     region, count = connect(runs)
-    values = np.unique(runs.value[_holes(runs, region, count)[region] > 0])
-    if len(values):
-        _fill_boxes(labels, values, measure(runs, int(runs.value.max(initial=0))))
+    places = np.unique(runs.value[_holes(runs, region, count)[region] > 0])
+    if len(places):
+        box = measure(runs, int(runs.value.max(initial=0)))
+        edges = np.stack([box.top, box.bottom, box.left, box.right], 1)
+        _fill_boxes(labels, places, edges[places])
 
 
 def fill_mask(mask: np.ndarray) -> None:
@@ -127,20 +129,19 @@ def _sizes(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
     return region, size.astype(np.int64)
 
 
-@njit
-def _renumbered(values, keep):
+def _renumbered(values: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """New labels 1, 2, ... by first appearance; 0 where not kept."""
+    kept, first = np.unique(values[keep[values]], return_index=True)
     table = np.zeros(len(keep), np.int32)
-    result = np.zeros(len(values), np.int32)
-    count = 0
+    table[kept[np.argsort(first)]] = np.arange(1, len(kept) + 1)
+    return table[values]
+
+
+@njit
+def _fill_boxes(labels, values, edges):
+    """Fill each of some labels, given with its box: top, bottom, left and right."""
     for i in range(len(values)):
-        v = values[i]
-        if keep[v]:
-            if table[v] == 0:
-                count += 1
-                table[v] = count
-            result[i] = table[v]
-    return result
+        _fill_box(labels, values[i], edges[i, 0], edges[i, 1], edges[i, 2], edges[i, 3])
 
 
 @njit
@@ -168,33 +169,30 @@ def _holes(runs, region, count):
     return holes
 
 
-@njit
-def _fill_boxes(labels, values, box):
-    for v in values:
-        _fill_box(labels, v, box.top[v], box.bottom[v], box.left[v], box.right[v])
-
-
-@njit
+@part
 def _fill_box(labels, value, top, bottom, left, right):
     """Give ``value`` to what it encloses: what cannot be reached from outside its box."""
     height, width = bottom - top + 2, right - left + 2
-    outside = np.zeros((height, width), np.bool_)
+    outside = np.empty((height, width), np.uint8)
+    for y in range(height):
+        for x in range(width):
+            outside[y, x] = 0
     stack = np.empty(height * width, np.int64)
-    outside[0, 0] = True
+    outside[0, 0] = 1
     stack[0], size = 0, 1
     while size > 0:
         size -= 1
         y, x = stack[size] // width, stack[size] % width
         for ny in range(max(y - 1, 0), min(y + 2, height)):
             for nx in range(max(x - 1, 0), min(x + 2, width)):
-                if outside[ny, nx]:
+                if outside[ny, nx] != 0:
                     continue
                 on_rim = ny == 0 or nx == 0 or ny == height - 1 or nx == width - 1
                 if on_rim or labels[top + ny - 1, left + nx - 1] != value:
-                    outside[ny, nx] = True
+                    outside[ny, nx] = 1
                     stack[size] = ny * width + nx
                     size += 1
     for y in range(1, height - 1):
         for x in range(1, width - 1):
-            if not outside[y, x]:
+            if outside[y, x] == 0:
                 labels[top + y - 1, left + x - 1] = value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from karyoscope.core.kernels import njit
+from karyoscope.core.kernels import njit, part
 from karyoscope.postprocessing.runs import find_runs
 from karyoscope.postprocessing.shape import measure
 
@@ -46,7 +46,8 @@ def trace_from(labels, top, first_x):
         Row and column of the first pixel of each label in raster order.
     """
     count = len(top) - 1
-    offsets = np.zeros(count + 1, np.int64)
+    offsets = np.empty(count + 1, np.int64)
+    offsets[0] = 0
     vertices = np.empty((64 * count + 1024, 2), np.float32)
     used = np.int64(0)
     for v in range(1, count + 1):
@@ -55,12 +56,12 @@ def trace_from(labels, top, first_x):
     return vertices[:used], offsets
 
 
-@njit
+@part
 def _is(labels, y, x, value):
     return 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1] and labels[y, x] == value
 
 
-@njit
+@part
 def _trace(labels, value, top, first_x, vertices, used):
     """Walk along pixel edges with the label on the right, starting eastwards above ``top``.
 

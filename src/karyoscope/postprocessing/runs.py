@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from karyoscope.core.kernels import find_root, njit
+from karyoscope.core.kernels import find_root, njit, part
 
 
 class Runs(NamedTuple):
@@ -30,7 +30,7 @@ class Runs(NamedTuple):
     value: np.ndarray
 
 
-@njit
+@part
 def _grown(array, capacity):
     larger = np.empty(capacity, np.int32)
     for i in range(len(array)):
@@ -97,7 +97,9 @@ def connect(runs):
     count : int
     """
     n = len(runs.row)
-    parent = np.arange(n).astype(np.int32)
+    parent = np.empty(n, np.int32)
+    for i in range(n):
+        parent[i] = i
     above = 0
     for i in range(n):
         previous = runs.row[i] - 1
@@ -109,7 +111,10 @@ def connect(runs):
         while runs.row[j] == previous and runs.start[j] < runs.stop[i]:
             if runs.value[j] == runs.value[i]:
                 a, b = find_root(parent, i), find_root(parent, j)
-                parent[max(a, b)] = min(a, b)
+                if a < b:
+                    parent[b] = a
+                else:
+                    parent[a] = b
             j += 1
     region = np.empty(n, np.int32)
     count = 0
@@ -143,8 +148,7 @@ def repaint(image, runs, values):
                 line[x] = values[i]
 
 
-@njit
-def paint(runs, values, height, width):
+def paint(runs: Runs, values: np.ndarray, height: int, width: int) -> np.ndarray:
     """Write runs into an empty map.
 
     Parameters
@@ -152,7 +156,7 @@ def paint(runs, values, height, width):
     runs : Runs
         Where to write.
     values : ndarray of int32, shape (r,)
-        What to write for each run, in place of its own value.
+        Value to write for each run, in place of its own.
     height, width : int
         Size of the map.
 
@@ -161,9 +165,5 @@ def paint(runs, values, height, width):
     ndarray of int32, shape (height, width)
     """
     image = np.zeros((height, width), np.int32)
-    for i in range(len(runs.row)):
-        if values[i] != 0:
-            line = image[runs.row[i]]
-            for x in range(runs.start[i], runs.stop[i]):
-                line[x] = values[i]
+    repaint(image, runs._replace(value=np.zeros_like(runs.value)), values)
     return image

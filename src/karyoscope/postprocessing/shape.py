@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from karyoscope.core.kernels import njit
+from karyoscope.core.kernels import njit, part
+from karyoscope.postprocessing.runs import Runs
 
 
 class Geometry(NamedTuple):
@@ -37,8 +38,7 @@ class Geometry(NamedTuple):
     runs: np.ndarray
 
 
-@njit
-def measure(runs, count):
+def measure(runs: Runs, count: int) -> Geometry:
     """Measure the labels 1 to ``count``.
 
     Parameters
@@ -53,17 +53,16 @@ def measure(runs, count):
     Geometry
         Labels that do not occur have area 0.
     """
-    area, sum_x, sum_y, top, bottom, left, right, first_x, number = (
-        np.zeros(count + 1, np.int64),
-        np.zeros(count + 1, np.int64),
-        np.zeros(count + 1, np.int64),
-        np.zeros(count + 1, np.int64),
-        np.zeros(count + 1, np.int64),
-        np.zeros(count + 1, np.int64),
-        np.zeros(count + 1, np.int64),
-        np.zeros(count + 1, np.int64),
-        np.zeros(count + 1, np.int64),
-    )
+    table = np.zeros((len(Geometry._fields), count + 1), np.int64)
+    _measure(runs, table)
+    return Geometry(*table)
+
+
+@njit
+def _measure(runs, table):
+    """Fill a row of the table for each field of the geometry."""
+    area, sum_x, sum_y, top, bottom = table[0], table[1], table[2], table[3], table[4]
+    left, right, first_x, number = table[5], table[6], table[7], table[8]
     for i in range(len(runs.row)):
         y, a, b, v = (
             np.int64(runs.row[i]),
@@ -80,10 +79,9 @@ def measure(runs, count):
         bottom[v] = y + 1
         left[v] = min(left[v], a)
         right[v] = max(right[v], b)
-    return Geometry(area, sum_x, sum_y, top, bottom, left, right, first_x, number)
 
 
-@njit
+@part
 def _envelope_area(edge, sign, chain):
     """Integral of the least concave curve over the points (k, sign * edge[k])."""
     size = 0
@@ -103,7 +101,7 @@ def _envelope_area(edge, sign, chain):
     return sign * twice
 
 
-@njit
+@part
 def _hull_area(left, right):
     """Area of the convex hull of an outline, given the first and last pixel of its rows.
 

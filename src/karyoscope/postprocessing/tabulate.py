@@ -120,9 +120,10 @@ def summed_probabilities(
     KaryoscopeError
         If the shapes do not fit.
     """
-    return _sum_probabilities(
-        runs, count, np.ascontiguousarray(tp, np.float32), class_stride(tp, shape, taxonomy)
-    )
+    stride = class_stride(tp, shape, taxonomy)
+    sums = np.zeros((count, len(taxonomy)))
+    _sum_probabilities(sums, runs, np.ascontiguousarray(tp, np.float32), stride)
+    return sums
 
 
 def class_rows(sums: np.ndarray) -> np.ndarray:
@@ -148,15 +149,13 @@ def class_stride(tp: np.ndarray, shape: tuple[int, int], taxonomy: Taxonomy) -> 
 
 
 @njit
-def _sum_probabilities(runs, count, tp, stride):
+def _sum_probabilities(sums, runs, tp, stride):
     classes = tp.shape[2] - 1
-    sums = np.zeros((count, classes))
     for i in range(len(runs.row)):
         total = sums[runs.value[i] - 1]
         line = tp[runs.row[i] // stride]
-        start, stop = runs.start[i], runs.stop[i]
+        start, stop = np.int64(runs.start[i]), np.int64(runs.stop[i])
         for column in range(start // stride, (stop - 1) // stride + 1):
             pixels = min(stop, (column + 1) * stride) - max(start, column * stride)
             for c in range(classes):
                 total[c] += pixels * line[column, c + 1]
-    return sums

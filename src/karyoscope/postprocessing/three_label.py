@@ -100,8 +100,9 @@ def segment(
             raise KaryoscopeError("thresholds that differ between classes need the map 'tp'")
         stride = class_stride(tp, inside.shape, taxonomy)
         best = (np.asarray(tp, np.float32)[..., 1:].argmax(-1) + 1).astype(np.uint8)
+    column = np.arange(inside.shape[1]) // stride
     mask, seeds = _threshold(
-        inside, boundary, best, stride, np.float32(foreground), np.float32(seed)
+        inside, boundary, best, column, stride, np.float32(foreground), np.float32(seed)
     )
     labels = label_larger(seeds, max(1, round(params.min_seed_um2 / mpp**2)))
     watershed(labels, inside, mask)
@@ -110,12 +111,11 @@ def segment(
 
 
 @njit
-def _threshold(inside, boundary, best, stride, foreground, seed):
+def _threshold(inside, boundary, best, column, stride, foreground, seed):
     """Masks of the nuclear pixels and of the seeds among them: uint8, shape (h, w)."""
     height, width = inside.shape
     mask = np.empty((height, width), np.uint8)
     seeds = np.empty((height, width), np.uint8)
-    column = np.arange(width) // stride
     for y in range(height):
         line = best[y // stride]
         for x in range(width):

@@ -24,6 +24,15 @@ from karyoscope.report.page import render
 PAGE = "cohort.html"
 
 _MOST_REGIONS = 500
+#: Headings of the columns of spatial scores, and how their numbers are written.
+_SPATIAL = {
+    "epithelium_mm2": ("epithelium, mm²", ".3g"),
+    "stroma_mm2": ("stroma, mm²", ".3g"),
+    "immune_epithelium_per_mm2": ("immune cells per mm² of epithelium", ",.0f"),
+    "immune_edge_per_mm2": ("beside it", ",.0f"),
+    "immune_beyond_per_mm2": ("farther away", ",.0f"),
+    "stromal_til_percent": ("stromal TILs, %", ".3g"),
+}
 
 
 def write_cohort(
@@ -64,6 +73,8 @@ def write_cohort(
     }
     regions = cohort_regions(folder, rows, sheet)
     groups = group_report(rows, regions)
+    for line in groups.warnings if groups is not None else ():
+        warn(line, stacklevel=2)
     title = folder.resolve().name or "cohort"
     page = cohort_page(title, rows, reports, class_colors(folder), sheet, regions, groups)
     remove_leftovers(folder / PAGE)
@@ -132,6 +143,9 @@ def cohort_page(
         area=sum(row["tissue_mm2"] or 0 for row in done),
         failed=len(rows) - len(done),
         sheet=sheet,
+        spatial=[
+            (name, *shown) for name, shown in _SPATIAL.items() if any(name in row for row in rows)
+        ],
         regions=_region_rows(regions),
         drawn=len(regions),
         groups=groups,

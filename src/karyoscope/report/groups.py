@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,19 @@ from markupsafe import Markup
 from karyoscope.formats.regions import csv_text
 from karyoscope.metrics.groups import GroupComparison, compare_groups
 from karyoscope.report.page import hex_color
+from karyoscope.report.spellings import spelling_remarks
 from karyoscope.report.svg import GRID, INK, MUTED, circle, line, svg, text
 
 GROUP, PATIENT = "group", "patient"
 NAME = "cohort.groups.csv"
 
+#: Immune scores, and the area by which they are averaged over the slides of a patient.
+_IMMUNE = {
+    "immune_epithelium_per_mm2": "epithelium_mm2",
+    "immune_edge_per_mm2": "stroma_mm2",
+    "immune_beyond_per_mm2": "stroma_mm2",
+    "stromal_til_percent": "stroma_mm2",
+}
 _COLORS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233))
 _MOST_FIGURES = 9
 
@@ -32,12 +40,15 @@ class GroupReport:
     unit : str
         ``patient``, or ``slide`` where the sheet does not name patients.
     remarks : list of str
-        What the reader should know.
+        Remarks on the comparison.
+    warnings : list of str
+        Remarks that are also printed.
     """
 
     comparisons: list[GroupComparison]
     unit: str
     remarks: list[str]
+    warnings: list[str] = field(default_factory=list)
 
 
 def group_report(
@@ -46,7 +57,8 @@ def group_report(
     """Compare the groups that a sample sheet names in its column ``group``.
 
     Slides of one ``patient`` are pooled: densities are the sum of nuclei by the sum of tissue,
-    shares the sum of a class by the sum of all. Annotations are compared by their class.
+    shares the sum of a class by the sum of all. Immune scores, if there are some, are means that
+    the epithelium or the stroma of the slides weights. Annotations are compared by their class.
 
     Parameters
     ----------
@@ -77,6 +89,10 @@ def group_report(
         name = (patient and row.get(patient)) or row["result"]
         unit_of[row["result"]] = name
         group_of.setdefault(name, set()).add(row[group])
+    warnings = spelling_remarks("groups", (row[group] for row in known))
+    if unit == PATIENT:
+        warnings += spelling_remarks("patients", unit_of.values())
+    remarks += warnings
     mixed = sorted(name for name, groups in group_of.items() if len(groups) > 1)
     if mixed:
         shown = ", ".join(mixed[:5])
@@ -109,7 +125,7 @@ def group_report(
     common = max(said, key=said.count, default="")
     if common and said.count(common) > len(said) / 2:
         remarks.append(f"{common[0].upper()}{common[1:]}.")
-    return GroupReport(comparisons, unit, remarks)
+    return GroupReport(comparisons, unit, remarks, warnings)
 
 
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> str | None:
@@ -146,7 +162,16 @@ def _measures(
             of_class = sum(row.get(count) or 0 for row in measured)
             add(f"density_{name}_per_mm2", unit, _ratio(of_class, tissue))
             add(f"share_{name}", unit, _ratio(sum(row.get(count) or 0 for row in own), nuclei))
+        for score, area_of in _IMMUNE.items():
+            if any(score in row for row in rows):
+                add(score, unit, _weighted(own, score, area_of))
     return found
+
+
+def _weighted(rows: Sequence[Mapping[str, Any]], score: str, by: str) -> float | None:
+    """Mean of a score over the rows that have it, weighted by an area of theirs."""
+    known = [row for row in rows if row.get(score) is not None and row.get(by)]
+    return _ratio(sum(row[score] * row[by] for row in known), sum(row[by] for row in known))
 
 
 def _ratio(part: float, whole: float) -> float | None:

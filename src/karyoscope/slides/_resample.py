@@ -99,13 +99,22 @@ def box_average(pixels: np.ndarray, kx: int, ky: int) -> np.ndarray:
         pixels[:whole_height, :whole_width], size, interpolation=cv2.INTER_AREA
     )
     if whole_width < width:
-        out[:, size[0] :] = _box_average(pixels[:, whole_width:], 2, 2)
+        out[: whole_height // 2, -1] = _half_up(pixels[:whole_height, -1], 2)
     if whole_height < height:
-        out[size[1] :] = _box_average(pixels[whole_height:], 2, 2)
+        out[-1, : size[0]] = _half_up(pixels[-1, :whole_width], 2)
+    if whole_width < width and whole_height < height:
+        out[-1, -1] = pixels[-1, -1]
     return out
 
 
-@njit(error_model="numpy")
+def _half_up(line: np.ndarray, k: int) -> np.ndarray:
+    """Mean of every k pixels of a line, rounded half up: uint8, shape (n / k, 3)."""
+    sums = line.reshape(-1, k, 3).sum(1, dtype=np.uint32)
+    mean: np.ndarray = (sums + k // 2) // k
+    return mean
+
+
+@njit
 def _box_average(pixels, kx, ky):
     height, width = pixels.shape[:2]
     rows, columns = (height + ky - 1) // ky, (width + kx - 1) // kx
@@ -132,7 +141,7 @@ def _box_average(pixels, kx, ky):
     return out
 
 
-@njit(error_model="numpy")
+@njit
 def interpolate(boxes, low_x, high_x, weight_x, low_y, high_y, weight_y):
     """Mix four boxes into each grid pixel, in fixed point.
 

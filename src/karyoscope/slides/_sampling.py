@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -21,6 +21,7 @@ def sample(
     read_level: ReadLevel,
     grid: Grid,
     box: tuple[int, int, int, int],
+    left_out: Collection[int] = (),
 ) -> np.ndarray:
     """Pixels of a window inside a grid.
 
@@ -34,13 +35,15 @@ def sample(
         Grid that the window is on.
     box : (int, int, int, int)
         Left, top, right, bottom in grid pixels, half-open, not empty.
+    left_out : collection of int
+        Levels that are not read.
 
     Returns
     -------
     ndarray of uint8, shape (bottom - top, right - left, 3)
     """
     left, top, right, bottom = box
-    index = level_for(levels, grid)
+    index = level_for(levels, grid, left_out)
     level = levels[index]
     step_x, step_y = grid.scale_x / level.downsample_x, grid.scale_y / level.downsample_y
     kx, ky = max(1, round(step_x)), max(1, round(step_y))
@@ -60,12 +63,13 @@ def sample(
     )
 
 
-def level_for(levels: Sequence[Level], grid: Grid) -> int:
+def level_for(levels: Sequence[Level], grid: Grid, left_out: Collection[int] = ()) -> int:
     """Index of the coarsest level that is at least as fine as the grid; 0 where none is."""
     fine = [
         index
         for index, level in enumerate(levels)
-        if level.downsample_x <= grid.scale_x * (1 + 1e-6)
+        if index not in left_out
+        and level.downsample_x <= grid.scale_x * (1 + 1e-6)
         and level.downsample_y <= grid.scale_y * (1 + 1e-6)
     ]
     return max(fine, key=lambda index: levels[index].downsample_x, default=0)

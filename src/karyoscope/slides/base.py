@@ -15,7 +15,8 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.remarks import warn
-from karyoscope.slides._sampling import sample
+from karyoscope.slides._agreement import Distrust
+from karyoscope.slides._sampling import level_for, sample
 from karyoscope.slides.arguments import check_window
 from karyoscope.slides.grid import Grid, Level, check_levels, grid_of, whole_scale
 from karyoscope.slides.scale import RecordedScale, resolve_scale
@@ -127,6 +128,7 @@ class Slide(ABC):
 
     def _start(self, mpp: float | None, override_mpp: float | None = None) -> None:
         label = str(self.path or self.name)
+        self._distrust = Distrust()
         self._open()
         try:
             check_levels(type(self).__name__, self.levels)
@@ -178,6 +180,11 @@ class Slide(ABC):
         """Micrometres per pixel of level 0; the geometric mean where x and y differ."""
         x, y = self.mpp_xy
         return x if x == y else math.sqrt(x * y)
+
+    @property
+    def distrusted(self) -> frozenset[int]:
+        """Levels that show another picture than level 0, and are not read; found when needed."""
+        return self._distrust.of(str(self.path or self.name), self.levels, self._read_level)
 
     @property
     def bounds(self) -> tuple[int, int, int, int]:
@@ -306,7 +313,9 @@ class Slide(ABC):
         top, bottom = max(0, y), min(grid.height, y + height)
         if left >= right or top >= bottom:
             return np.full((height, width, 3), 255, np.uint8)
-        inside = sample(self.levels, self._read_level, grid, (left, top, right, bottom))
+        box = left, top, right, bottom
+        distrusted = self.distrusted if level_for(self.levels, grid) else frozenset()
+        inside = sample(self.levels, self._read_level, grid, box, distrusted)
         if inside.shape[:2] == (height, width):
             return inside
         out = np.full((height, width, 3), 255, np.uint8)
@@ -326,9 +335,10 @@ class Slide(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         names = ("path", "name", "mpp_xy", "mpp_source", "scene")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | {"distrust": self._distrust.known}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        self._distrust = Distrust(state.pop("distrust"))
         self.__dict__.update(state)
         self._open()
 

@@ -32,7 +32,7 @@ def find_slides(
     Parameters
     ----------
     inputs : iterable of str or path
-        What the user named.
+        Paths, folders and globs that the user gave.
     recursive : bool
         Take the images of the folders in a folder, too.
 

@@ -68,7 +68,7 @@ def resolve_scale(
     Parameters
     ----------
     label : str
-        What the slide is called in messages.
+        Name of the slide, for messages.
     given : float or None
         µm per pixel, for a file that states none.
     recorded : RecordedScale

@@ -66,7 +66,7 @@ class BadRow:
     Attributes
     ----------
     line : str
-        What is wrong, with sheet and row.
+        The problem, with sheet and row.
     path : str
         Its slide; empty where that is not known, or is in another row.
     columns : mapping of str to str

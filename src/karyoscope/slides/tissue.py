@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.foreign import flat_grey, foreign_pixels, ink_tinted, strokes
-from karyoscope.slides.appearance import not_he
+from karyoscope.slides.appearance import SWAPPED, not_he, red_and_blue_swapped
 from karyoscope.slides.base import Slide
 
 _NEUTRAL = 14
@@ -32,6 +34,8 @@ _THUMBNAIL_MPP = 2.0
 #: A nucleus still darkens a pixel of this size.
 _SEARCH_MPP = 8.0
 _LARGEST_EDGE = 4096
+#: Places, and pixels along their edge, that colours are judged by where the picture is coarser.
+_PLACES, _PLACE_PX = 12, 192
 
 
 def tissue_mask(rgb: np.ndarray, mpp: float) -> np.ndarray:
@@ -149,6 +153,8 @@ class Tissue:
         tissue, possible = _tissue_in(rgb, mpp)
         mask = _closed(tissue, _GAP_UM / mpp)
         doubt = not_he(rgb, possible, slide.channels)
+        if not doubt and red_and_blue_swapped(_stained(slide, rgb, tissue, scale)):
+            doubt = SWAPPED
         return cls(mask, _searched(rgb, mpp), scale, doubt)
 
     @property
@@ -217,6 +223,21 @@ class Tissue:
     def measure(self, x: float, y: float, width: float, height: float) -> float:
         """Tissue in a box, both in pixels of level 0."""
         return float(self.cells(x, y, width, height)[2].sum())
+
+
+def _stained(slide: Slide, rgb: np.ndarray, tissue: np.ndarray, scale: float) -> np.ndarray:
+    """Pixels of tissue of about 2 µm: all, or of some places where the picture is coarser."""
+    factor = max(1, round(_THUMBNAIL_MPP / slide.mpp))
+    if scale <= 1.5 * factor or not tissue.any():
+        return rgb[tissue]
+    rows, columns = np.nonzero(tissue)
+    found = [rgb[:0, 0]]
+    for place in np.linspace(0, len(rows) - 1, _PLACES + 2).astype(int)[1:-1]:
+        x, y = ((at[place] + 0.5) * scale / factor - _PLACE_PX // 2 for at in (columns, rows))
+        with suppress(KaryoscopeError, OSError):
+            part = slide.read_reduced(round(x), round(y), _PLACE_PX, _PLACE_PX, factor)
+            found.append(part[_tissue_in(part, slide.mpp * factor)[0]])
+    return np.concatenate(found)
 
 
 def _shared(start: float, stop: float, count: int, scale: float) -> tuple[range, np.ndarray]:

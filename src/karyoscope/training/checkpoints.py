@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
-from karyoscope.core.files import put_in_place
+from karyoscope.core.files import put_in_place, remove
 
 
 class Checkpoints(Callback):
@@ -71,6 +72,12 @@ class Checkpoints(Callback):
 
     def _save(self, trainer: L.Trainer, name: str) -> None:
         partial = self._folder / f"{name}.partial"
-        trainer.save_checkpoint(partial)
-        if trainer.is_global_zero:
-            put_in_place(partial, self._folder / name)
+        try:
+            trainer.save_checkpoint(partial)
+            if trainer.is_global_zero:
+                put_in_place(partial, self._folder / name)
+        except BaseException:
+            # Where the disk is full, half a checkpoint would keep it so.
+            with suppress(OSError):
+                remove(partial)
+            raise

@@ -21,9 +21,10 @@ from karyoscope.metrics import Evaluation
 from karyoscope.metrics.stored import plain
 from karyoscope.training.bundle import export_bundle
 from karyoscope.training.data.images import open_source
-from karyoscope.training.describe import Wanted, recipe_of
 from karyoscope.training.recipe.stretch import stretched
 from karyoscope.training.run import train
+from karyoscope.training.source import RecipeSource, recipe_of
+from karyoscope.training.trainer import check_device
 
 _EVALUATION, _SUMMARY = "evaluation.json", "crossval.json"
 
@@ -79,7 +80,7 @@ class CrossValidation:
 
 
 def cross_validate(
-    wanted: Wanted,
+    source: RecipeSource,
     out: Path,
     *,
     folds: int | None = 5,
@@ -98,7 +99,7 @@ def cross_validate(
 
     Parameters
     ----------
-    wanted : Wanted
+    source : RecipeSource
         Recipe, or folder of images and parent; what is parted is the first dataset.
     out : path
         Folder for ``<fold>/`` with run, bundle and ``evaluation.json``; and, of all images
@@ -128,8 +129,9 @@ def cross_validate(
         If the recipe or the data cannot be used, there are too few sources or no cohorts, or every
         fold fails.
     """
+    check_device(device)
     out.mkdir(parents=True, exist_ok=True)
-    splits = _splits(wanted, out, folds, changes, seed)
+    splits = _splits(source, out, folds, changes, seed)
     found: dict[str, Evaluation] = {}
     problems = []
     for name, split, part in splits:
@@ -137,7 +139,7 @@ def cross_validate(
         try:
             if not (here / _EVALUATION).is_file():
                 own = [*(changes or []), f"validation.split={split}", f"validation.part={part}"]
-                _fold(wanted, here, own, steps, device, threads)
+                _fold(source, here, own, steps, device, threads)
             found[name] = read_evaluation(here)
             say(f"{name}: " + repr(found[name]))
         except KaryoscopeError as error:
@@ -152,10 +154,15 @@ def cross_validate(
 
 
 def _splits(
-    wanted: Wanted, out: Path, folds: int | None, changes: list[str] | None, seed: int
+    source: RecipeSource, out: Path, folds: int | None, changes: list[str] | None, seed: int
 ) -> list[tuple[str, Path, str]]:
     """Name, split file and part of each fold; the files stay as they are in a second run."""
-    recipe = recipe_of(wanted, out / "as_given", changes)
+    recipe = recipe_of(source, out / "as_given", changes)
+    if recipe.training.keep_parent == "choose":
+        raise KaryoscopeError(
+            "training.keep_parent: choose would choose on the images that a fold is scored on; give"
+            " a number"
+        )
     dataset = open_source(recipe.data[0], recipe.mpp, Taxonomy.load(recipe.taxonomy))
     if folds is None:
         made = split_images(dataset, {}, held_out="all", seed=seed)
@@ -171,12 +178,17 @@ def _splits(
 
 
 def _fold(
-    wanted: Wanted, here: Path, changes: list[str], steps: int | None, device: str, threads: int
+    source: RecipeSource,
+    here: Path,
+    changes: list[str],
+    steps: int | None,
+    device: str,
+    threads: int,
 ) -> None:
     """Train, export and score one fold."""
     run = here / "run"
     resume = (run / "last.ckpt").is_file()
-    recipe = recipe_of(wanted, here / "as_given", changes)
+    recipe = recipe_of(source, here / "as_given", changes)
     if steps is not None:
         recipe = stretched(recipe, steps)
     train(recipe, run, resume, device)

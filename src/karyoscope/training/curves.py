@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
 from collections import defaultdict
 from pathlib import Path
 
+from karyoscope.core.files import write_text, writing
 from karyoscope.core.optional import installed
 
 _log = logging.getLogger(__name__)
@@ -44,11 +46,12 @@ def summarise_log(run: Path) -> None:
 def write_log(log: Log, path: Path) -> None:
     """Write a joined log as CSV, a row a step."""
     names = sorted({name for row in log.values() for name in row})
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["step", *names])
-        for step, row in log.items():
-            writer.writerow([step, *(f"{row[n]:.5g}" if n in row else "" for n in names)])
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(["step", *names])
+    for step, row in log.items():
+        writer.writerow([step, *(f"{row[n]:.5g}" if n in row else "" for n in names)])
+    write_text(path, file.getvalue())
 
 
 def plot_log(log: Log, path: Path) -> None:
@@ -74,7 +77,8 @@ def plot_log(log: Log, path: Path) -> None:
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize="small")
-    figure.savefig(path, dpi=110)
+    with writing(path) as partial:
+        figure.savefig(partial, dpi=110, format="png")
 
 
 def _smooth(

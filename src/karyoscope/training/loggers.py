@@ -25,7 +25,7 @@ _PROJECT = "karyoscope"
 def build_loggers(out: Path, first_step: int, log_to: Log) -> list[Logger]:
     """Lightning's loggers of a run.
 
-    Weights & Biases and MLflow are told where to send by their own variables (``WANDB_MODE``,
+    The servers of Weights & Biases and MLflow are set by their own variables (``WANDB_MODE``,
     ``WANDB_PROJECT``, ``MLFLOW_TRACKING_URI``); without the last, MLflow writes to
     ``<out>/mlruns``. Their files are in the folder of the run, which names it there.
 

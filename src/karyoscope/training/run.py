@@ -9,12 +9,15 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch.utils.data import DataLoader
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.core.yaml import dump_yaml
 from karyoscope.training.checkpoints import Checkpoints
 from karyoscope.training.curves import summarise_log
 from karyoscope.training.data.bank import PixelBank
 from karyoscope.training.data.batches import TileBatches
+from karyoscope.training.interpolation import ParentWeights, read_parent, write_parent
+from karyoscope.training.keep_parent import Kept, NetworkScores, keep_of_parent, write_kept
 from karyoscope.training.kept import TRAINED_ON, describe, description_of, resolved
 from karyoscope.training.loggers import Log
 from karyoscope.training.module import NucleusModule
@@ -31,6 +34,7 @@ from karyoscope.training.teacher import taught
 from karyoscope.training.trainer import (
     begun_run,
     build_trainer,
+    check_device,
     finished_steps,
     fit,
     is_first,
@@ -39,6 +43,8 @@ from karyoscope.training.trainer import (
 from karyoscope.training.weights import write_weights
 
 log = logging.getLogger(__name__)
+
+WEIGHTS = "weights.safetensors"
 
 
 def train(
@@ -84,8 +90,10 @@ def train(
     Raises
     ------
     KaryoscopeError
-        If there is nothing to resume, or if ``out`` holds a run and it is not resumed.
+        If there is nothing to resume, if ``out`` holds a run and it is not resumed, if the device
+        is not there, or if the disk is full.
     """
+    check_device(device)
     settings = recipe.training
     said, files = kept_with_run(recipe)
     said, splits = resolved(said)
@@ -98,6 +106,10 @@ def train(
         start = None
         if recipe.start is not None and not resume:
             start = start_from(module.network, recipe)
+            if is_first():
+                write_parent(start.weights, out)
+        # Read, so that a run that is resumed keeps of the same parent, and finds out now.
+        parent_weights = read_parent(out) if settings.keep_parent else None
         first_step = finished_steps(last) if resume else 0
         trainer = build_trainer(
             out,
@@ -128,15 +140,45 @@ def train(
         batches.first_step = first_step * settings.accumulate
         log.info("%d images, %d tiles", len(bank), len(batches.tiles.image))
         images = _validation_images(recipe, packed, trainer)
+        if images is None and settings.keep_parent == "choose":
+            raise KaryoscopeError(
+                "training.keep_parent: choose needs validation images, and there are none; give a"
+                " number"
+            )
         shown = images if clock is None else None
         fit(trainer, module, batches, shown, last if resume else None, out, kept)
-        if trainer.is_global_zero:
-            write_weights(module.network, out / "weights.safetensors", trainer.global_step)
         if clock is not None and images is not None:
             trainer.validate(module, images, verbose=False)
+        mixed = None
+        if parent_weights is not None:
+            mixed = _keep_of_parent(recipe, module, parent_weights, images, trainer)
+        if trainer.is_global_zero:
+            share = None if mixed is None else mixed.share
+            write_weights(module.network, out / WEIGHTS, trainer.global_step, share)
+            if mixed is not None:
+                write_kept(mixed, out)
         if trainer.is_global_zero:
             summarise_log(out)
         return last
+
+
+def _keep_of_parent(
+    recipe: Recipe,
+    module: NucleusModule,
+    parent: ParentWeights,
+    images: DataLoader | None,
+    trainer: L.Trainer,
+) -> Kept:
+    """Mix the parent's weights in, and log the scores of what becomes of the network."""
+    device = trainer.strategy.root_device
+    module.network.to(device)
+    kept = keep_of_parent(recipe, module.network, parent, NetworkScores(recipe, images, device))
+    log.info("%s", kept)
+    scores = kept.scores.get(f"{kept.share:g}", {})
+    for logger in trainer.loggers if trainer.is_global_zero else []:
+        logger.log_metrics({f"val/{k}": v for k, v in scores.items()}, trainer.global_step)
+        logger.save()
+    return kept
 
 
 def _bank(recipe: Recipe, packed: Path | None) -> PixelBank:

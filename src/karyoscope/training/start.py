@@ -15,6 +15,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.networks import build_network
 from karyoscope.networks.anti_alias import average_kernel
+from karyoscope.training.interpolation import ParentWeights
 from karyoscope.training.recipe.parent import Parent, find_parent
 from karyoscope.training.recipe.schema import Recipe
 from karyoscope.training.weights import read_weights
@@ -36,12 +37,15 @@ class Start:
     classes : dict of str to list of str
         By class of the new model, the parent's classes whose rows of the class heads it begins
         with; empty for a class that is new.
+    weights : ParentWeights
+        What was taken.
     """
 
     parent: Parent
     loaded: int
     new: list[str]
     classes: dict[str, list[str]] = field(default_factory=dict)
+    weights: ParentWeights = field(default_factory=lambda: ParentWeights({}, {}), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in the description of a run."""
@@ -100,6 +104,7 @@ def start_from(network: nn.Module, recipe: Recipe) -> Start:
     by_class = _class_tensors(recipe, len(here))
     fitting: dict[str, Tensor] = {}
     new = []
+    new_rows: dict[str, list[int]] = {}
     for name, tensor in own.items():
         other = given.get(name)
         if other is not None and other.ndim == 4 and other.shape[2] + 1 == tensor.shape[2]:
@@ -107,6 +112,7 @@ def start_from(network: nn.Module, recipe: Recipe) -> Start:
         if other is not None and name in by_class and parent.taxonomy is not None:
             prior = _prior(parent, recipe)
             shares = _shares(parent, rows, prior)
+            new_rows[name] = _new_rows(rows, by_class[name])
             other = _with_rows(
                 *(tensor, other, by_class[name], parent.taxonomy),
                 *(rows, prior, shares, name.endswith("bias")),
@@ -118,7 +124,8 @@ def start_from(network: nn.Module, recipe: Recipe) -> Start:
     if not fitting:
         raise KaryoscopeError(f"no weight of {recipe.start} fits the recipe's network")
     network.load_state_dict(fitting, strict=False)
-    start = Start(parent, len(fitting), new, rows)
+    taken = ParentWeights(fitting, {name: new_rows.get(name, []) for name in fitting})
+    start = Start(parent, len(fitting), new, rows, taken)
     _log.info("%s", start)
     return start
 
@@ -175,6 +182,12 @@ def _class_tensors(recipe: Recipe, n_classes: int) -> dict[str, int]:
         for name, tensor in few.items()
         if tensor.shape != more[name].shape and tensor.shape[1:] == more[name].shape[1:]
     }
+
+
+def _new_rows(rows: Mapping[str, list[str]], each: int) -> list[int]:
+    """Rows of the classes that nothing of the parent stands for, of a tensor of the class heads."""
+    fresh = [place for place, sources in enumerate(rows.values(), start=1) if not sources]
+    return [row for place in fresh for row in range(each * place, each * (place + 1))]
 
 
 def _prior(parent: Parent, recipe: Recipe) -> dict[str, float]:

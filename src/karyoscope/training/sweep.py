@@ -18,8 +18,9 @@ from karyoscope.core.files import write_text
 from karyoscope.core.optional import load
 from karyoscope.core.yaml import read_yaml
 from karyoscope.training.curves import read_log
-from karyoscope.training.describe import Wanted, recipe_of
 from karyoscope.training.run import train
+from karyoscope.training.source import RecipeSource, recipe_of
+from karyoscope.training.trainer import check_device
 
 if TYPE_CHECKING:
     import optuna
@@ -137,7 +138,7 @@ def read_space(path: str | Path) -> dict[str, Range | list[Any]]:
 
 
 def sweep(
-    wanted: Wanted,
+    source: RecipeSource,
     space: str | Path | Mapping[str, Range | list[Any]],
     out: Path,
     *,
@@ -158,7 +159,7 @@ def sweep(
 
     Parameters
     ----------
-    wanted : Wanted
+    source : RecipeSource
         Recipe, or folder of images and parent.
     space : path or mapping
         See :func:`read_space`.
@@ -189,11 +190,12 @@ def sweep(
         fails.
     """
     optuna = load("sweep", "optuna", "a sweep")
+    check_device(device)
     if score is not None and score not in SCORES:
         raise KaryoscopeError(f"no score {score!r}; there are {', '.join(SCORES)}")
     keys = space if isinstance(space, Mapping) else read_space(space)
     first = {k: v.low if isinstance(v, Range) else v[0] for k, v in keys.items()}
-    recipe_of(wanted, out / "as_given", [*(changes or []), *_changes(first)], steps=steps)
+    recipe_of(source, out / "as_given", [*(changes or []), *_changes(first)], steps=steps)
     out.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(logging.WARNING)
     backend = optuna.storages.journal.JournalFileBackend(str(out / _STUDY))
@@ -218,7 +220,7 @@ def sweep(
         try:
             shutil.rmtree(run, ignore_errors=True)
             own = [*(changes or []), *_changes(values)]
-            train(recipe_of(wanted, run, own, steps=steps), run, device=device)
+            train(recipe_of(source, run, own, steps=steps), run, device=device)
             name, found = _score_of(run, score)
             trial.set_user_attr("score", name)
             study.tell(trial, found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,10 +15,11 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
+from safetensors import SafetensorError
 from torch.utils.data import DataLoader, IterableDataset
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.files import write_bytes
+from karyoscope.core.files import cannot_write, write_bytes
 from karyoscope.core.lock import locked_folder
 from karyoscope.training.loggers import Log, build_loggers
 from karyoscope.training.pace import Pace
@@ -51,8 +54,8 @@ def begun_run(out: Path, resume: bool, described: Mapping[str, bytes]) -> Iterat
     Raises
     ------
     KaryoscopeError
-        If there is nothing to resume, if the folder holds a run and it is not resumed, or if
-        another process trains there.
+        If there is nothing to resume, if the folder holds a run and it is not resumed, if
+        another process trains there, or if the disk is full.
     """
     last = out / LAST
     if not is_first():
@@ -65,7 +68,22 @@ def begun_run(out: Path, resume: bool, described: Mapping[str, bytes]) -> Iterat
             raise KaryoscopeError(f"{out} holds a run already: give --resume or another --out")
         if not resume:
             _write(out, described)
-        yield last
+        try:
+            yield last
+        except (OSError, RuntimeError, SafetensorError) as error:
+            if not _is_full_disk(error):
+                raise
+            kept = "; --resume goes on from the last checkpoint" if last.is_file() else ""
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise KaryoscopeError(cannot_write(out, full) + kept) from error
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    """Whether a write failed for want of space, in the words of each library."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    said = str(error)
+    return os.strerror(errno.ENOSPC) in said or "PytorchStreamWriter failed writing" in said
 
 
 def is_first() -> bool:
@@ -153,6 +171,21 @@ def finished_steps(checkpoint: Path, counted_per_step: int = 1) -> int:
     return int(state["global_step"]) // counted_per_step
 
 
+def check_device(device: str) -> None:
+    """Refuse ``cuda`` where torch sees no GPU.
+
+    Raises
+    ------
+    KaryoscopeError
+        If so.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise KaryoscopeError(
+            "--device cuda needs a GPU of NVIDIA, or of AMD and torch for ROCm, that torch sees;"
+            " use --device cpu"
+        )
+
+
 def trains_on_gpu(device: str) -> bool:
     """Whether a run on ``device``, one of ``auto``, ``cpu`` and ``cuda``, is on a GPU."""
     return device != "cpu" and torch.cuda.is_available()
@@ -204,8 +237,9 @@ def build_trainer(
     Raises
     ------
     KaryoscopeError
-        If what ``log_to`` names is not installed.
+        If what ``log_to`` names is not installed, or the device is not there.
     """
+    check_device(device)
     # A bar reads the loss at every step, for which a GPU would have to be waited for.
     bar = sys.stderr.isatty() and not trains_on_gpu(device)
     shown: list[Callback] = [Pace(batch_size * devices, counted_per_step)]

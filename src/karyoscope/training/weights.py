@@ -12,6 +12,7 @@ from safetensors.torch import load, load_file, save_file
 from torch import Tensor, nn
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import writing
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.networks import build_network
 from karyoscope.networks.base import deployed_outputs
@@ -21,6 +22,7 @@ from karyoscope.training.recipe.reading import Recipe
 _WEIGHTS = "weights.safetensors"
 #: Tensors with fewer values are kept in float32: they weigh nothing.
 _SMALL = 1024
+_SHARE = "keep_parent"
 
 
 def load_network(recipe: Recipe, checkpoint: Path) -> Any:
@@ -123,10 +125,27 @@ def full_weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: t.contiguous() for name, t in network.state_dict().items()}
 
 
-def write_weights(network: nn.Module, path: Path, step: int | None = None) -> None:
+def kept_share_of(path: Path) -> float | None:
+    """Share of a parent's weights that a file of weights has been mixed with; None for none."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            share = (file.metadata() or {}).get(_SHARE)
+    except SafetensorError as error:
+        raise KaryoscopeError(f"{path} holds no weights of a network") from error
+    return None if share is None else float(share)
+
+
+def write_weights(
+    network: nn.Module, path: Path, step: int | None = None, kept: float | None = None
+) -> None:
     """Write the weights of a network, large kernels in half precision, as ``.safetensors``.
 
-    The step of the run, where it is given, goes into the header of the file.
+    The step of the run, and the share of a parent's weights that they have been mixed with, go
+    into the header of the file where they are given.
     """
     about = {} if step is None else {"step": str(step)}
-    save_file({name: t.cpu() for name, t in half_weights(network).items()}, path, about)
+    about |= {} if kept is None else {_SHARE: str(kept)}
+    with writing(path) as partial:
+        save_file({name: t.cpu() for name, t in half_weights(network).items()}, partial, about)

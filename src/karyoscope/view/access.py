@@ -40,7 +40,7 @@ class Access:
     framed : bool
         Whether notebooks may show the page in a frame.
     new_link : callable, optional
-        Called with a token that has not been used, at the start and when the last one was used.
+        Called with a new token, each time that the last one was used.
     """
 
     def __init__(

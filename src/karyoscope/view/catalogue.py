@@ -82,7 +82,7 @@ class ResultEntry:
     key, slide : str
         Names it, and its slide, in addresses.
     name : str
-        What the page calls it.
+        Name in the page.
     stem : str
         First part of the names of its files.
     folder : Path or None

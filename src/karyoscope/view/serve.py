@@ -26,7 +26,7 @@ class ViewServer:
     Parameters
     ----------
     answers : Answers
-        What is answered.
+        Answers to the requests of the page.
     host : str
         Address to listen at; every address but that of this machine lets others in.
     port : int
@@ -36,7 +36,7 @@ class ViewServer:
     framed : bool
         Whether notebooks may show the page in a frame.
     new_link : callable, optional
-        Called with a link that works once: at the start, and when the last one was used.
+        Called with a link that works once, each time that the last one was used.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class ViewServer:
         names = {LOCAL, "localhost", named}
         if host in ("0.0.0.0", "::"):
             names |= {socket.gethostname().lower(), *_own_addresses()}
-        self._tell = new_link
+        self._when_used = new_link
         self.access = Access(sorted(names), origins, framed, self._new_link)
         self._workspace = answers.workspace
         config = uvicorn.Config(
@@ -88,8 +88,8 @@ class ViewServer:
         return f"{self.address}/open?token={self.access.token}"
 
     def _new_link(self, token: str) -> None:
-        if self._tell is not None:
-            self._tell(f"{self.address}/open?token={token}")
+        if self._when_used is not None:
+            self._when_used(f"{self.address}/open?token={token}")
 
     def run(self) -> None:
         """Serve until interrupted, then let running answers end."""

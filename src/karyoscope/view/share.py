@@ -22,7 +22,8 @@ def write_shared(
     folder: str | Path,
     *,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    begin: Callable[[int], None] = lambda files: None,
+    watch: Callable[[str], None] = lambda name: None,
 ) -> int:
     """Write the page and all data that it loads as files.
 
@@ -37,8 +38,10 @@ def write_shared(
         Appears when it is complete.
     overwrite : bool
         Replace a folder that was written here before.
-    progress : callable
-        Called with the number of files written and of all.
+    begin : callable
+        Called once with the number of files.
+    watch : callable
+        Called with the name of each file, after it was written.
 
     Returns
     -------
@@ -65,13 +68,14 @@ def write_shared(
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KaryoscopeError(f"cannot make {folder.parent}: {error.strerror}") from error
+    begin(len(files))
     with writing(folder) as partial:
         partial.mkdir()
-        for done, (name, make) in enumerate(files, start=1):
+        for name, make in files:
             path = partial / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(make())
-            progress(done, len(files))
+            watch(name)
     return len(files)
 
 

@@ -6,12 +6,14 @@ import hashlib
 import math
 import threading
 from collections import OrderedDict
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Model
-from karyoscope.pipeline import segment_open_slide
+from karyoscope.pipeline import prepare_model, segment_open_slide
 from karyoscope.slides import Slide
 
 #: How far from a click the centroid of its nucleus may be, in µm.
@@ -53,6 +55,17 @@ class SpotSegmenter:
     def __init__(self, model: Model) -> None:
         self._model = _Remembering(model)
         self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, model: str | Path) -> Self:
+        """Load a shipped model by name, or a bundle by path.
+
+        Raises
+        ------
+        KaryoscopeError
+            If there is no such model, or it cannot be loaded.
+        """
+        return cls(prepare_model(model))
 
     def __call__(self, slide: Slide, x: float, y: float) -> tuple[list[list[float]], str]:
         """Outline of the nucleus at a point of level 0: the one that a run on the slide finds.

@@ -66,7 +66,7 @@ def place(tmp_path_factory):
             "validation.split": str(root / "split.json"),
         },
         "rows": [
-            {"name": "plain", "stands_for": "row 1"},
+            {"name": "plain", "corresponds_to": "row 1"},
             {"name": "broken", "set": {"network.encoder": "no_such_encoder"}},
             {"name": "stricter", "trained_as": "plain", "set": {"postprocessing.seed": 0.6}},
             {"name": "tuned", "trained_as": "plain", "leave_out": None,
@@ -88,7 +88,7 @@ def test_rows_are_trained_scored_and_tabled_and_failures_named(place, tmp_path):
     with (tmp_path / "a" / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["row"] for row in rows] == ["plain", "stricter", "tuned"]
-    assert rows[0]["stands for"] == "row 1"
+    assert rows[0]["corresponds to"] == "row 1"
     assert all(0 <= float(row["PQ"]) <= 1 for row in rows)
     assert rows[0]["steps"] == "2"
     assert float(rows[0]["images/s"]) > 0
@@ -144,7 +144,7 @@ def result_of(pq: float, **classes: float | None) -> dict:
 
 
 def test_means_over_seeds_and_dashes_in_the_table():
-    row = Row(name="a", stands_for="Table 1")
+    row = Row(name="a", corresponds_to="Table 1")
     outcome = Ablation(Grid(name="g", about="What | is compared.", rows=[row]))
     outcome.results = [
         (Job(row, 0), result_of(0.5, plasma=0.25, other=None)),

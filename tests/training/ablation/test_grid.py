@@ -43,7 +43,7 @@ def test_the_tables_of_the_papers_are_there():
 @pytest.mark.parametrize(("name", "row"), ROWS, ids=lambda v: getattr(v, "name", v))
 def test_rows_of_shipped_grids_fit_together(name, row, monkeypatch):
     monkeypatch.chdir(REPOSITORY)  # the small ones name committed tiles from here
-    assert row.stands_for
+    assert row.corresponds_to
     off = ["network.pretrained=false", "phases=[]"]
     network = row.set.get("network", load_grid(name).set.get("network", {"pretrained": True}))
     recipe = shipped_row(name, row, off if "pretrained" in network else off[1:])

@@ -14,7 +14,7 @@ from karyoscope.slides import open_slide
 from karyoscope.stains import lab_statistics
 from karyoscope.training.restain.settings import RestainSettings
 from karyoscope.training.restain.tiles import ColourTiles, Target, read_target
-from karyoscope.training.restain.train import train_restainer
+from karyoscope.training.restain.train import train_restainer, train_restainer_from
 
 TINY = {"width": 4, "levels": 2, "tile": 32, "batch_size": 2, "critic_width": 4}
 
@@ -60,6 +60,20 @@ class TestTiles:
     def test_images_smaller_than_a_tile_are_mirrored(self, tissue):
         batch = ColourTiles([tissue[:10, :20]], 32, 2).batch(0)
         assert batch.shape == (2, 3, 32, 32)
+
+    def test_files_are_trained_on_in_one_call(self, tissue, tmp_path):
+        Image.fromarray(tissue).save(tmp_path / "a.png")
+        changes = [f"{name}={value}" for name, value in TINY.items()]
+        bundle = train_restainer_from(
+            [str(tmp_path / "a.png")],
+            tmp_path / "run",
+            changes=[*changes, "steps=1"],
+            file_mpp=0.5,
+            device="cpu",
+        )
+        assert bundle == tmp_path / "run" / "bundle"
+        assert RestainSettings.read(tmp_path / "run" / "settings.yaml").name == "run"
+        assert load_stain(str(bundle), 0.5, 1) is not None
 
     def test_the_target_is_read_at_the_scale_of_the_network(self, tissue, tmp_path):
         Image.fromarray(tissue).save(tmp_path / "a.png")

@@ -23,7 +23,7 @@ class PluginFile:
     path : Path
         Absolute.
     source : bytes
-        What was run.
+        The files that were run.
     module : module
     """
 

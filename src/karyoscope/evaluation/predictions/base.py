@@ -46,7 +46,7 @@ class Predictions(ABC):
     Attributes
     ----------
     taxonomy : Taxonomy or None
-        What the classes mean; None where nuclei come without class.
+        Classes of the nuclei; None if they have none.
     names : tuple of str
         Images that are known to have a prediction; empty where they are made on demand.
     """

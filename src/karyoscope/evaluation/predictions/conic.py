@@ -46,7 +46,7 @@ class ConicArray(Predictions):
     path : path
         The array, or a folder that holds it as ``pred.npy``.
     taxonomy : Taxonomy
-        What the class ids mean.
+        Names of the class ids.
     names : sequence of str, optional
         Names of the truth's patches in the order of its own array.
 

@@ -59,7 +59,7 @@ def recolour_file(
     Returns
     -------
     path
-        What was written.
+        Files that were written.
 
     Raises
     ------

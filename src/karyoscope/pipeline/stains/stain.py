@@ -189,6 +189,11 @@ class StainedSlide(Slide):
         """The slide's."""
         return self.slide.channels
 
+    @property
+    def distrusted(self) -> frozenset[int]:
+        """The slide's."""
+        return self.slide.distrusted
+
     def _open(self) -> None:
         """Nothing to open: the slide is."""
 

@@ -41,7 +41,7 @@ class Area:
     whole : bool
         Whether the box is all of the slide.
     tissue : Tissue, Outlines or None
-        What to look at in the box; everything if None.
+        Region to analyse in the box; all of it if None.
     mask : Tissue or None
         Tissue that densities refer to, whatever is looked at; None where it cannot be found.
     """

@@ -73,21 +73,21 @@ class Row(_Strict):
     """One row of the table."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
-    """Also the name of its folder."""
-    stands_for: str = ""
-    """Which row of which published table this is."""
+    """Name of the row, and of its folder."""
+    corresponds_to: str = ""
+    """The row of the published table that this row corresponds to, or what it has in addition."""
     recipe: str | None = None
-    """Another recipe than that of the command."""
+    """Recipe of this row, if it is not that of the command."""
     set: dict[str, Any] = {}
     """Changes by key, as those of ``--set``."""
     leave_out: str | None = None
     """Train without this cohort and validate on it; ``each``: every cohort in turn."""
     trained_as: str | None = None
-    """Take the network of this row, and only post-process in another way."""
+    """Name of the row whose trained network is used; only the post-processing differs."""
     tune: Search | None = None
     """Tune on one half of the validation images, score the other, and the reverse."""
     score: tuple[ScoredSet, ...] = ()
-    """What it is scored on; the grid's where not given."""
+    """Datasets that the row is scored on, if they are not those of the grid."""
     published: dict[str, float] = {}
     """The published scores of this row, by heading of the table."""
 
@@ -102,12 +102,12 @@ class Grid(_Strict):
 
     name: str
     about: str = ""
-    """What is compared, and what the published table says of it."""
-    differs: str = ""
-    """In what the data or the length differ from those of the published table."""
+    """The comparison, and its result in the published table."""
+    differences: str = ""
+    """Differences of data, length or methods from those of the published table."""
     budget: Budget = Budget()
     seeds: int = Field(1, gt=0)
-    """Trainings of each row where the command does not say."""
+    """Number of trainings of each row, unless the command gives another."""
     score: tuple[ScoredSet, ...] = ()
     """What each row is scored on; the validation images of its recipe where not given."""
     set: dict[str, Any] = {}

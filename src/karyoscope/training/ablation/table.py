@@ -47,7 +47,7 @@ def table_of(ablation: Ablation) -> tuple[list[str], list[list[str]]]:
     headings = ["row", *_scores_in(ablation), *classes]
     if _has_published(ablation):
         headings.append("published")
-    return [*headings, *_COSTS, "stands for"], list(_rows(ablation, classes))
+    return [*headings, *_COSTS, "corresponds to"], list(_rows(ablation, classes))
 
 
 def narrow_table(ablation: Ablation) -> tuple[list[str], list[list[str]]]:
@@ -91,14 +91,17 @@ def markdown(ablation: Ablation) -> str:
     lines += [_line(headings), _line("---" for _ in headings), *map(_line, rows), ""]
     budget = ablation.grid.budget.model_dump(exclude_none=True)
     spent = " ".join(f"{value:g} {unit}" for unit, value in budget.items())
-    if ablation.grid.differs:
-        lines += [f"Beside the published table: {' '.join(ablation.grid.differs.split())}", ""]
+    if ablation.grid.differences:
+        lines += [
+            f"Differences from the published table: {' '.join(ablation.grid.differences.split())}",
+            "",
+        ]
     what = "the sets that rows name, by their protocols; classes: PQ, or F_c"
     if not any(row.score for row in ablation.grid.rows) and not ablation.grid.score:
         what = "validation images by the protocol conic (patches of 256 px, pooled); classes: PQ"
     lines += [
         f"Budget of each training: {spent or 'the steps of its recipe'}. Scores: {what}."
-        " ± is the standard deviation over seeds or cohorts. images/s: tiles trained a second;"
+        " ± is the standard deviation over seeds or cohorts. images/s: tiles trained per second;"
         " GFLOP/Mpx: forward pass, a multiply-add counted as two.",
         "",
     ]
@@ -131,7 +134,7 @@ def _rows(ablation: Ablation, classes: list[str]) -> Iterator[list[str]]:
         for place in range(max(1, len(sets))):
             name = row.name if not sets else f"{row.name} on {_set_of(jobs[0][1], place)['on']}"
             said = row.published | (sets[place].published if sets else {})
-            yield [name, *cells(jobs, place, said), row.stands_for]
+            yield [name, *cells(jobs, place, said), row.corresponds_to]
 
 
 def _set_of(result: dict[str, Any], place: int) -> dict[str, Any]:

@@ -9,12 +9,19 @@ from karyoscope.core.plugins import short_name
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.inference.bundle import FORMAT
 from karyoscope.training.data.images import images_of
+from karyoscope.training.keep_parent import Kept
 from karyoscope.training.kept import read_description
 from karyoscope.training.recipe.schema import Recipe
 from karyoscope.training.weights import step_of
 
 
-def card_of(recipe: Recipe, run: Path, checkpoint: str, strides: dict[str, int]) -> dict[str, Any]:
+def card_of(
+    recipe: Recipe,
+    run: Path,
+    checkpoint: str,
+    strides: dict[str, int],
+    kept: Kept | None = None,
+) -> dict[str, Any]:
     """The card of a bundle, without its scores and digests.
 
     Parameters
@@ -26,6 +33,8 @@ def card_of(recipe: Recipe, run: Path, checkpoint: str, strides: dict[str, int])
         Name of the checkpoint in it.
     strides : dict
         Stride of each map.
+    kept : Kept, optional
+        How much of the parent's weights was mixed in.
 
     Returns
     -------
@@ -53,11 +62,11 @@ def card_of(recipe: Recipe, run: Path, checkpoint: str, strides: dict[str, int])
         "postprocessing": {"name": short_name(post.name), "params": post.options},
         "classes_learned_on": recipe.classes_learned_on,
         "outlines_learned_on": recipe.outlines_learned_on,
-        "training": _training(recipe, run, checkpoint),
+        "training": _training(recipe, run, checkpoint, kept),
     }
 
 
-def _training(recipe: Recipe, run: Path, checkpoint: str) -> dict[str, Any]:
+def _training(recipe: Recipe, run: Path, checkpoint: str, kept: Kept | None) -> dict[str, Any]:
     """What the model was trained on, from the run alone where it keeps that."""
     data = recipe.model_dump(mode="json")
     described = read_description(run)
@@ -69,9 +78,11 @@ def _training(recipe: Recipe, run: Path, checkpoint: str) -> dict[str, Any]:
             "validation": [record.name for record in validation],
         }
     # Names of training images tell of patients; those kept out are needed to score fairly.
-    kept = [{k: v for k, v in source.items() if k != "train"} for source in described["data"]]
+    data_of_run = [
+        {k: v for k, v in source.items() if k != "train"} for source in described["data"]
+    ]
     return {
-        "data": kept,
+        "data": data_of_run,
         "validation": described.get("validation", []),
         "test": described.get("test", []),
         "steps": recipe.training.steps,
@@ -79,6 +90,7 @@ def _training(recipe: Recipe, run: Path, checkpoint: str) -> dict[str, Any]:
         "checkpoint": checkpoint,
         "batch_size": recipe.training.batch_size,
         "parents": described.get("parents", []),
+        **({} if kept is None else {"keep_parent": kept.to_dict()}),
         "losses": [
             {key: value for key, value in loss.items() if value is not None}
             for loss in data["losses"]

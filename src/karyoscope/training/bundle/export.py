@@ -17,9 +17,16 @@ from karyoscope.inference.readme import readme_of
 from karyoscope.networks.deployed import Deployed
 from karyoscope.training.bundle.card import card_of
 from karyoscope.training.bundle.graph import check_graph, with_half_weights, write_onnx
+from karyoscope.training.keep_parent import mix_for_export
 from karyoscope.training.recipe.plugins import listed_in_bundle
 from karyoscope.training.recipe.reading import load_recipe
-from karyoscope.training.weights import deployed, full_weights, half_weights, load_network
+from karyoscope.training.weights import (
+    deployed,
+    full_weights,
+    half_weights,
+    kept_share_of,
+    load_network,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +41,7 @@ def export_bundle(
     readme: str | None = None,
     int8: bool = False,
     int8_encoder: bool = False,
+    keep_parent: float | None = None,
 ) -> Path:
     """Write the bundle of a training run.
 
@@ -56,16 +64,22 @@ def export_bundle(
         training images; score it before it ships.
     int8_encoder : bool
         Compute the encoder's convolutions in eight-bit integers, too; implies ``int8``.
+    keep_parent : float, optional
+        Share of the weights of the model that the run started from, from 0 to 1; what the run
+        decided by ``training.keep_parent`` where it is not given.
 
     Raises
     ------
     KaryoscopeError
-        If the run cannot be read, the graph differs from the network, or another run writes
-        ``out``.
+        If the run cannot be read or has no parent to keep of, the graph differs from the network,
+        or another run writes ``out``.
     """
     recipe = load_recipe(run / "recipe.yaml")
     with locked_output(out):
-        module = deployed(recipe, load_network(recipe, run / checkpoint))
+        network = load_network(recipe, run / checkpoint)
+        mixed = kept_share_of(run / checkpoint)
+        kept = mix_for_export(network, recipe, run, mixed, keep_parent)
+        module = deployed(recipe, network)
         graph, strides = write_onnx(module)
         if int8 or int8_encoder:
             # Imported here, since ONNX Runtime's tools take a second to load.
@@ -77,7 +91,7 @@ def export_bundle(
             weights = save(half_weights(module.network))
         else:
             graph, weights = _small(graph, module)
-        card = card_of(recipe, run, checkpoint, strides) | listed_in_bundle(recipe)
+        card = card_of(recipe, run, checkpoint, strides, kept) | listed_in_bundle(recipe)
         readme = readme or readme_of(ModelCard.model_validate(card))
         files = {ONNX: graph, WEIGHTS: weights, README: readme.encode()}
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}

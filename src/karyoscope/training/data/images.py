@@ -114,9 +114,29 @@ class RecipeImages:
 
     def __init__(self, recipe: Recipe) -> None:
         self._mpp = recipe.mpp
-        self.reads_points = bool(targets_of(recipe) & {*OF_POINTS})
+        needed = targets_of(recipe)
+        self.reads_points = bool(needed & {*OF_POINTS})
+        self.reads_outlines = bool(needed - {*OF_POINTS})
         self.taxonomy = Taxonomy.load(recipe.taxonomy)
         self._stain = None if recipe.stain is None else builtin_stain(recipe.stain)
+
+    def to_train(self, dataset: Dataset, record: Record) -> Sample:
+        """Read one image of a dataset to train on; see :meth:`load`.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the image has outlines and no loss of the recipe reads outlines, too: it would teach
+            nothing.
+        """
+        sample = self.load(dataset, record)
+        if not self.reads_outlines and sample.inst_map.any():
+            raise KaryoscopeError(
+                f"{dataset.name}, image {record.name}: its labels are outlines, which no loss of"
+                " the recipe reads; add losses such as three_label and partial_types, or leave the"
+                " dataset out (karyoscope train --data OUTLINES --points POINTS has both)"
+            )
+        return sample
 
     def load(self, dataset: Dataset, record: Record) -> Sample:
         """Read one image of a dataset.
@@ -146,9 +166,9 @@ def load_training_bank(recipe: Recipe) -> PixelBank:
     images = RecipeImages(recipe)
     sources, _ = images_of(recipe)
     samples = (
-        without_classes(images.load(s.dataset, record), s.dataset.load(record), s.source.ignore)
+        without_classes(images.to_train(s.dataset, record), s.dataset.load(record), s.source.ignore)
         if s.source.ignore
-        else images.load(s.dataset, record)
+        else images.to_train(s.dataset, record)
         for s in sources
         for record in s.train
     )

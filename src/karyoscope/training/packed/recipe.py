@@ -30,7 +30,7 @@ def pack(recipe: Recipe, path: Path, limit: int | None = None) -> str:
     Returns
     -------
     str
-        What was written, for people.
+        Description of the written file, for the terminal.
 
     Raises
     ------

@@ -79,6 +79,11 @@ def _combinations(recipe: Recipe) -> Iterator[Fault]:
             ("training", "accumulate"),
             "Sharpness-Aware Minimization looks at one batch twice: leave one of them out",
         )
+    if recipe.training.keep_parent and recipe.start is None:
+        yield (
+            ("training", "keep_parent"),
+            "there is no parent whose weights could be kept: give start, or leave this out",
+        )
     if not recipe.phases:
         return
     steps = recipe.training.steps

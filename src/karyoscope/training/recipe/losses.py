@@ -20,6 +20,13 @@ _OF_OUTPUT: dict[str, list[dict[str, Any]]] = {
     "inner_contour": [{"name": "inner_contour", "weight": 1.0}],
 }
 
+#: Losses that learn from images whose nuclei are points, as in the recipe finetune-points.
+_OF_POINTS: dict[str, list[dict[str, Any]]] = {
+    "three_label": [{"name": "point_three_label", "weight": 0.5}],
+    "np": [{"name": "point_np", "weight": 0.5}],
+    "types": [{"name": "point_types", "weight": 0.5}],
+}
+
 
 def losses_of(network: dict[str, Any], n_classes: int) -> list[dict[str, Any]]:
     """Losses that teach all outputs of a network.
@@ -41,9 +48,7 @@ def losses_of(network: dict[str, Any], n_classes: int) -> list[dict[str, Any]]:
     KaryoscopeError
         If no loss is known for an output.
     """
-    options = {key: value for key, value in network.items() if key != "name"}
-    with torch.device("meta"):
-        outputs = build_network(network["name"], n_classes, **options).outputs
+    outputs = _outputs(network, n_classes)
     unknown = [name for name in outputs if name not in _OF_OUTPUT]
     if unknown:
         raise KaryoscopeError(
@@ -51,3 +56,39 @@ def losses_of(network: dict[str, Any], n_classes: int) -> list[dict[str, Any]]:
             " losses in a recipe"
         )
     return [dict(loss) for name in outputs for loss in _OF_OUTPUT[name]]
+
+
+def point_losses_of(network: dict[str, Any], n_classes: int) -> list[dict[str, Any]]:
+    """Losses that teach the outputs of a network from points.
+
+    Parameters
+    ----------
+    network : dict
+        Its ``name`` and options.
+    n_classes : int
+        Classes of nuclei, without background.
+
+    Returns
+    -------
+    list of dict
+        Losses as a recipe lists them.
+
+    Raises
+    ------
+    KaryoscopeError
+        If points teach none of its outputs.
+    """
+    outputs = _outputs(network, n_classes)
+    found = [dict(loss) for name in outputs for loss in _OF_POINTS.get(name, [])]
+    if not found:
+        raise KaryoscopeError(
+            f"network {network['name']!r} has no output that points teach:"
+            f" {', '.join(_OF_POINTS)}; its are {', '.join(outputs)}"
+        )
+    return found
+
+
+def _outputs(network: dict[str, Any], n_classes: int) -> tuple[str, ...]:
+    options = {key: value for key, value in network.items() if key != "name"}
+    with torch.device("meta"):
+        return tuple(build_network(network["name"], n_classes, **options).outputs)

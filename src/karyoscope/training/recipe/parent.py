@@ -90,13 +90,13 @@ def fill_from_parent(data: dict[str, Any]) -> None:
         return
     training = data.get("training")
     length = training if isinstance(training, dict) else {}
-    if all(_is_whole(data.get(key)) for key in GIVEN) and "multiple_of" in length:
+    if all(_is_given(data, key) for key in GIVEN) and "multiple_of" in length:
         return
     parent = find_parent(start)
     if parent.taxonomy is not None:
         data.setdefault("taxonomy", parent.taxonomy.to_dict())
     for key in GIVEN:
-        if key in parent.keys and not _is_whole(data.get(key)):
+        if key in parent.keys and not _is_given(data, key):
             # Of a network or a post-processing without name, single options are changed.
             options = data.get(key) if isinstance(parent.keys[key], dict) else None
             data[key] = parent.keys[key] | options if options else parent.keys[key]
@@ -105,8 +105,12 @@ def fill_from_parent(data: dict[str, Any]) -> None:
     _drop_weights_of_other_classes(data)
 
 
-def _is_whole(value: Any) -> bool:
-    return value is not None and (not isinstance(value, dict) or "name" in value)
+def _is_given(data: Mapping[str, Any], key: str) -> bool:
+    value = data.get(key)
+    if value is None:
+        # Only the stain may be none; the recipe that a run keeps says so.
+        return key == "stain" and key in data
+    return not isinstance(value, dict) or "name" in value
 
 
 def _of_run(path: Path, recipe: Path) -> Parent:

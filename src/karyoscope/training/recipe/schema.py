@@ -162,10 +162,22 @@ class Training(_Strict):
     statistics: Literal["batch", "stored"] = "batch"
     """What normalises features in batch normalisation: the statistics of each batch, or those that
     came with the weights, which then stay as they are."""
+    keep_parent: float | Literal["choose"] = 0.0
+    """Share of the weights of ``start`` in those that a run ends with, from 0 to 1; ``choose`` for
+    the one of 0, 0.25, 0.5, 0.75 and 1 with the highest score on the validation images."""
     precision: Literal["bf16", "fp32"] = "bf16"
     seed: int = 0
     devices: int = Field(1, gt=0)
     """GPUs, or processes on a CPU, that share each step; each draws tiles of its own."""
+
+    @field_validator("keep_parent", mode="plain")
+    @classmethod
+    def _share(cls, value: Any) -> float | str:
+        if value == "choose":
+            return "choose"
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise ValueError("a number from 0 to 1, or choose")
+        return float(value)
 
 
 class Recipe(_Strict):

@@ -1,0 +1,98 @@
+"""A hub of weights that cannot be reached is answered within seconds."""
+
+import http.server
+import socket
+import threading
+import time
+
+import pytest
+
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.timm_models import create
+
+constants = pytest.importorskip("huggingface_hub.constants", reason="fetches weights by the hub")
+timm = pytest.importorskip("timm", reason="builds models of timm")
+
+
+@pytest.fixture
+def offline_when_fetched(monkeypatch):
+    """What `timm` is asked for: whether the hub's client is offline at that moment."""
+    seen = []
+
+    def create_model(name, **options):
+        seen.append(constants.HF_HUB_OFFLINE)
+        raise OSError("no such file in the cache")
+
+    monkeypatch.setattr(timm, "create_model", create_model)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return seen
+
+
+def fetch():
+    started = time.monotonic()
+    with pytest.raises(KaryoscopeError, match=r"cannot be fetched; give the path .* or false"):
+        create("encoder", "resnet18", {"pretrained": True})
+    return time.monotonic() - started
+
+
+def test_a_server_that_never_answers_is_given_up(offline_when_fetched, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert fetch() < 10
+    assert offline_when_fetched == [True]
+    assert constants.HF_HUB_OFFLINE is False
+
+
+def test_a_name_that_is_looked_up_without_end_is_given_up(offline_when_fetched, monkeypatch):
+    over = threading.Event()
+    monkeypatch.setattr(constants, "ENDPOINT", "http://hub.invalid")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: over.wait(60) or [])
+    try:
+        assert fetch() < 10
+    finally:
+        over.set()
+    assert offline_when_fetched == [True]
+
+
+def test_a_proxy_that_refuses_is_no_way_to_the_hub(offline_when_fetched, monkeypatch):
+    with answering(403) as address:
+        monkeypatch.setenv("https_proxy", address)
+        monkeypatch.setattr(constants, "ENDPOINT", "https://hub.invalid")
+        assert fetch() < 10
+    assert offline_when_fetched == [True]
+
+
+@pytest.mark.parametrize("status", [200, 404, 503])
+def test_a_server_that_answers_is_asked(offline_when_fetched, monkeypatch, status):
+    with answering(status) as address:
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        fetch()
+    assert offline_when_fetched == [False]
+
+
+class answering:
+    """A server that answers all requests with one status, for a ``with`` block."""
+
+    def __init__(self, status):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_HEAD(self):
+                self.send_response(status)
+                self.end_headers()
+
+            do_CONNECT = do_GET = do_HEAD
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def __exit__(self, *error):
+        self.server.shutdown()
+        self.server.server_close()
