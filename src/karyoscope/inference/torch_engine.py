@@ -25,16 +25,16 @@ from karyoscope.networks.deployed import Deployed
 class TorchEngine(Engine):
     """Run a module that maps (n, h, w, 3) uint8 images to named maps.
 
+    On a GPU of NVIDIA or AMD, images and maps are copied through page-locked memory, and two
+    threads call the engine, so that one copies while the other computes. Where its memory does not
+    hold a batch, later batches are half as large.
+
     Parameters
     ----------
     module : nn.Module
         Such as :class:`~karyoscope.networks.deployed.Deployed`, on its device, in evaluation mode.
     autocast : bool
         Compute in bf16.
-
-    On a GPU of NVIDIA or AMD, images and maps are copied through page-locked memory, and two
-    threads call the engine, so that one copies while the other computes. Where its memory does not
-    hold a batch, later batches are half as large.
     """
 
     # Test-time dropout is torch's alone: an ONNX graph would need the masks as a further input,
