@@ -71,7 +71,7 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
 
 
 def test_the_main_job_loads_no_part_of_scipy():
-    """Of SciPy, numba imports the package itself; its parts take 30 MB and 0.25 s."""
+    """Only the package itself, by numba; its parts take 37 MB and half a second."""
     code = """
 import sys
 import karyoscope.cli.segment

@@ -57,6 +57,7 @@ MODULES = {
         "karyoscope.networks": "networks by name",
         "karyoscope.networks.outputs": "outputs of networks, and how many channels they have",
         "karyoscope.losses": "losses by name",
+        "karyoscope.losses.labels": "labels compared with logits",
         "karyoscope.targets": "targets by name",
         "karyoscope.pretrained": "encoder weights from public packages",
     },

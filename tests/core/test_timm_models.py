@@ -49,7 +49,7 @@ def test_a_server_that_never_answers_is_given_up(offline_when_fetched, monkeypat
 def test_a_name_that_is_looked_up_without_end_is_given_up(offline_when_fetched, monkeypatch):
     over = threading.Event()
     monkeypatch.setattr(constants, "ENDPOINT", "http://hub.invalid")
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: over.wait(60) or [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [over.wait(60)][1:])
     try:
         assert fetch() < 10
     finally:

@@ -56,6 +56,22 @@ def test_a_network_is_trained_and_shipped(place, run):
     assert "my_network.py:Small" in Path("bundle/model.yaml").read_text()
 
 
+def test_an_own_encoder_is_that_of_a_network(tmp_path):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("timm")
+    from karyoscope.core.plugins import named
+    from karyoscope.networks import build_network
+
+    file = tmp_path / "my_encoder.py"
+    file.write_text(files_of(PAGES["network"])["my_encoder.py"], encoding="utf-8")
+    network = build_network(named(f"{file}:PlainUNet"), n_classes=6).eval()
+    with torch.no_grad():
+        outputs = network(torch.zeros(1, 3, 64, 64))
+    assert outputs["three_label"].shape == (1, 3, 64, 64)
+    assert outputs["types"].shape == (1, 7, 32, 32)
+    assert network.encoder.channels == [8, 8, 16, 32, 32]
+
+
 def test_a_postprocessing_is_trained_shipped_and_tuned(place, run):
     printed = follow("postprocessing", run)
     assert json.loads(printed[-1])

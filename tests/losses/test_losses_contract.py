@@ -57,6 +57,14 @@ class TestContract:
             assert torch.isfinite(outputs[key].grad).all()
             assert outputs[key].grad.any()
 
+    def test_classes_may_be_predicted_at_half_the_resolution(self, name, targets):
+        loss = built(name)
+        if tuple(loss.reads) != ("types",):
+            pytest.skip("reads other outputs, which are at full resolution")
+        outputs = outputs_at(targets, 0.3)
+        value = loss({"types": outputs["types"][..., ::2, ::2]}, targets)
+        assert torch.isfinite(value)
+
     def test_it_falls_as_outputs_approach_the_targets(self, name, targets):
         loss = built(name).eval()
         with torch.no_grad():

@@ -41,10 +41,13 @@ def test_one_that_does_not_end_is_ended(two_cores, monkeypatch):
     assert compiler._process.returncode != 0
 
 
-@pytest.mark.parametrize("cores", [1, 2])
-def test_it_is_not_started_without_use(cores, monkeypatch):
+@pytest.mark.parametrize(
+    ("formats", "cores", "kept"), [([], 2, True), (["geojson"], 1, True), (["geojson"], 2, False)]
+)
+def test_it_is_not_started_without_use(formats, cores, kept, monkeypatch):
     monkeypatch.setattr(second_compiler, "_cores", lambda: cores)
-    compiler = SecondCompiler(["geojson"] if cores == 1 else [])
+    monkeypatch.setattr(second_compiler, "keeps_compiled", lambda: kept)
+    compiler = SecondCompiler(formats)
     compiler.start()
     assert not compiler.started
     compiler.wait()

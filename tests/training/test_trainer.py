@@ -178,7 +178,7 @@ def test_what_was_there_stays_where_the_disk_is_full(tmp_path, monkeypatch, name
     [
         ("train", "lost.yaml", "--out", "out"),
         ("train", "--data", "lost", "--out", "out"),
-        ("restain", "train", "lost.yaml", "--out", "out"),
+        ("restain", "train", "--target", "lost", "--out", "out"),
         ("synthesize", "train", "lost.yaml", "--out", "out"),
     ],
 )

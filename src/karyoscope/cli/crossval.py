@@ -34,7 +34,7 @@ def crossval(
     mpp: OwnMpp = None,
     folds: Annotated[
         int,
-        typer.Option(help="Folds, between which source images are divided.", min=2),
+        typer.Option(help="Number of folds, between which source images are divided.", min=2),
     ] = 5,
     cohorts: Annotated[
         bool, typer.Option("--leave-cohorts-out", help="Leave out each cohort in turn instead.")

@@ -7,16 +7,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import numba
 from numba.core import event
-from numba.extending import register_jitable
+from numba.core.registry import CPUDispatcher
 
 # No wrapper for callers in C: there are none, and it would be compiled too. Nor is a divisor of
 # zero checked, which no loop has: each check is code to compile. Loops read and write only the
 # arrays that they are given, so other threads may run meanwhile.
 _OPTIONS: dict[str, Any] = {"no_cfunc_wrapper": True, "error_model": "numpy", "nogil": True}
+
+_not_kept: list[str] = []
+"""Functions that are compiled anew in each process."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -67,7 +70,13 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
             pass
         finally:
             config.CACHE_DIR = before
+    _not_kept.append(function.__name__)
     return numba.njit(**options)(function)
+
+
+def keeps_compiled() -> bool:
+    """Whether what one process compiles is there for the next one."""
+    return not _not_kept
 
 
 def _own_folder() -> Path | None:
@@ -102,10 +111,18 @@ def part(function: Function) -> Function:
     Returns
     -------
     callable
-        The same function.
+        The function, for loops and for Python.
     """
-    registered: Function = register_jitable(error_model=_OPTIONS["error_model"])(function)
-    return registered
+    options = _OPTIONS | {"nopython": True, "no_cpython_wrapper": True}
+    compiled: Any = _Part(function, targetoptions=options)
+    return cast(Function, compiled)
+
+
+class _Part(CPUDispatcher):
+    """Compiled for loops alone: called from Python, there would be nothing to run."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self.py_func(*arguments, **named)
 
 
 @contextmanager

@@ -72,13 +72,19 @@ def fill_polygon(
 
 
 @njit
-def _fill_each(labels, vertices, offsets, ids, left, top):  # type: ignore[no-untyped-def]
+def _fill_each(
+    labels: np.ndarray, vertices: np.ndarray, offsets: np.ndarray, ids: Any, left: int, top: int
+) -> None:
+    """Fill rings one after the other, each with its own value."""
     for ring in range(len(ids)):
         _fill(labels, vertices, offsets, ring, ring + 1, ids[ring], left, top)
 
 
 @njit
-def _fill_together(labels, vertices, offsets, left, top):  # type: ignore[no-untyped-def]
+def _fill_together(
+    labels: np.ndarray, vertices: np.ndarray, offsets: np.ndarray, left: int, top: int
+) -> None:
+    """Fill rings by one even-odd rule, with 1."""
     first, value = np.int64(0), np.uint32(1)  # for a literal, numba would compile both once more
     _fill(labels, vertices, offsets, first, len(offsets) - 1, value, left, top)
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from karyoscope.losses._labels import at_outputs, weighted_cross_entropy
+from karyoscope.losses.labels import at_outputs, weighted_cross_entropy
 
 
 class PriorWeightedCrossEntropy(nn.Module):
@@ -57,8 +57,10 @@ class PriorWeightedCrossEntropy(nn.Module):
             return (1.0 - self.prior) ** self.rho
         return self.prior.clamp(min=1e-4) ** -0.5
 
-    def seen(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Logits and the classes beside them; in training these move the prior."""
+    def logits_and_classes(
+        self, outputs: dict[str, Tensor], targets: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Logits, and classes at their resolution; in training the classes update the prior."""
         logits = outputs["types"].float()
         classes = at_outputs(targets["types"], logits)
         if self.training:
@@ -67,7 +69,7 @@ class PriorWeightedCrossEntropy(nn.Module):
         return logits, classes
 
     def _move_prior(self, classes: Tensor) -> None:
-        """Take one batch into the running prior; one without labels says nothing.
+        """Add one batch to the running prior; a batch without labels does not change it.
 
         Nothing here asks a GPU for a number, so that it is not waited for.
         """
@@ -84,5 +86,5 @@ class PriorWeightedCrossEntropy(nn.Module):
         Where the logits are coarser than the classes, every second (third, ...) pixel of the
         classes is taken.
         """
-        logits, classes = self.seen(outputs, targets)
+        logits, classes = self.logits_and_classes(outputs, targets)
         return weighted_cross_entropy(logits, classes, self.weights(), self.label_smoothing)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from karyoscope.losses._labels import mean_where
+from karyoscope.losses.labels import mean_where
 
 
 class Consistency(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.losses._labels import IGNORE, at_outputs, mean_where
+from karyoscope.losses.labels import IGNORE, at_outputs, mean_where
 
 
 def expected_cost(probability: Tensor, labels: Tensor, matrix: Tensor) -> Tensor:

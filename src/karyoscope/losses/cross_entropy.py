@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from karyoscope.losses._labels import IGNORE, at_outputs, mean_where
+from karyoscope.losses.labels import IGNORE, at_outputs, mean_where
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from karyoscope.losses._labels import IGNORE, at_outputs, mean_where
+from karyoscope.losses.labels import IGNORE, at_outputs, mean_where
 
 
 class EdgeDistanceError(nn.Module):

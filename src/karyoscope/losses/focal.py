@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from karyoscope.losses._labels import IGNORE, weighted_mean
 from karyoscope.losses.class_balanced import PriorWeightedCrossEntropy
+from karyoscope.losses.labels import IGNORE, weighted_mean
 
 
 def weighted_focal(
@@ -67,5 +67,5 @@ class PriorWeightedFocal(PriorWeightedCrossEntropy):
 
     def forward(self, outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
         """Scalar loss of ``types`` logits (b, k + 1, h', w') and classes (b, h, w)."""
-        logits, classes = self.seen(outputs, targets)
+        logits, classes = self.logits_and_classes(outputs, targets)
         return weighted_focal(logits, classes, self.weights(), self.focus, self.label_smoothing)

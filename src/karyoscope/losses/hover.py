@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from karyoscope.losses._labels import IGNORE, at_outputs, mean_where
+from karyoscope.losses.labels import IGNORE, at_outputs, mean_where
 
 
 def distance_error(predicted: Tensor, distances: Tensor, labelled: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.losses._labels import IGNORE, at_outputs, mean_where
+from karyoscope.losses.labels import IGNORE, at_outputs, mean_where
 
 
 def inner_contour_labels(types: Tensor, contour: Tensor, n_classes: int) -> Tensor:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from karyoscope.losses._labels import IGNORE, at_outputs
 from karyoscope.losses.class_balanced import PriorWeightedCrossEntropy
+from karyoscope.losses.labels import IGNORE, at_outputs
 
 
 class PartialCrossEntropy(PriorWeightedCrossEntropy):

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.timm_models import create
-from karyoscope.losses._labels import IGNORE, at_outputs, truth
 from karyoscope.losses.inner_contour import inner_contour_labels
+from karyoscope.losses.labels import IGNORE, at_outputs, truth
 from karyoscope.pretrained import find_weights
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.losses._labels import at_outputs, mean_where
+from karyoscope.losses.labels import at_outputs, mean_where
 from karyoscope.losses.partial_types import PartialCrossEntropy
 
 #: Channels that a pixel may be, by output, for background, the point of a nucleus, and halfway

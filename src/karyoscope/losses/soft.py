@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from karyoscope.losses._labels import at_outputs
+from karyoscope.losses.labels import at_outputs
 
 
 class SoftCrossEntropy(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.losses._labels import weighted_cross_entropy
+from karyoscope.losses.labels import weighted_cross_entropy
 
 _DISTANCES: dict[str, Callable[..., Tensor]] = {"smooth_l1": F.smooth_l1_loss, "l2": F.mse_loss}
 

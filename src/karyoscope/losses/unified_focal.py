@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.losses._labels import IGNORE, at_outputs, mean_where, truth
+from karyoscope.losses.labels import IGNORE, at_outputs, mean_where, truth
 
 Form = Literal["symmetric", "asymmetric"]
 

@@ -69,7 +69,7 @@ class Accumulator(ABC):
     Attributes
     ----------
     conventions : mapping of str to str
-        Which of several definitions in use is computed; part of every result.
+        Conventions, by subject, where several definitions are in use; part of every result.
     names, sources, cohorts : list of str
         Names, sources and cohorts of the images, in the order they came.
     takes_points : bool

@@ -65,7 +65,7 @@ def assign_by_iou(table: Contingency) -> np.ndarray:
     Returns
     -------
     ndarray of int64
-        Which pairs of the table are taken, ascending.
+        Rows of the table that are paired, ascending.
     """
     iou = table.pair_area / (table.pair_union + _EPSILON)
     return assign(table.pair_true, table.pair_pred, 2.0 - iou, unpaired=2.0)

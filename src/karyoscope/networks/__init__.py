@@ -46,7 +46,7 @@ def build_network(
     n_classes : int
         Classes of nuclei, without background.
     colours : {"rgb", "six"}
-        What the network sees; see :class:`~karyoscope.networks.colour_stack.WithSixColours`.
+        Channels of the input; see :class:`~karyoscope.networks.colour_stack.WithSixColours`.
     **options
         Options of the network's constructor.
 

@@ -32,7 +32,7 @@ class Encoder(nn.Module):
     drop_path : float
         Stochastic depth, where the backbone has it.
     levels : sequence of int, optional
-        Which of the backbone's feature maps to give, 0 the finest; all where not given.
+        Numbers of the feature maps to return, 0 for the finest; by default all.
     anti_aliased : bool
         Down-sample with averaged, symmetric kernels; see :func:`~.anti_alias.anti_alias`.
 
@@ -98,7 +98,7 @@ def _check_all_were_loaded(backbone: nn.Module, in_file: set[str], what: str) ->
 
 
 def _drop_what_no_level_needs(backbone: Any) -> None:
-    """Take out the last stages of an EfficientNet, which timm runs although it drops the result."""
+    """Remove the last stages of an EfficientNet, which timm runs although the result is unused."""
     stages = getattr(backbone, "_stage_out_idx", None)
     if stages:
         backbone.blocks = backbone.blocks[: max(stages)]

@@ -15,10 +15,10 @@ from karyoscope.networks.heads import ConvHead, PixelShuffleHead
 class SharedUNet(nn.Module):
     """Encoder, one decoder, a head for each output.
 
-    The decoder is the cost of such networks, not the encoder, so there is one. In the small form
-    it stops at stride 2, and pixel shuffle brings the outlines to full resolution; in the large
-    form it climbs to full resolution itself. Classes, which are summed over a nucleus anyway,
-    are predicted at stride 2 in both.
+    Most of the time of such networks is that of the decoder, so all outputs share one. With four
+    levels the decoder stops at stride 2, and pixel shuffle brings the outlines to full resolution;
+    with five levels it ends at full resolution. Classes, which are summed over each nucleus, are
+    predicted at stride 2 in both.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ class SharedUNet(nn.Module):
     dropout : float
         Channel dropout after each level of the decoder.
     centre : bool
-        Whether to predict centre vectors too, which only help training.
+        Whether to predict centre vectors, too, which are used only in training.
 
     Attributes
     ----------
     outputs : tuple of str
-        Names of what :meth:`forward` returns.
+        Names of the outputs of :meth:`forward`.
     auxiliary : tuple of str
-        Outputs that only help training; they are not run at inference.
+        Outputs that are used only in training and not computed at inference.
     """
 
     auxiliary = ("centre",)

@@ -90,7 +90,7 @@ def segment(
     override_mpp : float, optional
         Micrometres per pixel of level 0, whatever the file states.
     scene : int or str, optional
-        Which image of a file that holds several, by number from 1 or by name; the largest by
+        Image to read of a file that holds several, by number from 1 or by name; the largest by
         default, with a warning.
 
     Returns

@@ -51,7 +51,7 @@ def prepare_model(
     bundle = find_bundle(source)
     _check_postprocessing(bundle)
     bundle_stain(bundle)
-    warm_up(bundle, formats)
+    warm_up(bundle, formats, aside=threads != 1)
     return load_model(bundle, device, threads, tta)
 
 
@@ -78,7 +78,7 @@ def _check_spec(bundle: Bundle, spec: PostprocessingSpec) -> None:
         raise KaryoscopeError(f"model bundle {bundle.path}: {error}") from error
 
 
-def warm_up(bundle: Bundle, formats: Sequence[str] = ()) -> threading.Thread:
+def warm_up(bundle: Bundle, formats: Sequence[str] = (), aside: bool = True) -> threading.Thread:
     """Find and write the nuclei of a small piece of noise, in a thread of its own.
 
     If something has to be compiled, a second process compiles what the formats need.
@@ -92,26 +92,28 @@ def warm_up(bundle: Bundle, formats: Sequence[str] = ()) -> threading.Thread:
         Its post-processing is run.
     formats : sequence of str
         Are written to a temporary folder.
+    aside : bool
+        Whether a second process may compile.
     """
     # No daemon: an interpreter that ends amid its calls into compiled code would abort.
-    thread = threading.Thread(target=_run, args=(bundle, formats), name="warm-up")
+    thread = threading.Thread(target=_run, args=(bundle, formats, aside), name="warm-up")
     thread.start()
     return thread
 
 
-def _run(bundle: Bundle, formats: Sequence[str]) -> None:
-    aside = SecondCompiler(formats)
+def _run(bundle: Bundle, formats: Sequence[str], aside: bool) -> None:
+    second = SecondCompiler(formats if aside else ())
     try:
-        with when_compiling(aside.start):
+        with when_compiling(second.start):
             nuclei = _nuclei_in_noise(bundle)
-        aside.wait()
+        second.wait()
         for name in formats:
             if not threading.main_thread().is_alive():
                 return  # the program ends
             write_made_up(nuclei, [name])
     except Exception:
         # Whatever is wrong shows again, and is reported, when the first block is processed.
-        aside.stop()
+        second.stop()
 
 
 def _nuclei_in_noise(bundle: Bundle) -> Nuclei:

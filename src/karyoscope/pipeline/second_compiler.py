@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba.core.compiler_lock import global_compiler_lock
 
+from karyoscope.core.kernels import keeps_compiled
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.features import shape_features
@@ -34,7 +35,8 @@ class SecondCompiler:
     Parameters
     ----------
     formats : sequence of str
-        Formats to write; without any, and on a single core, no process is started.
+        Formats to write; without any, on a single core, and where no cache can be written, no
+        process is started.
     """
 
     def __init__(self, formats: Sequence[str]) -> None:
@@ -48,7 +50,8 @@ class SecondCompiler:
 
     def start(self) -> None:
         """Start the process, where another core may run it."""
-        if not self._formats or _cores() < 2 or getattr(sys, "frozen", False):
+        of_use = bool(self._formats) and keeps_compiled() and _cores() > 1
+        if not of_use or getattr(sys, "frozen", False):
             return
         # -P: nothing in the working folder is imported.
         command = [sys.executable or "python", "-P", "-c", _PROGRAM, *self._formats]

@@ -19,7 +19,7 @@ class Source:
     Attributes
     ----------
     index : {"pypi", "npm"}
-        Which client fetches it: ``pip`` or ``npm``.
+        Client that downloads the package: ``pip`` or ``npm``.
     package, version, file : str
         File is the name under which the client saves it.
     sha256 : str

@@ -15,7 +15,7 @@ def encode_tile(table: NucleiTable, column: int, row: int) -> bytes:
     ----------
     table : NucleiTable
     column, row : int
-        Which tile.
+        Column and row of the tile among the tiles of the table.
 
     Returns
     -------

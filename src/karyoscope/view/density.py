@@ -30,7 +30,7 @@ def count_bins(
     ----------
     nuclei : EditedTable
     level, column, row : int
-        Which tile.
+        Level of the tile, and its column and row among the tiles of the level.
     shown : ndarray of bool, shape (n,), optional
         Nuclei to count, of the table as it was before any correction; all by default. Nuclei
         that were added by hand have no measurements and always count.

@@ -132,7 +132,7 @@ class PixelBank:
         Parameters
         ----------
         images : Tensor of int64, shape (b,)
-            Which image each window is cut from.
+            Number of the image that each window is cut from.
         x, y : Tensor of float32, shape (b, h, w)
             Positions in pixels of that image, pixel centres at whole numbers. Beyond the edge the
             image is mirrored, and not labelled.

@@ -48,7 +48,7 @@ class TileBatches(IterableDataset):
     seed : int
         Seed of the random numbers.
     rank : int
-        Which of several processes this is; each draws tiles of its own.
+        Number of this process, if several train together; each draws its own tiles.
     target_options : mapping, optional
         Settings of targets, by name; see :func:`karyoscope.targets.make_targets`.
     """

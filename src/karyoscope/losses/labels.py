@@ -1,4 +1,4 @@
-"""Labels beside logits: what the losses of segmentation share."""
+"""Labels compared with logits: functions that the losses of segmentation share."""
 
 from __future__ import annotations
 
@@ -6,12 +6,29 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Label of pixels that teach nothing.
 IGNORE = 255
+"""Label of pixels that are ignored."""
 
 
 def at_outputs(target: Tensor, output: Tensor) -> Tensor:
-    """Every second (third, ...) value of a target, where the output is coarser by that factor."""
+    """Reduce a target to the resolution of an output, such as class logits at stride 2.
+
+    Parameters
+    ----------
+    target : Tensor, shape (b, h, w) or (b, channels, h, w)
+    output : Tensor, shape (b, channels, h / stride, w / stride)
+
+    Returns
+    -------
+    Tensor
+        Every value of the target for an output of the same size, else every second (third, ...)
+        along each axis.
+
+    Raises
+    ------
+    ValueError
+        If the sizes differ by more than a whole factor.
+    """
     h, w = output.shape[-2:]
     step = max(1, target.shape[-1] // w)
     target = target[..., ::step, ::step]
