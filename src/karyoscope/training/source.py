@@ -55,7 +55,7 @@ class RecipeSource:
     points: Path | None = None
 
     def __post_init__(self) -> None:
-        of_data = ("layout", "classes", "mpp", "split", "part")
+        of_data = ("layout", "classes", "mpp", "split", "part", "points")
         given = [name for name in of_data if getattr(self, name) is not None]
         if self.data is None and given:
             raise KaryoscopeError(
@@ -118,8 +118,6 @@ def _recipe_of(source: RecipeSource, out: Path, changes: list[str] | None, resum
             keys["name"] = source.data.resolve().name
     name = source.recipe or FINETUNE
     if source.points is not None:
-        if source.data is None:
-            raise KaryoscopeError("--points is for images beside those of --data")
         scale = {} if source.mpp is None else {"mpp": source.mpp}
         keys["data"] = [*keys["data"], {"path": str(source.points), **scale}]
         keys["losses"] = _with_points(load_recipe(name, changes, keys))

@@ -156,7 +156,7 @@ def test_outlines_that_no_loss_reads_are_an_error(folders, tmp_path):
     )
     with pytest.raises(KaryoscopeError, match=r"labels are outlines.*--points POINTS"):
         load_training_bank(recipe)
-    with pytest.raises(KaryoscopeError, match="beside those of --data"):
+    with pytest.raises(KaryoscopeError, match="points is a property of a folder"):
         recipe_of(RecipeSource("finetune", points=points), tmp_path / "run")
 
 
