@@ -276,6 +276,25 @@ def test_maps_of_a_batch_are_those_of_each_image(tiny_bundle, tissue, tta):
             np.testing.assert_allclose(maps[name], values, atol=1e-5)
 
 
+def test_onnx_runtime_takes_batches_on_a_gpu(tiny_bundle, tissue, monkeypatch):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from karyoscope.inference.onnxruntime_engine import OnnxRuntimeEngine
+
+    on_cpu = OnnxRuntimeEngine(Bundle(tiny_bundle))
+    assert (on_cpu.batch, on_cpu.calls_at_once) == (1, 1)
+    images = np.stack([tissue[:96, :128], tissue[96:192, :128]])
+    together = on_cpu.run(images)
+    for number, image in enumerate(images):
+        for name, values in on_cpu.run(image[None]).items():
+            np.testing.assert_allclose(together[name][number], values[0], atol=1e-5)
+    # A session that says it is on a GPU, since there may be none here.
+    session = onnxruntime.InferenceSession
+    monkeypatch.setattr(session, "get_providers", lambda self: ["CUDAExecutionProvider"])
+    on_gpu = OnnxRuntimeEngine(Bundle(tiny_bundle))
+    assert on_gpu.batch > 1
+    assert on_gpu.calls_at_once > 1
+
+
 def test_a_batch_that_does_not_fit_into_memory_is_halved():
     torch = pytest.importorskip("torch")
     from karyoscope.inference.torch_engine import TorchEngine

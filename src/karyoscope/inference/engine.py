@@ -11,6 +11,9 @@ from karyoscope.core.errors import KaryoscopeError
 
 Maps = dict[str, np.ndarray]
 
+#: Windows that a GPU is given at once: enough to fill the largest, in a few GB of its memory.
+GPU_BATCH = 4
+
 
 class Engine(ABC):
     """A loaded network.

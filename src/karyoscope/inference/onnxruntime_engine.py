@@ -7,7 +7,9 @@ import onnxruntime
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference.bundle import ONNX, Bundle
-from karyoscope.inference.engine import Engine, Maps, failed
+from karyoscope.inference.engine import GPU_BATCH, Engine, Maps, failed
+
+_CPU = "CPUExecutionProvider"
 
 
 class OnnxRuntimeEngine(Engine):
@@ -19,7 +21,7 @@ class OnnxRuntimeEngine(Engine):
         The one that is used: the CPU's where the one asked for finds no device or no libraries.
     """
 
-    def __init__(self, bundle: Bundle, provider: str = "CPUExecutionProvider") -> None:
+    def __init__(self, bundle: Bundle, provider: str = _CPU) -> None:
         graph = bundle.read_graph()
         try:
             self._session = onnxruntime.InferenceSession(graph, providers=[provider])
@@ -31,6 +33,9 @@ class OnnxRuntimeEngine(Engine):
         self._names = [output.name for output in self._session.get_outputs()]
         self.provider = self._session.get_providers()[0]
         self.device = f"ONNX Runtime, {self.provider}"
+        if self.provider != _CPU:
+            # A session may be run from several threads: one copies while the other computes.
+            self.batch, self.calls_at_once = GPU_BATCH, 2
 
     def run(self, images: np.ndarray) -> Maps:
         """Run a batch; see :meth:`Engine.run`."""

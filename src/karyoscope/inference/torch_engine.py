@@ -15,18 +15,19 @@ from torch import nn
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference.bundle import WEIGHTS, Bundle
-from karyoscope.inference.engine import Engine, Maps, failed
+from karyoscope.inference.engine import GPU_BATCH, Engine, Maps, failed
 from karyoscope.inference.find import find_bundle
 from karyoscope.networks import build_network
 from karyoscope.networks.base import deployed_outputs
 from karyoscope.networks.deployed import Deployed
 
-#: Windows that a GPU is given at once: enough to fill the largest, in a few GB of its memory.
-_GPU_BATCH = 4
-
 
 class TorchEngine(Engine):
     """Run a module that maps (n, h, w, 3) uint8 images to named maps.
+
+    On a GPU of NVIDIA or AMD, images and maps are copied through page-locked memory, and two
+    threads call the engine, so that one copies while the other computes. Where its memory does not
+    hold a batch, later batches are half as large.
 
     Parameters
     ----------
@@ -34,10 +35,6 @@ class TorchEngine(Engine):
         Such as :class:`~karyoscope.networks.deployed.Deployed`, on its device, in evaluation mode.
     autocast : bool
         Compute in bf16.
-
-    On a GPU of NVIDIA or AMD, images and maps are copied through page-locked memory, and two
-    threads call the engine, so that one copies while the other computes. Where its memory does not
-    hold a batch, later batches are half as large.
     """
 
     # Test-time dropout is torch's alone: an ONNX graph would need the masks as a further input,
@@ -51,7 +48,7 @@ class TorchEngine(Engine):
         self.dropout = bool(self._dropouts)
         self._is_gpu = self._device.type == "cuda"
         if self._is_gpu:
-            self.batch, self.calls_at_once = _GPU_BATCH, 2
+            self.batch, self.calls_at_once = GPU_BATCH, 2
         # Dropout is turned on in the module, and drawn from torch's one generator.
         self._lock = threading.RLock() if self.dropout else nullcontext()
         self.device = _described(self._device, autocast)
@@ -92,7 +89,8 @@ class TorchEngine(Engine):
             found[name] = torch.empty(values.shape, dtype=torch.float32, pin_memory=True)
             found[name].copy_(values.float(), non_blocking=True)
         # Up to here, and not for what another thread has begun since.
-        done = torch.cuda.Event(blocking=True)
+        event: Any = torch.cuda.Event
+        done = event(blocking=True)
         done.record()
         done.synchronize()
         return {name: values.numpy() for name, values in found.items()}

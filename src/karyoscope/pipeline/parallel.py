@@ -51,6 +51,11 @@ def threads_for(engine: Engine, cores: int = 0) -> Threads:
         One that takes several images a call does not compute on the cores.
     cores : int
         Cores of the CPU that may be used; 0 for all.
+
+    Returns
+    -------
+    Threads
+        On the CPU, as few as the network leaves cores for.
     """
     cores = cores or available_cores()
     if engine.batch == 1:
