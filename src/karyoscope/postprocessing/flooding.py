@@ -185,7 +185,7 @@ def _pop(heap, size):
     key = heap[size]
     i, child = 0, 1
     while child + 1 < size:
-        child += np.int64(heap[child + 1] < heap[child])
+        child += int(heap[child + 1] < heap[child])
         heap[i] = heap[child]
         i, child = child, 2 * child + 1
     if child < size:
