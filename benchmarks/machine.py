@@ -14,8 +14,10 @@ from collections.abc import Callable
 
 import imagecodecs
 import numpy as np
-import openvino as ov
-from openvino import opset13 as ops
+
+from karyoscope.core.openvino_offline import ov
+
+ops = ov.opset13
 
 _EDGE, _CHANNELS = 256, 64
 _OPERATIONS = 2 * 9 * _CHANNELS**2 * _EDGE**2

@@ -37,6 +37,26 @@ main()
 """
 
 
+WATCHED = """
+import sys
+
+seen = []
+
+def watch(event, arguments):
+    if event.startswith("socket.") and event not in ("socket.__new__", "socket.gethostname"):
+        seen.append(event)
+
+sys.addaudithook(watch)
+sys.argv = {arguments!r}
+from karyoscope.cli import main
+try:
+    main()
+finally:
+    seen += [name for name in sys.modules if name.startswith("openvino_telemetry")]
+    print(sorted(set(seen)), file=sys.stderr)
+"""
+
+
 def modules_after(code: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", LOADED.format(code=code)], capture_output=True, text=True, check=True
@@ -91,6 +111,17 @@ def test_the_main_job_needs_none_of_the_libraries_of_training(tmp_path, tiny_bun
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["nuclei"] > 5
+
+
+@pytest.mark.slow
+def test_the_main_job_asks_nothing_of_the_network(tmp_path, tiny_bundle, example_slide):
+    """Slides are analysed where nothing may leave; OpenVINO reports its import by default."""
+    arguments = ["karyoscope", "segment", example_slide, "--out", tmp_path, "--model", tiny_bundle]
+    arguments += ["--device", "cpu", "--workers", "1", "--roi", "900,900,200,200"]
+    code = WATCHED.format(arguments=list(map(str, arguments)))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("verb", ["train", "export"])

@@ -12,6 +12,10 @@ from karyoscope.inference.engine import GPU_BATCH, Engine, Maps, failed
 _CPU = "CPUExecutionProvider"
 
 
+# Its builds for Windows report events by default.
+onnxruntime.disable_telemetry_events()
+
+
 class OnnxRuntimeEngine(Engine):
     """Run ``model.onnx`` with one of ONNX Runtime's providers.
 

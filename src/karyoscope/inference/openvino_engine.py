@@ -6,11 +6,9 @@ import threading
 from collections.abc import Collection
 
 import numpy as np
-import openvino as ov
-import openvino.properties as props
-import openvino.properties.hint as hints
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.openvino_offline import hints, ov, props
 from karyoscope.inference.bundle import ONNX, Bundle
 from karyoscope.inference.engine import Engine, Maps, failed
 from karyoscope.inference.restain_bundle import RestainBundle

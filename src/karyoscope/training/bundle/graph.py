@@ -124,7 +124,7 @@ def maps_of_both(
         The network that the graph was made of.
     images : ndarray of uint8, shape (n, h, w, 3)
     """
-    import openvino as ov
+    from karyoscope.core.openvino_offline import ov
 
     core = ov.Core()
     compiled = core.compile_model(

@@ -72,7 +72,7 @@ def export_restainer(module: RestainModule, target: Target, out: Path) -> Path:
 
 def _check_colours(graph: bytes, module: Restained) -> None:
     """Refuse a graph whose colours are off by more than a grey level on average, or 4 anywhere."""
-    import openvino as ov
+    from karyoscope.core.openvino_offline import ov
 
     core = ov.Core()
     config = {"INFERENCE_PRECISION_HINT": "f32"}
