@@ -105,10 +105,12 @@ def test_an_error_of_a_loss_is_its_own(place, run):
     pytest.importorskip("lightning", reason="training needs the [train] extra")
     pytest.importorskip("timm", reason="training needs the [train] extra")
     name = show("loss")
-    Path(name).write_text(Path(name).read_text().replace('targets["types"]', 'targets["type"]'))
+    wrong = Path(name).read_text().replace('targets["types"]', 'targets["type"]')
+    Path(name).write_text(wrong)
+    number = next(i for i, line in enumerate(wrong.splitlines(), 1) if 'targets["type"]' in line)
     losses = f'losses=[{{name: three_label}}, {{name: centre}}, {{name: "{name}:Tversky"}}]'
     line = one_line(run("train", "recipe.yaml", "--out", "run", "--set", losses))
-    assert line.endswith(f"{name}, line 16, in forward: KeyError: 'type'")
+    assert line.endswith(f"{name}, line {number}, in forward: KeyError: 'type'")
 
 
 @pytest.mark.parametrize(

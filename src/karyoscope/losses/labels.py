@@ -16,7 +16,9 @@ def at_outputs(target: Tensor, output: Tensor) -> Tensor:
     Parameters
     ----------
     target : Tensor, shape (b, h, w) or (b, channels, h, w)
+        Values at the resolution of the tile.
     output : Tensor, shape (b, channels, h / stride, w / stride)
+        Output of the network, of which only the size is used.
 
     Returns
     -------
@@ -67,6 +69,7 @@ def weighted_mean(sum_of_values: Tensor, labels: Tensor, weights: Tensor) -> Ten
     labels : Tensor of int64, shape (b, h, w)
         y; 255 is not counted.
     weights : Tensor, shape (K,)
+        w, the weight of each label.
     """
     labelled = labels != IGNORE
     total = torch.where(labelled, weights[labels.masked_fill(~labelled, 0)], 0.0).sum()
@@ -81,9 +84,11 @@ def weighted_cross_entropy(
     Parameters
     ----------
     logits : Tensor, shape (b, K, h, w)
+        Scores of the labels before the softmax.
     labels : Tensor of int64, shape (b, h, w)
         255 is not counted.
     weights : Tensor, shape (K,)
+        Weight of each label.
     label_smoothing : float
         Share of the target spread over all labels.
     """
