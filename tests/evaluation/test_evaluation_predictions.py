@@ -1,6 +1,7 @@
 """What every format of predictions must do; a new one inherits this by a line in WRITERS."""
 
 import csv
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,13 @@ from annotated_sets import LIZARD, WRITERS, exported, make_sample, make_set, wri
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.evaluation import FORMATS, ScoringOptions, evaluate_predictions, open_predictions
+from karyoscope.evaluation import (
+    FORMATS,
+    ScoringOptions,
+    evaluate,
+    evaluate_predictions,
+    open_predictions,
+)
 from karyoscope.evaluation.predictions.conic import ConicArray
 
 
@@ -79,7 +86,10 @@ def test_two_files_for_one_image_are_refused(samples, truth, tmp_path):
 def test_a_damaged_file_is_named(form, samples, truth, tmp_path):
     root = WRITERS[form](tmp_path / "p", samples)
     found = open_predictions(root, truth)
-    found.files["image_1"].write_bytes(b"not this")
+    damaged = found.files["image_1"]
+    for path in damaged.rglob("*") if damaged.is_dir() else [damaged]:
+        if path.is_file():
+            path.write_bytes(b"not this")
     outcome = evaluate_predictions(truth, found)
     assert outcome.images == 2
     assert len(outcome.problems) == 1
@@ -117,6 +127,38 @@ def test_parquet_states_its_own_classes(truth, tmp_path):
     assert outcome.evaluation.taxonomy.name == "consep4"
     assert "truth merged from lizard" in outcome.conventions["classes"]
     assert outcome.evaluation["pq"] == pytest.approx(1, abs=1e-4)
+
+
+def test_one_folder_of_spatialdata_is_taken_for_one_image(samples, truth, tmp_path):
+    root = WRITERS["spatialdata"](tmp_path / "p", samples)
+    (tmp_path / "one").mkdir()
+    make_set(tmp_path / "one" / "truth", samples[:1])
+    renamed = (root / "image_0.spatialdata.zarr").rename(tmp_path / "of_slide.spatialdata.zarr")
+    outcome = evaluate(tmp_path / "one" / "truth", renamed)
+    assert outcome.evaluation["mpq_plus"] == pytest.approx(1, abs=1e-4)
+    assert not outcome.problems
+
+
+def test_spatialdata_without_nuclei_is_an_empty_prediction(samples, truth, tmp_path):
+    nothing = [replace(s, inst_map=np.zeros_like(s.inst_map)) for s in samples[:1]]
+    root = WRITERS["spatialdata"](tmp_path / "p", [*nothing, *samples[1:]])
+    assert not (root / "image_0.spatialdata.zarr" / "shapes").exists()
+    outcome = evaluate_predictions(truth, open_predictions(root, truth))
+    assert not outcome.problems
+    assert outcome.images == 3
+    assert outcome.evaluation["pq"] == pytest.approx(2 / 3, abs=1e-4)
+    small = [make_sample("image_0", 64, 64)]
+    only = ScoringOptions(records=["image_0"])
+    with pytest.raises(KaryoscopeError, match="another size than 64 x 64"):
+        other = make_set(tmp_path / "small", small)
+        evaluate_predictions(other, open_predictions(root, other), only)
+
+
+def test_a_folder_that_is_no_spatialdata_of_nuclei_is_named(samples, truth, tmp_path):
+    for name in ("image_0", "image_1", "image_2"):
+        (tmp_path / f"{name}.spatialdata.zarr").mkdir()
+    with pytest.raises(KaryoscopeError, match=r"image_0\.spatialdata\.zarr holds no nuclei"):
+        evaluate_predictions(truth, open_predictions(tmp_path, truth))
 
 
 def test_classes_can_be_given(truth, tmp_path):

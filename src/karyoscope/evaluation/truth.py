@@ -109,9 +109,9 @@ def match_single(truth: Dataset, predictions: Predictions) -> None:
     """Match a single file of predictions to a single true image, even if their names differ."""
     if len(truth) != 1 or not isinstance(predictions, PredictionFiles):
         return
-    if len(predictions.files) == 1 and predictions.path.is_file():
+    if list(predictions.files.values()) == [predictions.path]:
         name = truth.records[0].name
-        predictions.files = {name: next(iter(predictions.files.values()))}
+        predictions.files = {name: predictions.path}
         predictions.names = (name,)
 
 

@@ -41,6 +41,7 @@ class SpatialDataWriter(Writer):
     needs = ("spatial", "zarr")
     suffix = ".spatialdata.zarr"
     outlines = f"shapes/{_SHAPES}/shapes.parquet"
+    labels = f"labels/{_LABELS}/s0"
 
     _shapes: _Shapes | None = None
 

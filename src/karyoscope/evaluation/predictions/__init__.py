@@ -20,6 +20,7 @@ from karyoscope.evaluation.predictions.hovernet import HoverNetFiles
 from karyoscope.evaluation.predictions.labels import LabelImages, PlainLabelImages
 from karyoscope.evaluation.predictions.mat import MatFiles
 from karyoscope.evaluation.predictions.parquet import ParquetFiles
+from karyoscope.evaluation.predictions.spatialdata import SpatialDataFiles
 
 # In the order in which a folder is tried: what states its classes itself comes first, images of
 # any name last.
@@ -27,6 +28,7 @@ FORMATS: Registry[type[PredictionFiles] | type[ConicArray]] = Registry.by_name(
     "format",
     (
         ParquetFiles,
+        SpatialDataFiles,
         LabelImages,
         GeoJsonFiles,
         HoverNetFiles,
@@ -54,7 +56,7 @@ def open_predictions(
     Parameters
     ----------
     path : path
-        A folder with a file an image, or a CoNIC array.
+        A folder with a file an image, one such file, or a CoNIC array.
     truth : Dataset
         Annotated images; predictions are matched to them by name.
     form : str, optional

@@ -100,11 +100,13 @@ class PredictionFiles(Predictions):
     name: ClassVar[str]
     what: ClassVar[str]
     endings: ClassVar[tuple[str, ...]]
+    #: Whether the prediction of an image is a folder, as those of Zarr are.
+    folders: ClassVar[bool] = False
 
     def __init__(self, path: Path, taxonomy: Taxonomy) -> None:
         self.path = path
         self.files: dict[str, Path] = {}
-        for stem, file in _by_stem(path, self.endings):
+        for stem, file in _by_stem(path, self.endings, self.folders):
             other = self.files.setdefault(stem, file)
             if other != file:
                 raise KaryoscopeError(
@@ -121,7 +123,7 @@ class PredictionFiles(Predictions):
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Whether there is a file of this format."""
-        return next(_by_stem(path, cls.endings), None) is not None
+        return next(_by_stem(path, cls.endings, cls.folders), None) is not None
 
     def describe(self) -> str:
         """Folder and format."""
@@ -146,11 +148,14 @@ class PredictionFiles(Predictions):
         """Read one file."""
 
 
-def _by_stem(path: Path, endings: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
-    """Files by the part of their name before the first ending that fits."""
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+def _by_stem(path: Path, endings: tuple[str, ...], folders: bool) -> Iterator[tuple[str, Path]]:
+    """Files, or folders, by the part of their name before the first ending that fits."""
+    single = not path.is_dir() or (folders and path.name.lower().endswith(endings))
+    for file in [path] if single else sorted(path.iterdir()):
         ending = next((e for e in endings if file.name.lower().endswith(e)), None)
-        if ending is not None and file.is_file() and not file.name.startswith("."):
+        if ending is None or file.name.startswith("."):
+            continue
+        if file.is_dir() if folders else file.is_file():
             yield file.name[: -len(ending)], file
 
 
