@@ -1,6 +1,8 @@
 """What every format of predictions must do; a new one inherits this by a line in WRITERS."""
 
 import csv
+import json
+import re
 from dataclasses import replace
 
 import cv2
@@ -97,10 +99,10 @@ def test_a_damaged_file_is_named(form, samples, truth, tmp_path):
     assert "\n" not in outcome.problems[0]
 
 
-@pytest.mark.parametrize("form", ["images", "mat", "conic", "conic-files", "geojson", "labels"])
+@pytest.mark.parametrize("form", ["images", "mat", "conic", "conic-files", "labels"])
 def test_classes_of_another_taxonomy_are_named(form, samples, truth, tmp_path):
     strange = [make_sample("image_0", seed=3, taxonomy=Taxonomy.load("pannuke"))]
-    strange[0].classes[1:] = 1 if form in ("geojson", "labels", "images") else 99
+    strange[0].classes[1:] = 1 if form in ("labels", "images") else 99
     if form in ("mat", "conic"):
         root = WRITERS[form](tmp_path / "p", strange)
     elif form == "conic-files":
@@ -118,11 +120,13 @@ def test_classes_of_another_taxonomy_are_named(form, samples, truth, tmp_path):
         )
 
 
-def test_parquet_states_its_own_classes(truth, tmp_path):
+@pytest.mark.parametrize("form", ["parquet", "spatialdata", "geojson"])
+def test_files_that_state_their_classes(form, truth, tmp_path):
     consep4 = Taxonomy.load("consep4")
     others = [make_sample(f"image_{k}", seed=k, taxonomy=consep4) for k in range(3)]
-    found = open_predictions(WRITERS["parquet"](tmp_path / "p", others), truth)
+    found = open_predictions(WRITERS[form](tmp_path / "p", others), truth)
     outcome = evaluate_predictions(truth, found)
+    assert not outcome.problems
     assert found.taxonomy == consep4
     assert outcome.evaluation.taxonomy.name == "consep4"
     assert "truth merged from lizard" in outcome.conventions["classes"]
@@ -159,6 +163,64 @@ def test_a_folder_that_is_no_spatialdata_of_nuclei_is_named(samples, truth, tmp_
         (tmp_path / f"{name}.spatialdata.zarr").mkdir()
     with pytest.raises(KaryoscopeError, match=r"image_0\.spatialdata\.zarr holds no nuclei"):
         evaluate_predictions(truth, open_predictions(tmp_path, truth))
+
+
+def test_geojson_of_karyoscope_against_classes_of_ones_own(samples, tmp_path):
+    mine = Taxonomy.from_dict(
+        {
+            "name": "mine",
+            "classes": [
+                {"id": 1, "name": "Tumour", "color": [213, 94, 0]},
+                {"id": 2, "name": "Immune", "color": [0, 114, 178]},
+            ],
+        }
+    )
+    own = make_set(tmp_path / "own", [make_sample("image_0", taxonomy=mine)])
+    scores = {}
+    for form in ("geojson", "parquet"):
+        found = open_predictions(WRITERS[form](tmp_path / form, samples[:1]), own)
+        scores[form] = evaluate_predictions(own, found).evaluation["classes"]["nucleus"]
+    assert scores["geojson"] == pytest.approx(scores["parquet"], nan_ok=True)
+    assert scores["geojson"]["pq"] == pytest.approx(1, abs=1e-4)
+
+
+def _edit_geojson(path, edit):
+    data = json.loads(path.read_text())
+    edit(data)
+    path.write_text(json.dumps(data))
+
+
+def test_geojson_of_qupath_has_the_classes_of_the_truth(samples, truth, tmp_path):
+    root = WRITERS["geojson"](tmp_path / "p", samples)
+    for path in root.glob("*.geojson"):
+        _edit_geojson(path, lambda data: data.pop("metadata"))
+    found = open_predictions(root, truth)
+    assert found.taxonomy == LIZARD
+    assert evaluate_predictions(truth, found).evaluation["mpq_plus"] == pytest.approx(1, abs=1e-4)
+
+
+def _rename_a_class(data):
+    data["features"][0]["properties"]["classification"]["name"] = "Tumour"
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (_rename_a_class, "none of the classes that the file states, neutrophil, epi"),
+        (lambda data: data["metadata"].update(taxonomy=3), "a taxonomy needs a name and classes"),
+        (
+            lambda data: data["metadata"]["taxonomy"].update(name="other"),
+            r"its classes \(other\) are not those of the other files",
+        ),
+    ],
+)
+def test_geojson_that_contradicts_itself_is_named(edit, message, samples, truth, tmp_path):
+    root = WRITERS["geojson"](tmp_path / "p", samples)
+    _edit_geojson(root / "image_1.geojson", edit)
+    outcome = evaluate_predictions(truth, open_predictions(root, truth))
+    assert outcome.images == 2
+    assert len(outcome.problems) == 1
+    assert re.search(rf"image_1\.geojson: .*{message}", outcome.problems[0])
 
 
 def test_classes_can_be_given(truth, tmp_path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.geojson import areas_of, read_features
+from karyoscope.core.geojson import areas_of, read_collection
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
 from karyoscope.datasets.polygons import paint
 from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, class_ids
@@ -20,25 +21,39 @@ if TYPE_CHECKING:
 class GeoJsonFiles(PredictionFiles):
     """``<stem>.geojson``: every polygon is a nucleus, in pixels of the image.
 
-    A pixel belongs to the nucleus in which its centre lies, of two that overlap to the first.
+    A pixel belongs to the nucleus in which its centre lies, of two that overlap to the first. The
+    taxonomy that a file of karyoscope states is what its classes mean.
     """
 
     name = "geojson"
     what = "GeoJSON files"
     endings = (".geojson",)
 
-    def has_classes(self, path: Path) -> bool:
-        """Whether any polygon has a classification."""
-        try:
-            return any(feature.class_name for feature in read_features(path))
-        except KaryoscopeError:
-            return False
+    def find_taxonomy(self) -> Taxonomy | None:
+        """Return the classes that the first file with classes states, or those that were given."""
+        for path in self.files.values():
+            try:
+                about, features = read_collection(path)
+                stated = _stated(about, path)
+            except KaryoscopeError:
+                continue  # named when it is read
+            if stated is not None:
+                return stated
+            if any(feature.class_name for feature in features):
+                return self.given
+        return None
 
     def read(self, path: Path, sample: Sample) -> Prediction:
         """Rasterise the polygons."""
         inst_map = np.zeros(sample.inst_map.shape, np.int32)
         names = [""]
-        for feature in read_features(path):
+        about, features = read_collection(path)
+        stated = _stated(about, path)
+        if stated is not None and stated != self.taxonomy:
+            raise KaryoscopeError(
+                f"{path}: its classes ({stated.name}) are not those of the other files"
+            )
+        for feature in features:
             geometry = feature.geometry(nucleus=True)
             areas = None if geometry is None else areas_of(geometry)
             if areas is None or areas.is_empty:
@@ -49,7 +64,25 @@ class GeoJsonFiles(PredictionFiles):
             names.append(feature.class_name)
         if self.taxonomy is None:
             return Prediction(inst_map, None)
-        return Prediction(inst_map, class_ids(names, self.taxonomy, path))
+        try:
+            return Prediction(inst_map, class_ids(names, self.taxonomy, path))
+        except KaryoscopeError as error:
+            if stated is None:
+                raise
+            known = ", ".join(stated.names)
+            raise KaryoscopeError(
+                f"{path}: a nucleus has none of the classes that the file states, {known}"
+            ) from error
+
+
+def _stated(about: dict[str, Any], path: Path) -> Taxonomy | None:
+    """Return the taxonomy in the metadata of a file; None where there is none, as in QuPath's."""
+    if "taxonomy" not in about:
+        return None
+    try:
+        return Taxonomy.from_dict(about["taxonomy"])
+    except KaryoscopeError as error:
+        raise KaryoscopeError(f"{path}: {error}") from error
 
 
 def _check_inside(geometry: BaseGeometry, shape: tuple[int, ...], path: Path) -> None:
