@@ -223,6 +223,50 @@ def test_geojson_that_contradicts_itself_is_named(edit, message, samples, truth,
     assert re.search(rf"image_1\.geojson: .*{message}", outcome.problems[0])
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_against_a_truth_without_classes_only_outlines_are_scored(form, samples, tmp_path):
+    nucleus = Taxonomy.load("nucleus")
+    plain = [
+        replace(s, classes=(s.classes > 0).astype(np.uint8), taxonomy=nucleus) for s in samples
+    ]
+    outlines = make_set(tmp_path / "truth", plain)
+    samples = [replace(s, classes=s.classes.copy()) for s in samples]
+    samples[0].classes[1] = 0  # not classified
+    found = open_predictions(WRITERS[form](tmp_path / "p", samples), outlines)
+    outcome = evaluate_predictions(outlines, found)
+    assert not outcome.problems
+    assert outcome.evaluation["pq"] == pytest.approx(1, abs=1e-4)
+    of_class = outcome.evaluation["classes"]
+    assert list(of_class) == ["nucleus"]
+    assert of_class["nucleus"]["tp"] == 3 * 64 - 1
+    # The others state their class set, which the conventions name.
+    states = form in ("parquet", "spatialdata", "geojson")
+    assert ("prediction merged from lizard" in outcome.conventions["classes"]) == states
+    assert len(outcome.notes) == (not states)
+    for note in outcome.notes:
+        assert note.startswith("only outlines are scored: the truth has no classes")
+        assert "plasma" in note or "2, 3, 4, 5, 6" in note
+
+
+def test_classes_of_qupath_are_left_out_where_the_truth_has_none(samples, tmp_path):
+    maps = tmp_path / "truth"
+    maps.mkdir()
+    np.save(maps / "image_0.npy", samples[0].inst_map)
+    path = WRITERS["geojson"](tmp_path / "p", samples[:1]) / "image_0.geojson"
+    _edit_geojson(path, lambda data: data.pop("metadata"))
+    _edit_geojson(path, _rename_a_class)
+    outcome = evaluate(maps, path)
+    assert outcome.evaluation["pq"] == pytest.approx(1, abs=1e-4)
+    assert len(outcome.notes) == 1
+    assert "tumour" in outcome.notes[0]
+
+
+def test_class_ids_of_a_truth_of_label_maps_are_left_out_without_names(samples, tmp_path):
+    write_mat(tmp_path / "truth", samples)
+    exact = write_images(tmp_path / "p", samples)
+    assert evaluate(tmp_path / "truth", exact).evaluation["pq"] == pytest.approx(1, abs=1e-4)
+
+
 def test_classes_can_be_given(truth, tmp_path):
     consep4 = Taxonomy.load("consep4")
     others = [make_sample("image_0", seed=0, taxonomy=consep4)]

@@ -103,6 +103,11 @@ class Taxonomy:
         """Class names, in the order of the ids."""
         return tuple(c.name for c in self.classes)
 
+    @property
+    def outlines_only(self) -> bool:
+        """Whether ``nucleus`` is the only class, as in data that have no classes."""
+        return self.name == _NUCLEUS.name and len(self) == 1
+
     def by_id(self, class_id: int) -> NucleusClass:
         """Return the class with this id; id 0 gives a grey class named ``unclassified``."""
         if class_id == 0:
@@ -206,16 +211,19 @@ class Taxonomy:
         equal = {name: there.get(name.casefold(), "") for name in self.names}
         if all(equal.values()):
             return equal
-        if other.name == _NUCLEUS.name and len(other) == 1:
+        if other.outlines_only:
             return dict.fromkeys(self.names, other.names[0])
         return {}
 
     def merges_to(self, other: Taxonomy) -> str:
+        """Line of YAML that would map the classes of this taxonomy, and where to write it."""
+        return f"write to taxonomy {self.name!r}: {self.merges_line(other)}"
+
+    def merges_line(self, other: Taxonomy) -> str:
         """Line of YAML that would map the classes of this taxonomy to those of another."""
         given = ", ".join(f"{name}: ..." for name in self.names)
         return (
-            f"write to taxonomy {self.name!r}: `merges: {{{other.name}: {{{given}}}}}`, each with"
-            f" one of {', '.join(other.names)}"
+            f"`merges: {{{other.name}: {{{given}}}}}`, each with one of {', '.join(other.names)}"
         )
 
     def to_dict(self) -> dict[str, Any]:

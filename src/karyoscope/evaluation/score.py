@@ -12,6 +12,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.scale import same_scale
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Record, Sample, common_taxonomy, merge_classes
+from karyoscope.evaluation.class_sets import class_convention, class_remarks
 from karyoscope.evaluation.patches import SIZE, cut
 from karyoscope.evaluation.predictions import Prediction, Predictions
 from karyoscope.evaluation.predictions.model import ModelPredictions
@@ -99,6 +100,7 @@ def evaluate_predictions(
     mpp = result.evaluation.mpp
     table = None if found is None or scored is None else _table(found, scored)
     chosen = _chosen(truth, options.records, result)
+    result.notes += class_remarks(truth.taxonomy, found, scored)
     truth = truth if scored is None else merge_classes(truth, scored)
     begin(len(chosen))
     for record in chosen:
@@ -168,7 +170,7 @@ def _empty(
         options.side,
         conventions={
             "images": _patch_convention(options.side),
-            "classes": _class_convention(truth.taxonomy, predictions.taxonomy, scored),
+            "classes": class_convention(truth.taxonomy, predictions.taxonomy, scored),
         },
     )
 
@@ -246,17 +248,6 @@ def _patch_convention(patches: int) -> str:
         f"{patches} px patches cut as CoNIC's: from the top left, at the far edges overlapping;"
         " smaller images padded by reflection; means over images are means over patches"
     )
-
-
-def _class_convention(truth: Taxonomy, found: Taxonomy | None, scored: Taxonomy | None) -> str:
-    if found is None or scored is None:
-        return "the predictions have none, nuclei are scored without class"
-    merged = [
-        f"{of} merged from {taxonomy.name}"
-        for of, taxonomy in (("truth", truth), ("prediction", found))
-        if taxonomy.name != scored.name
-    ]
-    return "; ".join([f"{scored.name} ({', '.join(scored.names)})", *merged])
 
 
 def _nothing_scored(result: EvaluationResult) -> str:

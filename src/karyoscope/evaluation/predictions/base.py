@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -13,7 +13,11 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.taxonomy import UNCLASSIFIED, Taxonomy
+from karyoscope.core.text import for_terminal
 from karyoscope.datasets import Sample
+
+#: Names of classes that are listed in a remark, at most.
+_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,13 @@ class Predictions(ABC):
         Classes of the nuclei; None if they have none.
     names : tuple of str
         Images that are known to have a prediction; empty where they are made on demand.
+    dropped : frozenset of str
+        Classes that were read as ``nucleus``, since that is all that ``taxonomy`` has.
     """
 
     taxonomy: Taxonomy | None
     names: tuple[str, ...] = ()
+    dropped: frozenset[str] = frozenset()
 
     @abstractmethod
     def load(self, sample: Sample) -> Prediction:
@@ -75,7 +82,81 @@ class Predictions(ABC):
 
     def remarks(self, scored: set[str]) -> list[str]:
         """Remarks for the reader of the scores on predictions for images of these names."""
-        return []
+        if not self.dropped:
+            return []
+        names = sorted(self.dropped, key=lambda name: (len(name), name))
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        return [
+            "only outlines are scored: the truth has no classes, and those of the predictions are"
+            f" left out ({for_terminal(', '.join(names[:_LISTED]))}{more})"
+        ]
+
+    def class_ids(self, names: Sequence[str], path: Path) -> np.ndarray:
+        """Class ids of names, or of ids written as text; empty and "unclassified" give 0.
+
+        Where the taxonomy is outlines only, every class is ``nucleus``.
+
+        Parameters
+        ----------
+        names : sequence of str, length n
+        path : Path
+            Named in errors.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n,)
+
+        Raises
+        ------
+        KaryoscopeError
+            If one is not in the taxonomy.
+        """
+        taxonomy = self._taxonomy()
+        known = {name.lower(): i for name, i in zip(taxonomy.names, taxonomy.ids, strict=True)}
+        known |= {str(i): i for i in taxonomy.ids} | {"": 0, "0": 0, UNCLASSIFIED.name: 0}
+        given = [name.strip().lower() for name in names]
+        strange = sorted(set(given) - known.keys())
+        if strange:
+            known |= dict.fromkeys(strange, self._instead_of(strange, taxonomy, path))
+        return np.array([known[name] for name in given], np.uint8)
+
+    def check_class_ids(self, classes: np.ndarray, path: Path) -> np.ndarray:
+        """Class ids as uint8, after checking that the taxonomy has them.
+
+        Where the taxonomy is outlines only, every class is ``nucleus``.
+
+        Parameters
+        ----------
+        classes : ndarray, any shape
+        path : Path
+            Named in errors.
+
+        Raises
+        ------
+        KaryoscopeError
+            If the taxonomy lacks one.
+        """
+        taxonomy = self._taxonomy()
+        strange = sorted(set(np.unique(classes).tolist()) - {0, *taxonomy.ids})
+        if strange:
+            instead = self._instead_of([f"{kind:g}" for kind in strange], taxonomy, path)
+            classes = np.where(np.isin(classes, [0, *taxonomy.ids]), classes, instead)
+        return classes.astype(np.uint8)
+
+    def _taxonomy(self) -> Taxonomy:
+        if self.taxonomy is None:
+            raise KaryoscopeError(f"{self.describe()}: they have no classes")
+        return self.taxonomy
+
+    def _instead_of(self, strange: list[str], taxonomy: Taxonomy, path: Path) -> int:
+        """Class for names that a taxonomy lacks, which is an error unless it has only outlines."""
+        if not taxonomy.outlines_only:
+            raise KaryoscopeError(
+                f"{path}: class {strange[0]!r} is not in taxonomy {taxonomy.name!r}; name the right"
+                " one with --predicted-classes"
+            )
+        self.dropped = self.dropped.union(strange)
+        return taxonomy.ids[0]
 
 
 class PredictionFiles(Predictions):
@@ -157,40 +238,3 @@ def _by_stem(path: Path, endings: tuple[str, ...], folders: bool) -> Iterator[tu
             continue
         if file.is_dir() if folders else file.is_file():
             yield file.name[: -len(ending)], file
-
-
-def class_ids(names: list[str], taxonomy: Taxonomy, path: Path) -> np.ndarray:
-    """Class ids of names, or of ids written as text; empty and "unclassified" give 0.
-
-    Raises
-    ------
-    KaryoscopeError
-        If one is not in the taxonomy; the message names the file.
-    """
-    known = {name.lower(): i for name, i in zip(taxonomy.names, taxonomy.ids, strict=True)}
-    known |= {str(i): i for i in taxonomy.ids} | {"": 0, "0": 0, UNCLASSIFIED.name: 0}
-    try:
-        return np.array([known[name.strip().lower()] for name in names], np.uint8)
-    except KeyError as error:
-        raise _no_class(error.args[0], taxonomy, path) from error
-
-
-def check_class_ids(classes: np.ndarray, taxonomy: Taxonomy, path: Path) -> np.ndarray:
-    """Class ids as uint8, after checking that the taxonomy has them.
-
-    Raises
-    ------
-    KaryoscopeError
-        If it lacks one; the message names the file.
-    """
-    strange = sorted(set(np.unique(classes).tolist()) - {0, *taxonomy.ids})
-    if strange:
-        raise _no_class(f"{strange[0]:g}", taxonomy, path)
-    return classes.astype(np.uint8)
-
-
-def _no_class(name: str, taxonomy: Taxonomy, path: Path) -> KaryoscopeError:
-    return KaryoscopeError(
-        f"{path}: class {name!r} is not in taxonomy {taxonomy.name!r}; name the right one with"
-        " --predicted-classes"
-    )

@@ -12,12 +12,7 @@ from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
 from karyoscope.datasets.files import map_npy, read_table
 from karyoscope.datasets.labels import label_map
-from karyoscope.evaluation.predictions.base import (
-    Prediction,
-    PredictionFiles,
-    Predictions,
-    check_class_ids,
-)
+from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, Predictions
 
 _ARRAYS = ("pred.npy", "labels.npy")
 _NAMES = "patch_info.csv"
@@ -32,7 +27,7 @@ class ConicFiles(PredictionFiles):
 
     def read(self, path: Path, sample: Sample) -> Prediction:
         """Read the array of one image."""
-        return _prediction(_open(path)[0], self.given, path)
+        return _prediction(self, _open(path)[0], path)
 
 
 class ConicArray(Predictions):
@@ -88,7 +83,7 @@ class ConicArray(Predictions):
         name = sample.record.name
         if name not in self._row:
             raise KaryoscopeError(f"no row for {name} in {self.path}")
-        return _prediction(self._array[self._row[name]], self.taxonomy, self.path)
+        return _prediction(self, self._array[self._row[name]], self.path)
 
 
 def _array_in(path: Path) -> Path | None:
@@ -107,9 +102,9 @@ def _open(path: Path) -> np.ndarray:
     return array
 
 
-def _prediction(pair: np.ndarray, taxonomy: Taxonomy, path: Path) -> Prediction:
+def _prediction(predictions: Predictions, pair: np.ndarray, path: Path) -> Prediction:
     """Labels and the class of each *pixel*, which is what the challenge scores."""
-    classes = check_class_ids(label_map(pair[..., 1], path), taxonomy, path)
+    classes = predictions.check_class_ids(label_map(pair[..., 1], path), path)
     return Prediction(label_map(pair[..., 0], path), classes)
 
 

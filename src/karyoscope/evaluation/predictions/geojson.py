@@ -12,7 +12,7 @@ from karyoscope.core.geojson import areas_of, read_collection
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
 from karyoscope.datasets.polygons import paint
-from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, class_ids
+from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -65,7 +65,7 @@ class GeoJsonFiles(PredictionFiles):
         if self.taxonomy is None:
             return Prediction(inst_map, None)
         try:
-            return Prediction(inst_map, class_ids(names, self.taxonomy, path))
+            return Prediction(inst_map, self.class_ids(names, path))
         except KaryoscopeError as error:
             if stated is None:
                 raise

@@ -13,7 +13,7 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Sample
-from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, check_class_ids
+from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles
 
 
 class HoverNetFiles(PredictionFiles):
@@ -66,7 +66,7 @@ class HoverNetFiles(PredictionFiles):
             ) from error
         if self.taxonomy is None:
             return Prediction(inst_map, None)
-        return Prediction(inst_map, check_class_ids(np.array(types), self.taxonomy, path))
+        return Prediction(inst_map, self.check_class_ids(np.array(types), path))
 
 
 def _whole(kind: Any) -> int:

@@ -9,7 +9,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import Sample
 from karyoscope.datasets.files import read_table
 from karyoscope.datasets.labels import class_lookup, read_label_image, whole_ids
-from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, class_ids
+from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles
 
 
 class LabelImages(PredictionFiles):
@@ -36,7 +36,7 @@ class LabelImages(PredictionFiles):
             raise KaryoscopeError(f"{path}: others have a table of classes, it has no {table.name}")
         rows = read_table(table, "id", "class")
         ids = whole_ids((row["id"] for row in rows), table)
-        classes = class_ids([row["class"] or "" for row in rows], self.taxonomy, table)
+        classes = self.class_ids([row["class"] or "" for row in rows], table)
         return Prediction(inst_map, class_lookup(ids, classes, inst_map.max(initial=0), table))
 
 

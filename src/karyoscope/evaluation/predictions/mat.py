@@ -10,7 +10,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import Sample
 from karyoscope.datasets.files import mat_keys, read_mat
 from karyoscope.datasets.labels import class_lookup, label_map, majority_class
-from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles, check_class_ids
+from karyoscope.evaluation.predictions.base import Prediction, PredictionFiles
 
 # Key of the classes -> key of the ids that they belong to.
 _CLASSES = {"inst_type": "inst_uid", "class": "id"}
@@ -46,11 +46,11 @@ class MatFiles(PredictionFiles):
                 raise KaryoscopeError(
                     f"{path}: {np.size(ids)} nuclei but {mat[key].size} classes in {key}"
                 )
-            classes = check_class_ids(mat[key], self.taxonomy, path)
+            classes = self.check_class_ids(mat[key], path)
             return Prediction(inst_map, class_lookup(ids, classes, inst_map.max(initial=0), path))
         if "type_map" not in mat:
             raise KaryoscopeError(f"{path}: others have classes, it has no inst_type")
-        class_map = check_class_ids(label_map(mat["type_map"], path), self.taxonomy, path)
+        class_map = self.check_class_ids(label_map(mat["type_map"], path), path)
         if class_map.shape != inst_map.shape:
             raise KaryoscopeError(
                 f"{path}: type_map is {class_map.shape}, inst_map is {inst_map.shape}"
