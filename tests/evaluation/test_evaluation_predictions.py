@@ -153,8 +153,8 @@ def test_spatialdata_without_nuclei_is_an_empty_prediction(samples, truth, tmp_p
     assert outcome.evaluation["pq"] == pytest.approx(2 / 3, abs=1e-4)
     small = [make_sample("image_0", 64, 64)]
     only = ScoringOptions(records=["image_0"])
+    other = make_set(tmp_path / "small", small)
     with pytest.raises(KaryoscopeError, match="another size than 64 x 64"):
-        other = make_set(tmp_path / "small", small)
         evaluate_predictions(other, open_predictions(root, other), only)
 
 

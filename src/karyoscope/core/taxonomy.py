@@ -222,9 +222,7 @@ class Taxonomy:
     def merges_line(self, other: Taxonomy) -> str:
         """Line of YAML that would map the classes of this taxonomy to those of another."""
         given = ", ".join(f"{name}: ..." for name in self.names)
-        return (
-            f"`merges: {{{other.name}: {{{given}}}}}`, each with one of {', '.join(other.names)}"
-        )
+        return f"`merges: {{{other.name}: {{{given}}}}}`, each with one of {', '.join(other.names)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in the YAML files and in model bundles."""

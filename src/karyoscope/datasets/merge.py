@@ -67,13 +67,13 @@ def common_taxonomy(first: Taxonomy, second: Taxonomy) -> Taxonomy:
     shipped = [Taxonomy.load(name) for name in Taxonomy.shipped()]
     candidates = [first, second, *sorted(shipped, key=lambda t: (-len(t), t.name))]
     for candidate in candidates:
-        if all(_maps(source, candidate) for source in (first, second)):
+        if all(maps_to(source, candidate) for source in (first, second)):
             return candidate
     raise KaryoscopeError(f"taxonomies {first.name!r} and {second.name!r} have nothing in common")
 
 
-def _maps(source: Taxonomy, target: Taxonomy) -> bool:
-    """Whether every class has a counterpart."""
+def maps_to(source: Taxonomy, target: Taxonomy) -> bool:
+    """Whether every class of one taxonomy has a counterpart in another."""
     if source.name == target.name:
         return True
     try:

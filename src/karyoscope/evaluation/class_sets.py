@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets import common_taxonomy
+from karyoscope.datasets.merge import maps_to
 
 
 def class_convention(truth: Taxonomy, found: Taxonomy | None, scored: Taxonomy | None) -> str:
@@ -53,13 +53,10 @@ def _listed(taxonomy: Taxonomy) -> str:
 
 def _targets(taxonomy: Taxonomy) -> list[Taxonomy]:
     """Return a class set, and the finest coarser one to which all of its classes map."""
+    shipped = [Taxonomy.load(name) for name in Taxonomy.shipped()]
     coarser = [
-        shipped
-        for name in Taxonomy.shipped()
-        if not (shipped := Taxonomy.load(name)).outlines_only and shipped.name != taxonomy.name
+        target
+        for target in sorted(shipped, key=lambda t: (-len(t), t.name))
+        if target.name != taxonomy.name and not target.outlines_only and maps_to(taxonomy, target)
     ]
-    coarser.sort(key=lambda target: (-len(target), target.name))
-    return [
-        taxonomy,
-        *[t for t in coarser if common_taxonomy(taxonomy, t).name == t.name][:1],
-    ]
+    return [taxonomy, *coarser[:1]]
