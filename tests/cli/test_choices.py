@@ -16,7 +16,7 @@ from karyoscope.inference import DEVICES, VIEWS
 
 
 def test_choices_are_those_of_the_packages():
-    assert [choice.value for choice in Device] == list(DEVICES)
+    assert {choice.value for choice in Device} <= set(DEVICES)
     assert [int(choice) for choice in Views] == sorted(VIEWS)
     assert [choice.value for choice in Grouping] == list(GROUPINGS)
 
