@@ -19,7 +19,6 @@ from karyoscope.metrics import (
     to_json,
 )
 
-
 NUCLEUS = Taxonomy.load("nucleus")
 
 

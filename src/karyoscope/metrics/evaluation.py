@@ -63,6 +63,8 @@ class Evaluation:
             The same image with the nuclei that were found to be counted, for the cellular
             composition.
         """
+        pair = pair.in_one_class(self.taxonomy)
+        counting = None if counting is None else counting.in_one_class(self.taxonomy)
         for part in self.parts.values():
             if pair.points is None or part.takes_points:
                 part.add(pair if counting is None or not part.takes_counting else counting)
@@ -256,7 +258,9 @@ def score_pairs(
     protocol : {"conic", "hovernet", "pannuke", "qu", "stardist"}
         Metrics to compute, and their conventions.
     taxonomy : Taxonomy, optional
-        Classes to score; without it nuclei are scored without class.
+        Classes to score; without it nuclei are scored without class. Label maps that came without
+        classes can be scored in a taxonomy of a single class, such as ``"nucleus"``: every
+        nucleus is of that class.
     mpp : float, optional
         Micrometres per pixel, for ``"hovernet"``: it pairs centroids within 3 µm.
     true_taxonomy, pred_taxonomy : Taxonomy, optional
