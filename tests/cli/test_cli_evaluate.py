@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 from karyoscope.cli import compare, evaluate, main
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets import Record, Sample
+from karyoscope.datasets import Record, Sample, open_dataset
 from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.split import Split, write_split
 from karyoscope.inference import shipped_models
+from karyoscope.metrics import Pair, score_pairs, to_json
 
 LIZARD = Taxonomy.load("lizard")
 NAMES = ("a", "b", "c", "d")
@@ -177,6 +178,28 @@ def test_compare_two_runs(folders, tmp_path):
     table = run(compare.app, *paths).stdout
     assert "B - A" in table
     assert "plasma PQ" in table
+
+
+def test_runs_of_other_classes_are_compared_by_their_outlines(folders, tmp_path):
+    own = run(evaluate.app, folders / "moved", "--truth", folders / "truth", "--json").stdout
+    (tmp_path / "own.json").write_text(own)
+    data = score_pairs(
+        [
+            Pair(s.inst_map, s.inst_map, s.classes > 0, s.classes > 0, name=s.record.name)
+            for s in open_dataset(folders / "truth")
+        ],
+        taxonomy=Taxonomy.load("nucleus"),
+    )
+    (tmp_path / "outlines.json").write_text(json.dumps(to_json(data)))
+    paths = tmp_path / "outlines.json", tmp_path / "own.json"
+    found = json.loads(run(compare.app, *paths, "--json").stdout)
+    assert found["aji"]["difference"] < 0
+    assert "classes" not in found
+    assert "mpq_plus" not in found
+    table = run(compare.app, *paths).stdout
+    assert "AJI" in table
+    assert "mPQ" not in table
+    assert found["remark"] in table.splitlines()
 
 
 def test_json_of_one_run_can_be_compared(folders, tmp_path):

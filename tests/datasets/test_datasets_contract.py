@@ -168,3 +168,18 @@ def test_unknown_layout_is_an_error(tmp_path):
         open_dataset(tmp_path, "huh")
     with pytest.raises(KaryoscopeError, match="recognised"):
         open_dataset(tmp_path)
+
+
+def test_a_dataset_and_its_samples_are_shown_by_name_and_sizes(written):
+    name, root, _ = written
+    dataset = open_dataset(root, name, mpp=0.5)
+    classes = len(dataset.taxonomy)
+    shown = f"{type(dataset).__name__}('data': {len(dataset)} images, {classes} classes, 0.5 µm/px)"
+    assert repr(dataset) == shown
+    sample = dataset[0]
+    height, width = sample.inst_map.shape
+    shown = repr(sample)
+    assert shown.startswith(f"Sample({sample.record.name!r}, {width} x {height} px at 0.5 µm/px: ")
+    nuclei = len(np.unique(sample.inst_map[sample.inst_map > 0]))
+    held = f"{nuclei} nuclei" if sample.points is None else f"{len(sample.points)} points"
+    assert shown.endswith(f": {held})")

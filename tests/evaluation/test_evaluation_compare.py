@@ -7,17 +7,30 @@ import pytest
 from annotated_sets import LIZARD, make_sample
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.evaluation import compare, read_evaluation
-from karyoscope.metrics import Evaluation, Pair, to_json
+from karyoscope.metrics import (
+    PROTOCOLS,
+    CompositionAccumulator,
+    Evaluation,
+    Pair,
+    ScoringProtocol,
+    report_set,
+    to_json,
+)
+
+NUCLEUS = Taxonomy.load("nucleus")
 
 
-def run(shift: int, count: int = 6) -> Evaluation:
+def run(
+    shift: int, count: int = 6, protocol: str = "conic", taxonomy: Taxonomy | None = LIZARD
+) -> Evaluation:
     """Predictions moved by some pixels."""
-    evaluation = Evaluation("conic", LIZARD)
+    evaluation = Evaluation(protocol, taxonomy, 0.5)
     for k in range(count):
         sample = make_sample(str(k), 96, 96, seed=k)
         moved = np.roll(sample.inst_map, shift, axis=1)
-        classes = sample.classes
+        classes = np.minimum(sample.classes, 1) if taxonomy is NUCLEUS else sample.classes
         evaluation.add(Pair(sample.inst_map, moved, classes, classes, name=str(k)))
     return evaluation
 
@@ -69,3 +82,36 @@ def test_other_files_are_named(text, tmp_path):
 def test_runs_on_other_images_cannot_be_paired():
     with pytest.raises(KaryoscopeError, match="not scored on the same images"):
         compare(run(1), run(1, count=5))
+
+
+@pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+@pytest.mark.parametrize("others", [NUCLEUS, None], ids=["nucleus", "without classes"])
+def test_scores_without_classes_are_compared_between_class_sets(protocol, others):
+    same = compare(*(run(k, 4, protocol) for k in (1, 2)), samples=50).to_dict()
+    for outlines_first in (True, False):
+        sets = (others, LIZARD) if outlines_first else (LIZARD, others)
+        runs = [run(k + 1, 4, protocol, taxonomy) for k, taxonomy in enumerate(sets)]
+        found = compare(*runs, samples=50).to_dict()
+        bare = run(1, 4, protocol, None).scores
+        assert found.keys() - {"protocol", "images", "remark"} == bare.keys()
+        for name in bare:
+            np.testing.assert_equal(found[name], same[name])
+        assert "'lizard' (neutrophil, epithelial" in found["remark"]
+        assert ("'nucleus' (nucleus)" if others else "no classes") in found["remark"]
+    assert "remark" not in same
+
+
+def test_runs_without_a_common_score_name_both_class_sets(monkeypatch):
+    protocol = ScoringProtocol(
+        name="counts",
+        repeats="nobody's figures",
+        needs_mpp=False,
+        build=lambda taxonomy, mpp: (
+            {"counts": CompositionAccumulator(taxonomy)} if taxonomy else {}
+        ),
+        overall=report_set("counts", CompositionAccumulator, "r2"),
+    )
+    monkeypatch.setitem(PROTOCOLS, "counts", protocol)
+    runs = [run(1, protocol="counts", taxonomy=taxonomy) for taxonomy in (NUCLEUS, LIZARD)]
+    with pytest.raises(KaryoscopeError, match=r"no score in common.*'nucleus'.*'lizard'"):
+        compare(*runs, samples=10)

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.inference import Bundle, find_bundle, shipped_models
-from tiny_model import CARD, write_card
+from karyoscope.inference import Bundle, Model, find_bundle, shipped_models
+from tiny_model import CARD, ThresholdEngine, write_bundle, write_card
 
 
 @pytest.fixture
@@ -172,3 +172,8 @@ def test_a_zip_of_two_models(bundle, tmp_path):
     with zipfile.ZipFile(path, "a") as archive:
         archive.write(bundle / "model.yaml", "two/model.yaml")
     refused(path, r"has no readable model\.yaml")
+
+
+def test_a_model_is_shown_by_its_name_scale_classes_and_views(tmp_path):
+    model = Model(Bundle(write_bundle(tmp_path / "tiny")), ThresholdEngine(), tta=4)
+    assert repr(model) == "Model('tiny' at 0.5 µm/px: 2 classes, 4 views, NumPy)"

@@ -21,8 +21,11 @@ PLAIN = (
     metrics.dice,
     metrics.ensemble_dice,
     metrics.f1_score,
+    metrics.overlap_counts,
+    metrics.panoptic_counts,
     metrics.panoptic_quality,
 )
+SCORES = tuple(f for f in PLAIN if not f.__name__.endswith("_counts"))
 TRUE = np.array([[1, 1, 0, 2], [1, 1, 0, 2], [0, 0, 0, 0], [3, 3, 0, 0]])
 LABELS = arrays(
     np.int32, st.tuples(st.integers(1, 8), st.integers(1, 8)), elements=st.integers(0, 4)
@@ -84,7 +87,7 @@ def test_scores_do_not_depend_on_ids_nor_on_the_side_that_is_ignored(maps):
 
 
 def test_a_perfect_prediction_is_one_everywhere():
-    for score in PLAIN:
+    for score in SCORES:
         assert np.all(np.asarray(score(TRUE, TRUE)) == 1.0), score.__name__
 
 
@@ -125,7 +128,9 @@ def test_what_is_printed_says_what_it_holds():
     assert " object at 0x" not in repr(metrics.match(TRUE, TRUE))
 
 
-@pytest.mark.parametrize("name", ["matching", "jaccard", "dice_scores", "panoptic"])
+@pytest.mark.parametrize(
+    "name", ["matching", "jaccard", "dice_scores", "panoptic", "overlap", "objects"]
+)
 def test_examples(name):
     module = importlib.import_module(f"karyoscope.metrics.{name}")
     found = doctest.testmod(module)
@@ -133,7 +138,7 @@ def test_examples(name):
     assert not found.failed
 
 
-@pytest.mark.parametrize("score", PLAIN, ids=lambda score: score.__name__)
+@pytest.mark.parametrize("score", [*PLAIN, metrics.object_scores], ids=lambda score: score.__name__)
 def test_plain_functions_take_the_same(score):
     parameters = list(inspect.signature(score).parameters)
     assert parameters[:2] == ["true", "pred"]
@@ -152,3 +157,65 @@ def test_an_accumulator_in_a_training_loop_beside_torchmetrics():
     assert len(quality) == 2
     assert quality.compute()["pq"] == pytest.approx(metrics.panoptic_quality(TRUE, predicted).pq)
     assert float(pixels.compute()) == pytest.approx(metrics.dice(TRUE, predicted))
+
+
+def test_counts_of_two_maps_are_those_of_their_table():
+    pred, ignore = np.roll(TRUE, 1, 0), np.arange(4) == np.full((4, 1), 3)
+    table = metrics.contingency(TRUE, pred)
+    for rule in ("literal", "one_to_one", "one_to_one_at_least_half"):
+        of_table = metrics.overlap_counts(table, rule)
+        assert np.array_equal(metrics.overlap_counts(TRUE, pred, rule), of_table)
+        assert np.array_equal(metrics.overlap_counts(table, rule=rule), of_table)
+    assert np.array_equal(metrics.overlap_counts(TRUE, pred), of_table)
+    ignored = metrics.contingency(TRUE, pred, ignore)
+    assert np.array_equal(
+        metrics.panoptic_counts(TRUE, pred, ignore=ignore), metrics.panoptic_counts(ignored)
+    )
+    with pytest.raises(KaryoscopeError, match="rule must be one of"):
+        metrics.overlap_counts(table, "other")
+
+
+def test_object_scores_have_names():
+    found = metrics.object_scores([[1, 1, 0, 0]], [[0, 5, 5, 0]])
+    assert (found.dice, found.iou, found.hausdorff) == pytest.approx((1 / 2, 1 / 3, 1))
+    assert tuple(found) == (found.dice, found.iou, found.hausdorff)
+    cut = metrics.object_scores([[1, 1, 0, 2]], [[5, 5, 0, 0]], ignore=[[0, 0, 0, 1]])
+    assert cut == (1, 1, 0)
+
+
+@pytest.mark.parametrize("protocol", sorted(metrics.PROTOCOLS))
+def test_in_a_set_of_one_class_every_nucleus_is_of_that_class(protocol):
+    nucleus, pred = Taxonomy.load("nucleus"), np.roll(TRUE, 1, 0)
+    ones = np.array([0, 1, 1, 1])
+    pairs = [
+        metrics.Pair(TRUE, pred, *classes, name="a")
+        for classes in ((), (ones,), (None, ones), (ones, ones))
+    ]
+    found = [metrics.score_pairs([pair], protocol, nucleus, 0.5).scores for pair in pairs]
+    for scores in found:
+        np.testing.assert_equal(scores, found[-1])
+    assert pairs[0].true_classes is None, "the given pair is as it was"
+    with pytest.raises(KaryoscopeError, match="without classes to score"):
+        metrics.score_pairs(pairs[:1], protocol, Taxonomy.load("lizard"), 0.5)
+
+
+def test_an_accumulator_of_one_class_takes_label_maps_alone_even_with_large_ids():
+    scores = metrics.PanopticAccumulator(Taxonomy.load("nucleus"))
+    scores.update(TRUE * 500_000_000, TRUE)
+    assert scores.compute()["classes"]["nucleus"]["tp"] == 3
+
+
+def test_reset_forgets_the_images_and_keeps_the_conventions():
+    scores = metrics.PanopticAccumulator(Taxonomy.load("lizard"), epsilon="none")
+    scores.update(TRUE, TRUE, [0, 1, 2, 3], [0, 1, 2, 3], name="a", cohort="x")
+    first, part = scores.compute(), scores.take([0])
+    scores.reset()
+    assert len(scores) == len(scores.names) == len(scores.sources) == len(scores.cohorts) == 0
+    assert len(part) == 1, "what was taken before is as it was"
+    scores.update(TRUE, TRUE, [0, 1, 2, 3], [0, 1, 2, 3], name="a", cohort="x")
+    np.testing.assert_equal(scores.compute(), first)
+
+
+def test_a_contingency_is_shown_by_its_sizes():
+    table = metrics.contingency(TRUE, np.where(TRUE == 3, 0, TRUE))
+    assert repr(table) == "Contingency(3 true, 2 predicted, 2 overlapping pairs)"

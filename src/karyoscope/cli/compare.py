@@ -28,7 +28,8 @@ def compare(
 ) -> None:
     """Paired difference B - A of every score, with bootstrap intervals over source images.
 
-    Both runs must have the same images and the same protocol. In the table, differences whose
+    Both runs must have the same images and the same protocol. Where they were scored with
+    different classes, scores that depend on classes are left out. In the table, differences whose
     interval excludes 0 are bold.
     """
     found = compare_files(first, second).to_dict()
@@ -37,3 +38,5 @@ def compare(
     else:
         named = f"A: {for_markup(str(first))}\nB: {for_markup(str(second))}"
         terminal().print(named, comparison_table(found))
+        if "remark" in found:
+            terminal().print(for_markup(found["remark"]), soft_wrap=True)

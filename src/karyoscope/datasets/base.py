@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,6 +90,16 @@ class Sample:
         if len(self.classes) <= int(self.inst_map.max(initial=0)) or self.classes[0] != 0:
             raise ValueError(f"{self.record.name}: no class for some ids of the label map")
 
+    def __repr__(self) -> str:
+        height, width = self.inst_map.shape
+        if self.points is None:
+            present = np.unique(self.inst_map)
+            held = f"{int((present != 0).sum())} nuclei"
+        else:
+            held = f"{len(self.points)} points"
+        scale = "" if math.isnan(self.mpp) else f" at {self.mpp:g} µm/px"
+        return f"Sample({self.record.name!r}, {width} x {height} px{scale}: {held})"
+
     @property
     def class_map(self) -> np.ndarray:
         """Class at each pixel, uint8, shape (h, w)."""
@@ -135,6 +146,13 @@ class Dataset(ABC):
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._described()})"
+
+    def _described(self) -> str:
+        """Images and classes, in a line."""
+        return f"{len(self.records)} images, {len(self.taxonomy)} classes"
 
     def __getitem__(self, index: int) -> Sample:
         """Sample by its place among the records, which is all that PyTorch's ``DataLoader`` asks.

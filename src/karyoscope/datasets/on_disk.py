@@ -89,6 +89,11 @@ class DatasetOnDisk(Dataset):
             )
         return self.scale
 
+    def _described(self) -> str:
+        """Name of the folder, images, classes and scale, in a line."""
+        scale = "" if math.isnan(self.scale) else f", {self.scale:g} µm/px"
+        return f"{self.root.name!r}: {super()._described()}{scale}"
+
     @classmethod
     @abstractmethod
     def recognises(cls, root: Path) -> bool:

@@ -27,8 +27,22 @@ class Comparison:
     second: Evaluation
     difference: dict[str, Any]
 
+    @property
+    def remark(self) -> str:
+        """Why the scores of classes are left out, in one line; empty where they are not."""
+        first, second = self.first, self.second
+        if first.class_names == second.class_names:
+            return ""
+        return (
+            "Scores that depend on classes are left out: the first run was scored with"
+            f" {first.class_set}, the second with {second.class_set}."
+        )
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: by metric ``first``, ``second``, ``difference``, ``low``, ``high``."""
+        """Plain data: by metric ``first``, ``second``, ``difference``, ``low``, ``high``.
+
+        ``remark`` is there where the scores of classes are left out.
+        """
         first, second = self.first.scores, self.second.scores
         result: dict[str, Any] = _beside(first, second, self.difference)
         if "classes" in self.difference:
@@ -37,6 +51,8 @@ class Comparison:
                 for name, of_class in self.difference["classes"].items()
             }
         about = {"protocol": self.first.protocol.name, "images": len(self.first)}
+        if self.remark:
+            about["remark"] = self.remark
         return plain(about | result)
 
 
@@ -57,7 +73,8 @@ def compare(first: Evaluation, second: Evaluation, *, samples: int = 1000) -> Co
     Parameters
     ----------
     first, second : Evaluation
-        Two evaluations of the same images, by the same protocol and classes.
+        Two evaluations of the same images, by the same protocol. Where the classes differ, the
+        scores that do not depend on them are compared.
     samples : int
         Number of bootstrap samples of source images; both runs are scored on the same samples.
 

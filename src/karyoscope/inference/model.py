@@ -40,6 +40,10 @@ class Model:
         self.engine = engine
         self.tta = tta
 
+    def __repr__(self) -> str:
+        about = f"{len(self.taxonomy)} classes, {self.tta} views, {self.engine.device}"
+        return f"Model({self.name!r} at {self.mpp:g} µm/px: {about})"
+
     @property
     def name(self) -> str:
         """Name of the model."""

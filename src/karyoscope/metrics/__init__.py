@@ -15,12 +15,13 @@ from karyoscope.metrics.matching import (
     f1_score,
     match,
 )
-from karyoscope.metrics.objects import ObjectAccumulator, object_scores
+from karyoscope.metrics.objects import ObjectAccumulator, ObjectScores, object_scores
 from karyoscope.metrics.overlap import OverlapAccumulator, overlap_counts
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.pairing import pair_points
 from karyoscope.metrics.panoptic import (
     PanopticAccumulator,
+    PanopticQuality,
     panoptic_counts,
     panoptic_quality,
     panoptic_ratios,
@@ -44,9 +45,11 @@ __all__ = [
     "Matching",
     "MatchingAccumulator",
     "ObjectAccumulator",
+    "ObjectScores",
     "OverlapAccumulator",
     "Pair",
     "PanopticAccumulator",
+    "PanopticQuality",
     "Reported",
     "Score",
     "ScoringProtocol",

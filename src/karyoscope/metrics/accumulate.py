@@ -130,7 +130,12 @@ class Accumulator(ABC):
         self.add(Pair(*labels, name=name, source=source, cohort=cohort, ignore=ignore))
 
     def add(self, pair: Pair) -> None:
-        """Add one image; the tables of a pair are computed once for all metrics."""
+        """Add one image; the tables of a pair are computed once for all metrics.
+
+        Where the taxonomy has a single class, every nucleus of a label map that came without
+        classes is of that class.
+        """
+        pair = pair.in_one_class(self.taxonomy)
         self._append(self.count(pair), pair.name, pair.source, pair.cohort)
 
     def _append(self, row: np.ndarray, name: str, source: str, cohort: str) -> None:
@@ -165,6 +170,10 @@ class Accumulator(ABC):
         self.cohorts += other.cohorts
         self._rows += other._rows
         return self
+
+    def reset(self) -> None:
+        """Forget all images, as before the next epoch; classes and conventions stay."""
+        self.names, self.sources, self.cohorts, self._rows = [], [], [], []
 
     def take(self, images: ArrayLike) -> Self:
         """Return an accumulator of some of the images, by index, in the order given."""

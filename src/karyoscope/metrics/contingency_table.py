@@ -41,6 +41,10 @@ class Contingency:
     pair_pred: np.ndarray
     pair_area: np.ndarray
 
+    def __repr__(self) -> str:
+        true, pred, pairs = len(self.true_ids), len(self.pred_ids), len(self.pair_area)
+        return f"Contingency({true} true, {pred} predicted, {pairs} overlapping pairs)"
+
     @cached_property
     def pair_union(self) -> np.ndarray:
         """Pixels that either nucleus of a pair covers, shape (k,)."""

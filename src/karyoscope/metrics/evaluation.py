@@ -63,6 +63,8 @@ class Evaluation:
             The same image with the nuclei that were found to be counted, for the cellular
             composition.
         """
+        pair = pair.in_one_class(self.taxonomy)
+        counting = None if counting is None else counting.in_one_class(self.taxonomy)
         for part in self.parts.values():
             if pair.points is None or part.takes_points:
                 part.add(pair if counting is None or not part.takes_counting else counting)
@@ -95,6 +97,13 @@ class Evaluation:
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes that are scored."""
         return self.taxonomy.names if self.taxonomy else ()
+
+    @property
+    def class_set(self) -> str:
+        """Name of the class set and its classes, for messages."""
+        if not self.taxonomy:
+            return "no classes"
+        return f"the class set {self.taxonomy.name!r} ({', '.join(self.class_names)})"
 
     @property
     def conventions(self) -> dict[str, dict[str, str]]:
@@ -154,20 +163,50 @@ class Evaluation:
     def difference(
         self, other: Evaluation, *, samples: int = 1000, level: float = 0.95, seed: int = 0
     ) -> dict[str, Any]:
-        """Return ``other`` less this one, paired by image; see :func:`bootstrap_difference`."""
+        """Return ``other`` less this one, paired by image; see :func:`bootstrap_difference`.
+
+        Where the two were scored with different classes, the scores that do not depend on the
+        classes are compared, and there is no ``classes``.
+
+        Raises
+        ------
+        KaryoscopeError
+            If protocols or images differ, or the two have no score in common.
+        """
         if self.protocol.name != other.protocol.name:
             raise KaryoscopeError(
                 f"one run was scored by protocol {self.protocol.name!r}, the other by"
                 f" {other.protocol.name!r}"
             )
+        common = None if self.class_names == other.class_names else self._without_classes()
         found = {
             name: bootstrap_difference(
-                part, other.parts[name], samples=samples, level=level, seed=seed
+                part,
+                other.parts[name],
+                samples=samples,
+                level=level,
+                seed=seed,
+                without_classes=None if common is None else common.get(name, ()),
             )
             for name, part in self.parts.items()
-            if len(part) or len(other.parts[name])
+            if (common is None or common.get(name)) and (len(part) or len(other.parts[name]))
         }
-        return self._pick_plain(found)
+        picked = self._pick_plain(found)
+        if common is None:
+            return picked
+        picked.pop("classes", None)
+        if not picked:
+            raise KaryoscopeError(
+                "the two runs have no score in common: one was scored with"
+                f" {self.class_set}, the other with {other.class_set}"
+            )
+        return picked
+
+    def _without_classes(self) -> dict[str, set[str]]:
+        """Return the scores that the protocol also gives of nuclei without class, by part."""
+        bare = Evaluation(self.protocol.name, None, self.mpp)
+        bare.add(Pair([[1]], [[1]]))
+        return {name: set(part.scores().overall) for name, part in bare.parts.items()}
 
     def _pick(self, found: dict[str, Scores]) -> Scores:
         def pick(names: Names, of: str) -> dict[str, np.ndarray]:
@@ -219,7 +258,9 @@ def score_pairs(
     protocol : {"conic", "hovernet", "pannuke", "qu", "stardist"}
         Metrics to compute, and their conventions.
     taxonomy : Taxonomy, optional
-        Classes to score; without it nuclei are scored without class.
+        Classes to score; without it nuclei are scored without class. Label maps that came without
+        classes can be scored in a taxonomy of a single class, such as ``"nucleus"``: every
+        nucleus is of that class.
     mpp : float, optional
         Micrometres per pixel, for ``"hovernet"``: it pairs centroids within 3 µm.
     true_taxonomy, pred_taxonomy : Taxonomy, optional

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,7 +27,31 @@ _BY = {
 MEASURES = ("object_dice", "object_iou", "object_hausdorff")
 
 
-def object_scores(true: ArrayLike, pred: ArrayLike, by: ObjectBy = "id") -> np.ndarray:
+class ObjectScores(NamedTuple):
+    """Scores of the objects of one image.
+
+    Attributes
+    ----------
+    dice : float
+        Object Dice coefficient, 0 to 1.
+    iou : float
+        Object IoU, 0 to 1.
+    hausdorff : float
+        Object Hausdorff distance in pixels; infinite where one of the two maps is empty.
+    """
+
+    dice: float
+    iou: float
+    hausdorff: float
+
+
+def object_scores(
+    true: ArrayLike,
+    pred: ArrayLike,
+    by: ObjectBy = "id",
+    *,
+    ignore: ArrayLike | None = None,
+) -> ObjectScores:
     """Object Dice, object IoU and object Hausdorff distance of one image.
 
     With G_i the true and S_j the predicted objects, S*(G_i) the predicted object that overlaps
@@ -46,29 +70,31 @@ def object_scores(true: ArrayLike, pred: ArrayLike, by: ObjectBy = "id") -> np.n
         Label maps.
     by : {"id", "component"}
         Whether an object is an id or an 8-connected region of one, as published code has it.
+    ignore : array_like of bool, shape (h, w), optional
+        Pixels that are not scored.
 
     Returns
     -------
-    ndarray of float64, shape (3,)
-        NaN where both maps are empty; 0, 0, inf where one is.
+    ObjectScores
+        ``dice``, ``iou`` and ``hausdorff``: NaN where both maps are empty; 0, 0, inf where one is.
 
     Examples
     --------
-    >>> object_scores([[1, 1, 0, 0]], [[0, 5, 5, 0]]).tolist()
-    [0.5, 0.3333333333333333, 1.0]
+    >>> object_scores([[1, 1, 0, 0]], [[0, 5, 5, 0]])
+    ObjectScores(dice=0.5, iou=0.3333333333333333, hausdorff=1.0)
     """
     if by not in _BY:
         raise KaryoscopeError(f"by must be one of {', '.join(_BY)}; got {by!r}")
-    true_map, pred_map = (compact(labels)[0] for labels in label_maps(true, pred))
+    true_map, pred_map = (compact(labels)[0] for labels in label_maps(true, pred, ignore))
     if by == "component":
         true_map, pred_map = connected_parts(true_map), connected_parts(pred_map)
     table = tabulate(true_map, pred_map)
     if not len(table.true_ids) or not len(table.pred_ids):
         both = len(table.true_ids) == len(table.pred_ids)
-        return np.full(3, np.nan) if both else np.array([0.0, 0.0, np.inf])
+        return ObjectScores(np.nan, np.nan, np.nan) if both else ObjectScores(0.0, 0.0, np.inf)
     of_true = _side(table, true_map, pred_map, "true")
-    mean: np.ndarray = (of_true + _side(table, pred_map, true_map, "pred")) / 2
-    return mean
+    mean = (of_true + _side(table, pred_map, true_map, "pred")) / 2
+    return ObjectScores(*mean.tolist())
 
 
 def _side(
@@ -154,7 +180,7 @@ class ObjectAccumulator(Accumulator):
             true_of_class = np.where(np.isin(true, table.true_ids[of_true == c]), true, 0)
             pred_of_class = np.where(np.isin(pred, table.pred_ids[of_pred == c]), pred, 0)
             rows.append(object_scores(true_of_class, pred_of_class, self.by))
-        return np.stack(rows)
+        return np.array(rows)
 
     def _row_shape(self) -> tuple[int, ...]:
         return (1 + len(self.class_names), len(MEASURES))

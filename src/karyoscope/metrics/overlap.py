@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics._kernels import best_pairs
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
-from karyoscope.metrics.contingency_table import Contingency
+from karyoscope.metrics.contingency_table import Contingency, table_of
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.scores import Score
 
@@ -73,8 +74,37 @@ def hits_by_overlap(table: Contingency, rule: OverlapRule) -> np.ndarray:
     return hits
 
 
-def overlap_counts(table: Contingency, rule: OverlapRule) -> np.ndarray:
+@overload
+def overlap_counts(true: Contingency, pred: OverlapRule, /) -> np.ndarray: ...
+
+
+@overload
+def overlap_counts(
+    true: ArrayLike | Contingency,
+    pred: ArrayLike | None = None,
+    rule: OverlapRule = ...,
+    *,
+    ignore: ArrayLike | None = None,
+) -> np.ndarray: ...
+
+
+def overlap_counts(
+    true: ArrayLike | Contingency,
+    pred: ArrayLike | None = None,
+    rule: OverlapRule = "one_to_one_at_least_half",
+    *,
+    ignore: ArrayLike | None = None,
+) -> np.ndarray:
     """Count detections by overlap (Qu et al., ISBI 2019).
+
+    Parameters
+    ----------
+    true, pred : array_like of int, shape (h, w)
+        Label maps; in place of both a :class:`Contingency`, which the rule may follow directly.
+    rule : {"one_to_one_at_least_half", "one_to_one", "literal"}
+        See :func:`hits_by_overlap`.
+    ignore : array_like of bool, shape (h, w), optional
+        Pixels that are not scored.
 
     Returns
     -------
@@ -85,10 +115,15 @@ def overlap_counts(table: Contingency, rule: OverlapRule) -> np.ndarray:
     Examples
     --------
     >>> from karyoscope.metrics.contingency_table import contingency
+    >>> overlap_counts([[1, 1, 2, 2]], [[7, 7, 7, 7]], "literal")
+    array([1., 0., 0.])
     >>> one_over_two = contingency([[1, 1, 2, 2]], [[7, 7, 7, 7]])
     >>> overlap_counts(one_over_two, "literal"), overlap_counts(one_over_two, "one_to_one")
     (array([1., 0., 0.]), array([1., 0., 1.]))
     """
+    if isinstance(true, Contingency) and isinstance(pred, str):
+        pred, rule = None, cast(OverlapRule, pred)
+    table = table_of(true, pred, ignore)
     hits = hits_by_overlap(table, rule)
     tp = len(np.unique(table.pair_pred[hits]))
     found = len(np.unique(table.pair_true[hits])) if rule == "literal" else tp

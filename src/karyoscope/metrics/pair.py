@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics.contingency_table import Contingency, label_maps, tabulate
 from karyoscope.metrics.labels import as_classes, centroids, class_of_ids, parts_by_class
 
@@ -135,6 +136,23 @@ class Pair:
             other.points = np.column_stack([self.points[:, :2], classes])
         if pred is not None and self.pred_classes is not None:
             other.pred_classes = pred[self.pred_classes]
+        return other
+
+    def in_one_class(self, taxonomy: Taxonomy | None) -> Pair:
+        """Return the pair with the class of every nucleus, where the taxonomy has a single one.
+
+        Classes that the pair came with stay; so does a pair for a taxonomy of several classes.
+        """
+        known = self.true_classes is not None and self.pred_classes is not None
+        if known or taxonomy is None or len(taxonomy) != 1:
+            return self
+        other = copy(self)
+        other._classed = {}
+        (class_id,) = taxonomy.ids
+        if other.true_classes is None:
+            other.true_classes = np.where(self.true != 0, class_id, 0).astype(np.uint8)
+        if other.pred_classes is None:
+            other.pred_classes = np.where(self.pred != 0, class_id, 0).astype(np.uint8)
         return other
 
     def centroids(self, of: Literal["true", "pred"]) -> tuple[np.ndarray, np.ndarray | None]:

@@ -45,8 +45,20 @@ _ABSENT = {
 _WITHOUT_CLASS = "paired without regard to class"
 
 
-def panoptic_counts(table: Contingency) -> np.ndarray:
+def panoptic_counts(
+    true: ArrayLike | Contingency,
+    pred: ArrayLike | None = None,
+    *,
+    ignore: ArrayLike | None = None,
+) -> np.ndarray:
     """Count the pairs whose IoU is strictly above 0.5; only then is every pairing unique.
+
+    Parameters
+    ----------
+    true, pred : array_like of int, shape (h, w)
+        Label maps; in place of both a :class:`Contingency`.
+    ignore : array_like of bool, shape (h, w), optional
+        Pixels that are not scored.
 
     Returns
     -------
@@ -55,10 +67,10 @@ def panoptic_counts(table: Contingency) -> np.ndarray:
 
     Examples
     --------
-    >>> from karyoscope.metrics.contingency_table import contingency
-    >>> panoptic_counts(contingency([[1, 1, 1, 0]], [[2, 2, 0, 5]])).round(3)
+    >>> panoptic_counts([[1, 1, 1, 0]], [[2, 2, 0, 5]]).round(3)
     array([1.   , 1.   , 0.   , 0.667])
     """
+    table = table_of(true, pred, ignore)
     paired = table.pair_iou[table.pair_iou > 0.5]
     tp = len(paired)
     return np.array([tp, len(table.pred_ids) - tp, len(table.true_ids) - tp, paired.sum()])

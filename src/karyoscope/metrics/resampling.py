@@ -6,6 +6,7 @@ counts are resampled: a thousand samples of five thousand images take about a se
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,22 @@ def bootstrap_difference(
     samples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
+    without_classes: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """Difference of two runs on the same images (second less first), with paired intervals.
 
     Both runs are scored on the same resampled sources, so what varies between images alike for
     both cancels out.
+
+    Parameters
+    ----------
+    first, second : Accumulator
+        Two runs, scored by the same metric.
+    samples, level, seed : int, float, int
+        See :func:`bootstrap`.
+    without_classes : collection of str, optional
+        Names of scores of all nuclei that do not depend on the classes. These alone are then
+        compared, and the two runs may be scored with different classes.
 
     Returns
     -------
@@ -71,10 +83,16 @@ def bootstrap_difference(
     Raises
     ------
     KaryoscopeError
-        If the runs are not of the same images, classes and conventions.
+        If the runs are not of the same images and conventions, or not of the same classes where
+        the scores depend on these.
     """
-    if type(first) is not type(second) or first.class_names != second.class_names:
-        raise KaryoscopeError("the two runs were not scored by the same metric and classes")
+    if type(first) is not type(second):
+        raise KaryoscopeError("the two runs were not scored by the same metric")
+    if without_classes is None and first.class_names != second.class_names:
+        raise KaryoscopeError(
+            "the two runs were not scored by the same metric and classes: one has"
+            f" {_listed(first.class_names)}, the other {_listed(second.class_names)}"
+        )
     if first.conventions != second.conventions:
         raise KaryoscopeError("the two runs were scored by different conventions")
     place = {name: i for i, name in enumerate(second.names)}
@@ -85,6 +103,8 @@ def bootstrap_difference(
     second = second.take([place[name] for name in first.names])
     drawn = [_draw(run, first.sources, samples, seed) for run in (first, second)]
     whole = [run.scores() for run in (first, second)]
+    if without_classes is not None:
+        drawn, whole = ([_some(of, without_classes) for of in both] for both in (drawn, whole))
     difference = _subtract(drawn[1], drawn[0])
     at_once = _subtract(whole[1], whole[0]).as_dict(first.class_names)
 
@@ -125,6 +145,15 @@ def _draw(accumulator: Accumulator, sources: list[str], samples: int, seed: int)
         dict.fromkeys(scores.overall, undefined),
         {name: np.full(value.shape, np.nan) for name, value in scores.classes.items()},
     )
+
+
+def _some(scores: Scores, names: Collection[str]) -> Scores:
+    """Leave only some scores of all nuclei, and none of classes."""
+    return Scores({name: value for name, value in scores.overall.items() if name in names})
+
+
+def _listed(class_names: tuple[str, ...]) -> str:
+    return f"the classes {', '.join(class_names)}" if class_names else "no classes"
 
 
 def _subtract(second: Scores, first: Scores) -> Scores:
