@@ -16,7 +16,7 @@ from karyoscope.inference import DEVICES, VIEWS
 
 
 def test_choices_are_those_of_the_packages():
-    assert [choice.value for choice in Device] == list(DEVICES)
+    assert {choice.value for choice in Device} <= set(DEVICES)
     assert [int(choice) for choice in Views] == sorted(VIEWS)
     assert [choice.value for choice in Grouping] == list(GROUPINGS)
 
@@ -42,12 +42,23 @@ def _texts(command: Any, name: str) -> Iterator[tuple[str, str]]:
         yield from _texts(inner, f"{name} {word}")
 
 
-def test_help_loses_no_words_to_markup():
-    """Rich takes a word in square brackets as a style and prints nothing of it."""
-    texts = {}
+def help_texts() -> dict[str, str]:
+    """The text of every command and option, by name."""
+    texts: dict[str, str] = {}
     for verb in VERBS:
         command = typer.main.get_command(import_module(f"karyoscope.cli.{verb}").app)
         texts |= _texts(command, verb)
+    return texts
+
+
+def test_help_loses_no_words_to_markup():
+    """Rich takes a word in square brackets as a style and prints nothing of it."""
+    texts = help_texts()
     assert len(texts) > 200
     lost = {name: Text.from_markup(text).plain for name, text in texts.items()}
     assert {name for name, plain in lost.items() if plain != texts[name]} == set()
+
+
+def test_help_has_no_quotes_of_the_source():
+    """A docstring in two pieces would show the quotes between them."""
+    assert not {name for name, text in help_texts().items() if '" "' in text}

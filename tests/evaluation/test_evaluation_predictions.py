@@ -38,7 +38,7 @@ def test_a_prediction_equal_to_the_truth_scores_one(form, samples, truth, tmp_pa
     assert outcome.images == 3
     assert outcome.evaluation["pq"] == pytest.approx(1, abs=1e-4)
     assert outcome.evaluation["aji"] == 1
-    for of_class in outcome.evaluation["classes"].values():
+    for of_class in outcome.evaluation.scores.get("classes", {}).values():
         assert of_class["pq"] == pytest.approx(1, abs=1e-4)
 
 

@@ -130,7 +130,7 @@ def main() -> None:
 def _run() -> int:
     """Run a command; its exit code."""
     try:
-        app()
+        app(prog_name="karyoscope")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KaryoscopeError as error:

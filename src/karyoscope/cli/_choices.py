@@ -16,7 +16,7 @@ from karyoscope.inference import DEVICES, shipped_models
 
 
 class Device(StrEnum):
-    """What runs a network; the names of :data:`karyoscope.inference.DEVICES`."""
+    """Devices that train a network; engines that only run one are no choice for training."""
 
     AUTO = "auto"
     CPU = "cpu"

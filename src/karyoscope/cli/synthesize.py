@@ -90,8 +90,7 @@ def write_command(
     workers: Workers = 0,
     as_json: Json = False,
 ) -> None:
-    """Move the nuclei of real masks, generate images from them, and write the pairs as a"
-    " dataset."""
+    """Move the nuclei of real masks, generate images from them, and write the image/label pairs."""
     if split is not None and data is None:
         raise typer.BadParameter("--split divides the images of --data, which is not given")
     _prepare(workers)

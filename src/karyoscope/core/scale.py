@@ -11,7 +11,7 @@ LARGEST_MPP = 2.0
 """Above this (5x) nuclei are a few pixels wide: a value read from a dpi tag, not a microscope."""
 
 #: Relative difference of pixel sizes that still counts as the same. Scanners state 0.2500 to
-#: 0.2527 µm/px for one and the same 40x, and no network sees 3 %.
+#: 0.2527 µm/px for one and the same 40x, and 3 % do not change the result of a network.
 SAME_SCALE = 0.03
 
 

@@ -67,7 +67,7 @@ class FeatureContext:
         Radius of the neighbourhood, in µm.
     pixels : callable, optional
         ``pixels(mpp)`` returns the :class:`PixelGrid` with that many µm per pixel, or the finest
-        that a coarser slide has. None where the slide is not at hand.
+        that a coarser slide has. None if the slide is not given.
     faults : callable, optional
         ``faults(x, y)`` tells which points, in pixels of level 0, lie in faults of the slide: a
         bool array for each of :data:`karyoscope.core.faults.KINDS`. None where it is not known.

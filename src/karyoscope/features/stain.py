@@ -99,7 +99,7 @@ def _means(nuclei: Nuclei, read: ReadGrid) -> np.ndarray:
 def _start(context: FeatureContext) -> PerNucleus:
     if context.pixels is None:
         raise KaryoscopeError(
-            "stains are measured on the pixels of the slide, which are not at hand"
+            "stains are measured on the pixels of the slide: give it with --slide"
         )
     grid = context.pixels(STAIN_MPP)
     return PerNucleus(lambda nuclei: stain_features(nuclei, *grid))

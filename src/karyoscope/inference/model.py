@@ -29,8 +29,8 @@ class Model:
     engine : Engine
         Engine that runs the network.
     tta : int
-        Number of views that are averaged: 1, 2, 4, 8 (flips and quarter turns) or 16 (each twice,
-        with other stains, and dropout where the engine has it).
+        Number of views that are averaged: 1, 2, 4, 8 (flips and rotations by 90°) or 16 (each
+        twice, with other stains, and dropout where the engine has it).
     """
 
     def __init__(self, bundle: Bundle, engine: Engine, tta: int = 1) -> None:

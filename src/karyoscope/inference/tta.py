@@ -1,4 +1,4 @@
-"""Test-time augmentation: the mean of the maps over flips, quarter turns, stains and dropout."""
+"""Test-time augmentation: the mean of the maps over flips, rotations, stains and dropout."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def regions_of(path: str | Path | None, slide: Slide) -> Regions | None:
 
 
 def whole_parts(slide: Slide, run: Mapping[str, Any]) -> tuple[Area, list[Box]]:
-    """The area of an earlier run, in parts.
+    """Area that an earlier run analysed, and the boxes that it is divided into.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def whole_parts(slide: Slide, run: Mapping[str, Any]) -> tuple[Area, list[Box]]:
     Raises
     ------
     KaryoscopeError
-        If it analysed what someone drew, of which the summary holds no outline.
+        If that run analysed polygons of a GeoJSON file, which the summary does not contain.
     """
     roi, tissue = run.get("roi"), run.get("tissue", "auto")
     if isinstance(roi, Mapping) or isinstance(tissue, Mapping):

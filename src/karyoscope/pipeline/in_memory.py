@@ -68,7 +68,7 @@ def segment(
         Distance by which nuclei are expanded to cells, in µm, for the features ``cells``.
     device : {"auto", "cpu", "cuda", "mps"}
     tta : int
-        Views that are averaged: 1, 2, 4 or 8 (flips and quarter turns), or 16 (each twice, with
+        Views that are averaged: 1, 2, 4 or 8 (flips and rotations by 90°), or 16 (each twice, with
         other stains).
     threads : int
         Threads of the CPU; 0 for all.

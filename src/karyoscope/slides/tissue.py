@@ -117,7 +117,7 @@ def _closed(mask: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _within(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Tell which pixels are within a distance, in pixels, of a mask that has some."""
+    """Return the pixels within a distance, in pixels, of a mask that is not empty."""
     rest = (~mask).astype(np.uint8)
     distance = cv2.distanceTransform(rest, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.asarray(distance <= radius)

@@ -1,4 +1,4 @@
-"""Where the curves and sample tiles of a run go: CSV, and what else is requested."""
+"""Loggers of the curves and sample tiles of a training run: CSV, and others on request."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ _PROJECT = "karyoscope"
 
 
 def build_loggers(out: Path, first_step: int, log_to: Log) -> list[Logger]:
-    """Lightning's loggers of a run.
+    """Build the Lightning loggers of a training run.
 
     The servers of Weights & Biases and MLflow are set by their own variables (``WANDB_MODE``,
     ``WANDB_PROJECT``, ``MLFLOW_TRACKING_URI``); without the last, MLflow writes to
-    ``<out>/mlruns``. Their files are in the folder of the run, which names it there.
+    ``<out>/mlruns``. Their local files are in ``out``, and the run has the name of that folder.
 
     Parameters
     ----------
     out : path
         Folder of the run.
     first_step : int
-        Step at which it begins: each start has a log of its own, since Lightning would delete
-        that of the run that is resumed.
+        Step at which training begins or is resumed. Each start has its own log, since Lightning
+        would otherwise delete the log of the run that is resumed.
     log_to : {"csv", "tensorboard", "wandb", "mlflow"}
+        Format of the log; CSV is always written.
 
     Raises
     ------

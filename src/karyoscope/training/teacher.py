@@ -86,7 +86,7 @@ def soft_labels(bank: PixelBank, teach: Probabilities, batch: int = 8) -> Tensor
 
 
 def mean_of_views(teach: Probabilities, rgb: Tensor) -> Tensor:
-    """Mean of a teacher's probabilities over flips and quarter turns, mapped back."""
+    """Mean of a teacher's probabilities over flips and rotations by 90°, mapped back."""
     total = torch.zeros((), device=rgb.device)
     for turns in range(4):
         for flip in (False, True):

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 class Geometry(BaseModel):
     """Ranges of rotation, scaling and elastic deformation of tiles.
 
-    Flips and quarter turns always happen: tissue has no up.
+    Flips and rotations by 90° always happen: tissue has no up.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

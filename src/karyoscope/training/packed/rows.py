@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from karyoscope.core.taxonomy import Taxonomy
     from karyoscope.datasets.base import Sample
 
-# What is made from the images; everything else of a bank is written as it is.
+# Attributes of a training set on the device (PixelBank) that are made from the images; the others
+# are written as they are.
 _PIXELS = ("rgb", "ids", "classes", "starts", "heights", "widths", "names", "highest")
 _DTYPES = {"float32": torch.float32, "int64": torch.int64, "uint8": torch.uint8}
 
 
 def rest_of(bank: PixelBank) -> dict[str, Any]:
-    """The attributes of a bank that are not arrays of pixels, as plain data."""
+    """Attributes of a training set on the device that are not arrays of pixels, as plain data."""
     rest: dict[str, Any] = {}
     for given in fields(bank):
         value = getattr(bank, given.name)

@@ -16,8 +16,8 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class EncoderFeatures(nn.Module):
     """A fixed encoder as a function from images to feature maps.
 
-    Images have values from -1 to 1; they are given the mean and the deviation that the encoder
-    was trained with.
+    Images have values from -1 to 1; they are given the mean and the standard deviation that
+    the encoder was trained with.
 
     Parameters
     ----------
