@@ -120,7 +120,6 @@ def _run(args: argparse.Namespace, done: Path, tiles: list[Place], kept: str, se
     import torch
 
     from karyoscope.training import train
-    from karyoscope.training.recipe import stretched
     from karyoscope.training.source import RecipeSource, recipe_of
 
     torch.set_num_threads(args.threads)
@@ -151,7 +150,7 @@ def _run(args: argparse.Namespace, done: Path, tiles: list[Place], kept: str, se
         changes += ["training.keep_parent=choose"]
     changes += args.set
     source = RecipeSource(data=done / "set", start=args.start, split=split)
-    recipe = stretched(recipe_of(source, done / "run", changes), args.steps)
+    recipe = recipe_of(source, done / "run", changes, steps=args.steps)
     train(recipe, done / "run", device="cpu")
     (done / "work.json").write_text(json.dumps({"tiles": len(tiles), "nuclei": found.nuclei}))
 

@@ -17,6 +17,7 @@ from karyoscope.datasets.split import read_split  # noqa: E402
 from karyoscope.inference import find_bundle  # noqa: E402
 from karyoscope.training import train_from  # noqa: E402
 from karyoscope.training.bundle import export_bundle  # noqa: E402
+from karyoscope.training.crossval import cross_validate  # noqa: E402
 from karyoscope.training.data.own import own_data  # noqa: E402
 from karyoscope.training.source import RecipeSource, recipe_of  # noqa: E402
 
@@ -51,6 +52,21 @@ def test_a_folder_is_recognised_and_split(own, tmp_path):
     )
     with pytest.raises(KaryoscopeError, match=r"one source, 'one'.*records\.csv"):
         own_data(own, tmp_path / "run", mpp=0.5)
+
+
+@pytest.mark.parametrize("part", ["images", "labels"])
+def test_a_folder_of_which_no_image_can_be_used_is_one_line(own, tmp_path, part):
+    paths = sorted((own / part).glob("*.png"))
+    for path in paths:
+        path.write_bytes(b"no picture")
+    source = RecipeSource(data=own, start="lizard", mpp=0.5)
+    for command in (train_from, cross_validate):
+        with pytest.raises(KaryoscopeError) as error:
+            command(source, tmp_path / "run", device="cpu")
+        text = str(error.value)
+        assert text.startswith(f"{own}: no image can be used: {paths[0]}: not a readable")
+        assert paths[1].name not in text
+        assert "\n" not in text
 
 
 def test_parts_that_the_folder_names_are_kept(own, tmp_path):
@@ -128,3 +144,17 @@ def test_a_run_is_exported_without_its_data_from_anywhere(own, tmp_path, monkeyp
         recipe_of(RecipeSource("finetune"), moved)
     resumed = recipe_of(RecipeSource(), moved, resume=True)
     assert Taxonomy.from_dict(resumed.taxonomy) == bundle.taxonomy
+
+
+def test_a_training_ends_early_with_steps_where_it_is_told_to(own, tmp_path):
+    # Nothing is learned, so that the second validation is no better than the first.
+    still = ["optimiser.lr=1e-12", "validation.every=1", "training.patience=1", "training.ema=0.9"]
+    source = RecipeSource(data=own, start="lizard", mpp=0.5)
+    last = train_from(source, tmp_path / "run", changes=[*SMALL, *still], steps=9, device="cpu")
+    assert torch.load(last, weights_only=False)["global_step"] < 9
+    kept = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())
+    assert kept["validation"]["every"] == 1
+    assert kept["training"]["ema"] == 0.9
+    # Continued by the same length, the run keeps them without being told again.
+    again = recipe_of(RecipeSource(), tmp_path / "run", resume=True, steps=9)
+    assert (again.validation.every, again.training.ema) == (1, 0.9)

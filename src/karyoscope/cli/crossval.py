@@ -43,7 +43,10 @@ def crossval(
         list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Steps of each training; the schedule is fitted.", min=1)
+        int | None,
+        typer.Option(
+            help="Steps of each training; the schedule is fitted, except for keys of --set.", min=1
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same folds.")] = 0,
     device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,

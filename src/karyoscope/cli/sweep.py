@@ -48,7 +48,10 @@ def sweep(
         typer.Option("--set", help="Change a key of every training: training.batch_size=4."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Steps of each training; the schedule is fitted.", min=1)
+        int | None,
+        typer.Option(
+            help="Steps of each training; the schedule is fitted, except for keys of --set.", min=1
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed proposes the same values.")] = 0,
     device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,

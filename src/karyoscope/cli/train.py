@@ -62,7 +62,11 @@ def train(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(help="Train for this many steps; the schedule is fitted to them.", min=1),
+        typer.Option(
+            help="Train for this many steps; the schedule is fitted to them, except for keys of"
+            " --set.",
+            min=1,
+        ),
     ] = None,
     log: Annotated[
         Log, typer.Option(help="Format of the training log; others are written in addition to CSV.")

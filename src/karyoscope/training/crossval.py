@@ -21,7 +21,6 @@ from karyoscope.metrics import Evaluation
 from karyoscope.metrics.stored import plain
 from karyoscope.training.bundle import export_bundle
 from karyoscope.training.data.images import open_source
-from karyoscope.training.recipe.stretch import stretched
 from karyoscope.training.run import train
 from karyoscope.training.source import RecipeSource, recipe_of
 from karyoscope.training.trainer import check_device
@@ -109,7 +108,7 @@ def cross_validate(
     changes : list of str, optional
         Changes of the recipe.
     steps : int, optional
-        Steps of each training, with the schedule fitted to them.
+        Steps of each training, with the schedule fitted to them; keys that ``changes`` set stay.
     seed : int
         Seed of the folds; the seed of the trainings is ``training.seed``.
     device : {"auto", "cpu", "cuda"}
@@ -188,9 +187,7 @@ def _fold(
     """Train, export and score one fold."""
     run = here / "run"
     resume = (run / "last.ckpt").is_file()
-    recipe = recipe_of(source, here / "as_given", changes)
-    if steps is not None:
-        recipe = stretched(recipe, steps)
+    recipe = recipe_of(source, here / "as_given", changes, steps=steps)
     train(recipe, run, resume, device)
     bundle = export_bundle(run, here / "bundle")
     dataset = open_source(recipe.data[0], recipe.mpp, Taxonomy.load(recipe.taxonomy))

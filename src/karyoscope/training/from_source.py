@@ -37,7 +37,8 @@ def train_from(
     changes : sequence of str
         Keys to change, such as ``"training.batch_size=4"``.
     steps : int, optional
-        Train for this many steps; the schedule is fitted to them.
+        Train for this many steps; the schedule is fitted to them, except for keys that ``changes``
+        set.
     seconds : float, optional
         Train for this many seconds on one device, instead of a number of steps.
     resume : bool

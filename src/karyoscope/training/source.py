@@ -10,7 +10,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.training.recipe.losses import point_losses_of
 from karyoscope.training.recipe.parent import RECIPE, find_parent
-from karyoscope.training.recipe.reading import load_recipe
+from karyoscope.training.recipe.reading import changed_keys, load_recipe
 from karyoscope.training.recipe.schema import Recipe
 from karyoscope.training.recipe.stretch import stretched
 
@@ -84,7 +84,8 @@ def recipe_of(
     resume : bool
         Whether the run in ``out`` continues; its own recipe is then read where none is named.
     steps : int, optional
-        Fit the schedule to so many steps.
+        Fit the schedule to so many steps; keys that ``changes`` set stay as they are. A run that
+        continues over its own number of steps keeps its recipe.
 
     Raises
     ------
@@ -92,7 +93,10 @@ def recipe_of(
         If neither a recipe nor a folder is named, or one of them cannot be used.
     """
     recipe = _recipe_of(source, out, changes, resume)
-    return recipe if steps is None else stretched(recipe, steps)
+    continues = resume and source.recipe is None and steps == recipe.training.steps
+    if steps is None or continues:
+        return recipe
+    return stretched(recipe, steps, changed_keys(changes or []))
 
 
 def _recipe_of(source: RecipeSource, out: Path, changes: list[str] | None, resume: bool) -> Recipe:

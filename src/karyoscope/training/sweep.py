@@ -172,7 +172,8 @@ def sweep(
     changes : list of str, optional
         Changes of the recipe that every training has.
     steps : int, optional
-        Steps of each training, with the schedule fitted to them.
+        Steps of each training, with the schedule fitted to them; keys of ``space`` and ``changes``
+        stay.
     seed : int
         Seed of the proposals; that of the trainings is ``training.seed``.
     device : {"auto", "cpu", "cuda"}

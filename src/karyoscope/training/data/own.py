@@ -61,14 +61,15 @@ def own_data(
     Raises
     ------
     KaryoscopeError
-        If the layout, the scale or the classes are not known, or there are too few sources.
+        If the layout, the scale or the classes are not known, no image can be used, or there are
+        too few sources.
     """
     taxonomy = None if classes is None else Taxonomy.load(classes)
     dataset = open_dataset(folder, layout, taxonomy=taxonomy, mpp=mpp)
     source: dict[str, Any] = {"path": str(folder), "dataset": dataset.name}
     source |= {} if mpp is None else {"mpp": mpp}
     source |= {} if taxonomy is None else {"taxonomy": taxonomy.to_dict()}
-    path, part = _split_of(dataset, out, split, part)
+    path, part = _split_of(dataset, folder, out, split, part)
     keys: dict[str, Any] = {"data": [source], "validation": {"split": str(path), "part": part}}
     names = "none: those of the model stay"
     if dataset.taxonomy.name != "nucleus":
@@ -89,13 +90,16 @@ def _numbered(taxonomy: Taxonomy) -> Taxonomy:
 
 
 def _split_of(
-    dataset: Dataset, out: Path, split: Path | None, part: str | None
+    dataset: Dataset, folder: Path, out: Path, split: Path | None, part: str | None
 ) -> tuple[Path, str]:
     """The file of the split and its part to validate on; written where none is given."""
     if split is not None:
         return split, part or "validation"
     counts = count_nuclei(dataset, _check_scale)
     records = dataset.records
+    if not records:
+        first = dataset.problems[0] if dataset.problems else "there are none"
+        raise KaryoscopeError(f"{folder}: no image can be used: {first}")
     if dataset.problems:
         _log.warning("left out: %s", "; ".join(dataset.problems))
     named = {record.split.lower() for record in records}

@@ -5,7 +5,7 @@ from the command line, and the checks that name the line of every fault.
 """
 
 from karyoscope.training.recipe.check import can_validate, faults_of
-from karyoscope.training.recipe.reading import apply_change, load_recipe
+from karyoscope.training.recipe.reading import apply_change, changed_keys, load_recipe
 from karyoscope.training.recipe.schema import (
     DataSource,
     Named,
@@ -25,6 +25,7 @@ __all__ = [
     "WeightedLoss",
     "apply_change",
     "can_validate",
+    "changed_keys",
     "faults_of",
     "load_recipe",
     "stretched",

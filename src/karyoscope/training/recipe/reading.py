@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -159,6 +159,30 @@ def find_split(split: str, folder: Path | None = None) -> Path:
         # A bare name is first looked for beside the recipe, as in a run's folder.
         places.insert(0 if Path(split).name == split else 1, folder / split)
     return next((place for place in places if place.is_file()), Path(split))
+
+
+def changed_keys(changes: list[str]) -> set[str]:
+    """Keys that changes give a value, each by its full name.
+
+    Examples
+    --------
+    >>> sorted(changed_keys(["training.ema=0.9", "optimiser={warmup: 5, decay: null}"]))
+    ['optimiser.warmup', 'training.ema']
+    """
+    found: set[str] = set()
+    for change in changes:
+        name, _, value = change.partition("=")
+        found |= set(_leaves(name, parse_yaml(value, f"--set {change}: {value}")))
+    return found
+
+
+def _leaves(name: str, value: Any) -> Iterator[str]:
+    """A key, or those below it where its value has keys; none that is null, as if not given."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _leaves(f"{name}.{key}", below)
+    elif value is not None:
+        yield name
 
 
 def apply_change(data: dict[str, Any], change: str) -> Place:
