@@ -99,6 +99,7 @@ class Predictions(ABC):
         Parameters
         ----------
         names : sequence of str, length n
+            Class of each nucleus, as the file writes it.
         path : Path
             Named in errors.
 
@@ -128,6 +129,7 @@ class Predictions(ABC):
         Parameters
         ----------
         classes : ndarray, any shape
+            Class ids, as the file states them.
         path : Path
             Named in errors.
 

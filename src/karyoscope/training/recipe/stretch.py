@@ -20,7 +20,9 @@ def stretched(recipe: Recipe, steps: int, keep: Collection[str] = ()) -> Recipe:
     Parameters
     ----------
     recipe : Recipe
+        Recipe whose schedule is fitted.
     steps : int
+        Steps of the new recipe.
     keep : collection of str
         Keys whose values stay as they are, such as ``"validation.every"``; those that a user has
         set are found by :func:`~karyoscope.training.recipe.reading.changed_keys`.
