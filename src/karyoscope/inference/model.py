@@ -139,7 +139,7 @@ class Model:
         Parameters
         ----------
         images : sequence of ndarray of uint8, shape (h, w, 3)
-            Of one :meth:`padded_size`.
+            Images that share one :meth:`padded_size`.
 
         Returns
         -------

@@ -88,7 +88,7 @@ def keep_of_parent(
     Returns
     -------
     Kept
-        Of equal scores the largest share is chosen.
+        Share with the highest score, and the scores of all; of equal scores, the largest share.
     """
     wanted = recipe.training.keep_parent
     tuned = {name: t.detach().clone() for name, t in network.state_dict().items()}
