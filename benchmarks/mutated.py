@@ -41,7 +41,7 @@ from karyoscope.formats.cohort import cohort_rows, cohort_table
 from karyoscope.inference import find_bundle
 from karyoscope.metrics import Pair, score_pairs
 from karyoscope.metrics.stored import to_json
-from karyoscope.pipeline.measuring import add_features
+from karyoscope.pipeline.measures.measuring import add_features
 from karyoscope.pipeline.prepare import _check_postprocessing
 from karyoscope.pipeline.runs.journal import Journal
 from karyoscope.pipeline.tiling.area import area_of

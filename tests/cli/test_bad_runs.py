@@ -225,7 +225,7 @@ def test_a_drive_that_fails(segment, quote, picture, tmp_path, monkeypatch):
 
 def test_a_defect_of_ours_costs_one_slide(segment, picture, tmp_path, monkeypatch):
     shutil.copy(picture, tmp_path / "bad.png")
-    from karyoscope.pipeline import batch
+    from karyoscope.pipeline.batch import segment as batch
 
     right = batch.execute
 
@@ -248,7 +248,7 @@ def test_an_interruption(segment, quote_line, picture, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("karyoscope.pipeline.stream.postprocess", interrupt)
+    monkeypatch.setattr("karyoscope.pipeline.stream.blocks.postprocess", interrupt)
     result = segment(picture, tmp_path / "later.png", "--mpp", 0.5)
     assert result.code == 130
     assert result.out == ""

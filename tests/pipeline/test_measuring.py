@@ -16,8 +16,8 @@ from karyoscope.core.nuclei import Nuclei
 from karyoscope.features import GROUPS, feature_columns
 from karyoscope.formats import ExportContext, parquet, read_parquet
 from karyoscope.pipeline import Layout, Progress, SegmentOptions, area_of, segment_file
-from karyoscope.pipeline.measuring import Measure, Measuring, add_features
-from karyoscope.pipeline.stream import stream_nuclei
+from karyoscope.pipeline.measures.measuring import Measure, Measuring, add_features
+from karyoscope.pipeline.stream.blocks import stream_nuclei
 from karyoscope.slides import open_slide
 
 MPP = 0.499

@@ -23,7 +23,7 @@ from karyoscope.pipeline import (
     run_blocks,
     threads_for,
 )
-from karyoscope.pipeline.batch_warnings import SlideWarnings
+from karyoscope.pipeline.slide_warnings import SlideWarnings
 from karyoscope.slides import Slide
 
 _OPEN_SLIDES = 2

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from karyoscope.core.addresses import is_address
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.formats import check_targets, require_packages
-from karyoscope.pipeline.batch_inputs import find_inputs
-from karyoscope.pipeline.batch_runs import check_drawn, runs_of
+from karyoscope.pipeline.batch.inputs import find_inputs
+from karyoscope.pipeline.batch.runs import check_drawn, runs_of
 from karyoscope.pipeline.executor import Executor
 from karyoscope.pipeline.options import SegmentOptions
 from karyoscope.pipeline.runs.journal import Journal

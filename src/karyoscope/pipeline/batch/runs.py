@@ -9,8 +9,8 @@ from pathlib import Path
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Model
-from karyoscope.pipeline.annotation_files import AnnotationFolder
-from karyoscope.pipeline.batch_inputs import Input
+from karyoscope.pipeline.batch.annotation_files import AnnotationFolder
+from karyoscope.pipeline.batch.inputs import Input
 from karyoscope.pipeline.executor import Executor
 from karyoscope.pipeline.options import InvalidOptions, SegmentOptions
 from karyoscope.pipeline.runs.run import Run

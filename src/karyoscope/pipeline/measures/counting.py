@@ -12,7 +12,7 @@ from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.regions import Regions
 from karyoscope.features.regions import RegionTally
 from karyoscope.formats import ExportContext
-from karyoscope.pipeline.sink import Sink
+from karyoscope.pipeline.measures.sink import Sink
 from karyoscope.pipeline.tiling.annotations import read_annotations
 from karyoscope.pipeline.tiling.area import Area, whole_of
 from karyoscope.pipeline.tiling.blocks import Box, Layout

@@ -18,8 +18,8 @@ class SlideWarnings:
     """Collects the warnings of several slides, also if they are run in parallel threads.
 
     A warning is given to the slide that its thread works on, as the thread of the slide or for it
-    (see :func:`karyoscope.pipeline.parallel.submit`); one from another thread to the slide that
-    was begun last.
+    (see :func:`karyoscope.pipeline.stream.parallel.submit`); one from another thread to the slide
+    that was begun last.
 
     Parameters
     ----------

@@ -17,16 +17,16 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Maps, Model
-from karyoscope.pipeline.parallel import Threads, in_order, threads_for
 from karyoscope.pipeline.progress import Progress
 from karyoscope.pipeline.reading import LenientReader
-from karyoscope.pipeline.retry import Running, run_with_retry
+from karyoscope.pipeline.stream.parallel import Threads, in_order, threads_for
+from karyoscope.pipeline.stream.retry import Running, run_with_retry
+from karyoscope.pipeline.stream.windows import ReadWindow, run_windows
 from karyoscope.pipeline.tiling.area import Area
 from karyoscope.pipeline.tiling.blocks import Block, Box, Layout, Window
 from karyoscope.pipeline.tiling.mosaic import Mosaic
 from karyoscope.pipeline.tiling.plan import Step, plan_blocks
 from karyoscope.pipeline.tiling.report import BlockReport
-from karyoscope.pipeline.windows import ReadWindow, run_windows
 from karyoscope.postprocessing import postprocess
 from karyoscope.slides import Slide
 

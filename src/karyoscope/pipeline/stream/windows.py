@@ -11,8 +11,8 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import Maps, Model
-from karyoscope.pipeline.parallel import submit
 from karyoscope.pipeline.progress import Progress
+from karyoscope.pipeline.stream.parallel import submit
 from karyoscope.pipeline.tiling.blocks import Box, Window
 from karyoscope.pipeline.tiling.mosaic import core_of
 from karyoscope.slides import Slide

@@ -21,17 +21,17 @@ from karyoscope.core.remarks import listening, warn
 from karyoscope.formats.cohort import NAME as COHORT
 from karyoscope.formats.samples import add_samples
 from karyoscope.inference import Model
-from karyoscope.pipeline.batch_inputs import Input, find_inputs
-from karyoscope.pipeline.batch_remote import pull_cohort, push_cohort, run_there, with_fetched
-from karyoscope.pipeline.batch_result import BatchListener, BatchResult, SlideResult
-from karyoscope.pipeline.batch_runs import Runs, check_drawn, runs_of
-from karyoscope.pipeline.batch_warnings import SlideWarnings
+from karyoscope.pipeline.batch.inputs import Input, find_inputs
+from karyoscope.pipeline.batch.remote import pull_cohort, push_cohort, run_there, with_fetched
+from karyoscope.pipeline.batch.result import BatchListener, BatchResult, SlideResult
+from karyoscope.pipeline.batch.runs import Runs, check_drawn, runs_of
+from karyoscope.pipeline.batch.turns import InOrder, Turns
 from karyoscope.pipeline.executor import Executor, LocalExecutor
 from karyoscope.pipeline.options import SegmentOptions
 from karyoscope.pipeline.progress import Progress, Stopped
 from karyoscope.pipeline.runs.run import Run
+from karyoscope.pipeline.slide_warnings import SlideWarnings
 from karyoscope.pipeline.to_files import execute
-from karyoscope.pipeline.turns import InOrder, Turns
 from karyoscope.report import write_cohort
 from karyoscope.slides.base import slide_name
 

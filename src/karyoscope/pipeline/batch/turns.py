@@ -14,7 +14,7 @@ from pathlib import Path
 
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Model
-from karyoscope.pipeline.batch_result import BatchListener
+from karyoscope.pipeline.batch.result import BatchListener
 from karyoscope.pipeline.executor import Executor
 from karyoscope.pipeline.progress import Progress
 from karyoscope.pipeline.tiling.area import Area

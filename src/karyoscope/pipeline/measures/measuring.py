@@ -42,11 +42,11 @@ from karyoscope.formats.parquet import ParquetWriter
 from karyoscope.formats.regions import RegionsWriter
 from karyoscope.formats.rounding import rounded
 from karyoscope.formats.spatial import SpatialWriter
-from karyoscope.pipeline.counting import Counting, regions_of, whole_parts
-from karyoscope.pipeline.quality import sound_area
+from karyoscope.pipeline.measures.counting import Counting, regions_of, whole_parts
+from karyoscope.pipeline.measures.quality import sound_area
+from karyoscope.pipeline.measures.sink import Sink
+from karyoscope.pipeline.measures.spatial import SpatialScores
 from karyoscope.pipeline.reading import LenientReader
-from karyoscope.pipeline.sink import Sink
-from karyoscope.pipeline.spatial import SpatialScores
 from karyoscope.report import slide_page
 from karyoscope.slides import Quality, Slide, Tissue, open_slide
 
