@@ -25,8 +25,8 @@ import shapely
 from formats import made_up
 from karyoscope.features import shape as feature_shape
 from karyoscope.formats import ExportContext
-from karyoscope.formats._wkb import from_wkb, to_wkb
-from karyoscope.formats.geojson import GeoJSONWriter
+from karyoscope.formats.outlines.geojson import GeoJSONWriter
+from karyoscope.formats.tables.wkb import from_wkb, to_wkb
 from karyoscope.pipeline.tiling.half_precision import to_half, to_single
 from karyoscope.postprocessing import contour
 from karyoscope.postprocessing.hover import _larger_fall

@@ -51,7 +51,7 @@ def test_out_is_full(segment, quote, picture, tmp_path, monkeypatch):
     def full(writer) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("karyoscope.formats.overlay.OverlayWriter._finish", full)
+    monkeypatch.setattr("karyoscope.formats.images.overlay.OverlayWriter._finish", full)
     line = quote(segment(picture, "--mpp", 0.5), "Output", "the disk is full")
     assert "No space left on device; free space or choose another folder" in line
     assert_nothing_written(tmp_path / "out")

@@ -21,10 +21,10 @@ from karyoscope.formats import (
     read_parquet,
     summary_table,
 )
-from karyoscope.formats import parquet as parquet_module
-from karyoscope.formats.csv import CSVWriter
-from karyoscope.formats.parquet import ParquetWriter
-from karyoscope.formats.summary import SummaryWriter
+from karyoscope.formats.summaries.summary import SummaryWriter
+from karyoscope.formats.tables import parquet as parquet_module
+from karyoscope.formats.tables.csv import CSVWriter
+from karyoscope.formats.tables.parquet import ParquetWriter
 
 
 def write(path, context, *blocks):

@@ -14,7 +14,8 @@ import tifffile
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.features import GROUPS, feature_columns
-from karyoscope.formats import ExportContext, parquet, read_parquet
+from karyoscope.formats import ExportContext, read_parquet
+from karyoscope.formats.tables import parquet
 from karyoscope.pipeline import Layout, Progress, SegmentOptions, area_of, segment_file
 from karyoscope.pipeline.measures.measuring import Measure, Measuring, add_features
 from karyoscope.pipeline.stream.blocks import stream_nuclei

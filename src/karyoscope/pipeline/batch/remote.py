@@ -12,7 +12,7 @@ from karyoscope.core.mirror import Mirror
 from karyoscope.core.remote_cache import fetch, release
 from karyoscope.formats import WRITERS
 from karyoscope.formats.cohort import NAME as COHORT
-from karyoscope.formats.samples import SAMPLES
+from karyoscope.formats.cohort import SAMPLES
 from karyoscope.pipeline.batch.result import BatchListener, BatchResult, SlideResult
 from karyoscope.pipeline.options import SegmentOptions
 from karyoscope.pipeline.preview import PREVIEW_SUFFIX

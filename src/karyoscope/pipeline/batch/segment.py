@@ -19,7 +19,7 @@ from karyoscope.core.mirror import Mirror
 from karyoscope.core.plugins import fault
 from karyoscope.core.remarks import listening, warn
 from karyoscope.formats.cohort import NAME as COHORT
-from karyoscope.formats.samples import add_samples
+from karyoscope.formats.cohort import add_samples
 from karyoscope.inference import Model
 from karyoscope.pipeline.batch.inputs import Input, find_inputs
 from karyoscope.pipeline.batch.remote import pull_cohort, push_cohort, run_there, with_fetched

@@ -38,10 +38,10 @@ from karyoscope.formats import (
     open_writers,
     read_context,
 )
-from karyoscope.formats.parquet import ParquetWriter
-from karyoscope.formats.regions import RegionsWriter
 from karyoscope.formats.rounding import rounded
-from karyoscope.formats.spatial import SpatialWriter
+from karyoscope.formats.summaries.regions import RegionsWriter
+from karyoscope.formats.summaries.spatial import SpatialWriter
+from karyoscope.formats.tables.parquet import ParquetWriter
 from karyoscope.pipeline.measures.counting import Counting, regions_of, whole_parts
 from karyoscope.pipeline.measures.quality import sound_area
 from karyoscope.pipeline.measures.sink import Sink
