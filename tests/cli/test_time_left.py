@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from karyoscope.cli._left import TimeLeft, _spoken
+from karyoscope.cli.shared.left import TimeLeft, _spoken
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Many slides in one set of tables: rows of slides, regions, pairs of classes and nuclei."""
 
-from karyoscope.formats.cohort.copies import copies
+from karyoscope.formats.cohort.duplicates import copies
 from karyoscope.formats.cohort.nuclei import link_nuclei
 from karyoscope.formats.cohort.regions import cohort_regions, write_cohort_regions
 from karyoscope.formats.cohort.samples import SAMPLES, add_samples

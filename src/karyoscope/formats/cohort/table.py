@@ -21,7 +21,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.faults import KINDS
 from karyoscope.core.files import read_bytes, read_json, remove_leftovers, write_text
 from karyoscope.core.text import for_markup, for_terminal, from_csv
-from karyoscope.formats.cohort.copies import note_copies
+from karyoscope.formats.cohort.duplicates import note_copies
 from karyoscope.formats.cohort.samples import read_samples
 from karyoscope.formats.summaries.regions import csv_text
 from karyoscope.formats.summaries.summary import LARGEST, SummaryWriter

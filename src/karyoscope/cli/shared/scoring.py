@@ -6,7 +6,7 @@ from typing import Self
 
 from rich.progress import Progress
 
-from karyoscope.cli._terminal import terminal
+from karyoscope.cli.shared.terminal import terminal
 from karyoscope.datasets import Sample
 from karyoscope.evaluation import Prediction
 

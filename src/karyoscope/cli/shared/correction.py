@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._terminal import counting_bar
+from karyoscope.cli.shared.terminal import counting_bar
 
 
 def rank_command(

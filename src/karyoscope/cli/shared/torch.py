@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from karyoscope.cli._log import not_printed_yet
+from karyoscope.cli.shared.log import not_printed_yet
 
 
 def prepare_torch(workers: int, log: bool = True, device: str = "cpu") -> None:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from karyoscope.cli._config import use_config
-from karyoscope.cli._log import log_to, show_details
+from karyoscope.cli.shared.config import use_config
+from karyoscope.cli.shared.log import log_to, show_details
 from karyoscope.core.plugins import use_plugin
 
 

@@ -17,9 +17,9 @@ from rich.progress import (
 )
 from rich.progress import Progress as ProgressBar
 
-from karyoscope.cli._log import complain as complain
-from karyoscope.cli._log import detail as detail
-from karyoscope.cli._log import report as report
+from karyoscope.cli.shared.log import complain as complain
+from karyoscope.cli.shared.log import detail as detail
+from karyoscope.cli.shared.log import report as report
 from karyoscope.core.text import for_terminal
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 
 from rich.table import Table
 
-from karyoscope.cli._terminal import complain, terminal
+from karyoscope.cli.shared.terminal import complain, terminal
 from karyoscope.core.text import for_markup
 from karyoscope.pipeline import Plan
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from rich.progress import Progress, TaskID
 
-from karyoscope.cli._terminal import terminal
+from karyoscope.cli.shared.terminal import terminal
 from karyoscope.evaluation import TuningListener
 from karyoscope.evaluation.search import CrossCheck
 from karyoscope.evaluation.search_space import Params

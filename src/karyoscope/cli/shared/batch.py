@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from karyoscope.cli._left import TimeLeft
-from karyoscope.cli._terminal import complain, detail, progress_bar, report, terminal
+from karyoscope.cli.shared.left import TimeLeft
+from karyoscope.cli.shared.terminal import complain, detail, progress_bar, report, terminal
 from karyoscope.core.kernels import when_compiling
 from karyoscope.formats import summary_table
 from karyoscope.pipeline import BatchListener, Progress, SlideResult

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from karyoscope.slides._resample import Taps, box_average, interpolate, plan_taps
 from karyoscope.slides.grid import Grid, Level
+from karyoscope.slides.resample import Taps, box_average, interpolate, plan_taps
 
 ReadLevel = Callable[[int, int, int, int, int], np.ndarray]
 """Level, x, y, width, height of a window inside that level -> (height, width, 3) uint8."""
