@@ -29,8 +29,8 @@ from karyoscope.formats.outlines.geojson import GeoJSONWriter
 from karyoscope.formats.tables.wkb import from_wkb, to_wkb
 from karyoscope.pipeline.tiling.half_precision import to_half, to_single
 from karyoscope.postprocessing import contour
-from karyoscope.postprocessing.hover import _larger_fall
-from karyoscope.postprocessing.three_label import _threshold
+from karyoscope.postprocessing.hover import larger_fall
+from karyoscope.postprocessing.three_label import above_thresholds
 from karyoscope.slides import resample
 from kernel_cases import LIZARD, Case, close, label_cases, metric_cases, same
 from metrics import drawn
@@ -94,7 +94,7 @@ def pixel_cases(size: int) -> Iterator[Case]:
     yield Case(
         "thresholds by class",
         "NumPy",
-        lambda: _threshold(inside, boundary, best, column, 2, levels, levels),
+        lambda: above_thresholds(inside, boundary, best, column, 2, levels, levels),
         by_numpy,
         same,
     )
@@ -107,7 +107,7 @@ def pixel_cases(size: int) -> Iterator[Case]:
     yield Case(
         "inner pixels of a softmax",
         "NumPy",
-        lambda: contour._inner(tp, inside, 2),
+        lambda: contour.inner_pixels(tp, inside, 2),
         inner_by_numpy,
         same,
     )
@@ -116,7 +116,7 @@ def pixel_cases(size: int) -> Iterator[Case]:
     yield Case(
         "larger of two gradients",
         "NumPy",
-        lambda: _larger_fall(inside.copy(), boundary, mask, tops, slopes),
+        lambda: larger_fall(inside.copy(), boundary, mask, tops, slopes),
         lambda: np.where(mask, np.maximum(1 - inside, 1 - boundary), np.float32(0)),
     )
 

@@ -132,7 +132,7 @@ def test_damaged_models(segment, quote, picture, tmp_path, tiny_bundle, title):
 
 
 def test_a_gpu_that_is_not_there(segment, quote, picture, tmp_path, monkeypatch):
-    monkeypatch.setattr("karyoscope.inference.devices._nvidia_driver", lambda: False)
+    monkeypatch.setattr("karyoscope.inference.devices.has_nvidia_driver", lambda: False)
     result = segment(picture, "--mpp", 0.5, "--device", "cuda")
     line = quote(result, "Models", "no GPU")
     assert "--device cuda needs an NVIDIA GPU" in line

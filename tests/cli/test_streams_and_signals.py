@@ -117,13 +117,13 @@ def test_an_early_refusal_ends_while_kernels_are_compiled(tmp_path, tiny_bundle)
 
 def test_the_second_signal_is_a_line_and_the_third_ends(monkeypatch):
     ends = []
-    monkeypatch.setattr(signals, "_received", [])
-    monkeypatch.setattr(signals.os, "_exit", ends.append)
+    monkeypatch.setattr(signals, "received", [])
+    monkeypatch.setattr(os, "_exit", ends.append)
     with pytest.raises(KeyboardInterrupt):
-        signals._on_signal(signal.SIGTERM, None)
-    signals._on_signal(signal.SIGTERM, None)
+        signals.on_signal(signal.SIGTERM, None)
+    signals.on_signal(signal.SIGTERM, None)
     assert ends == []
-    signals._on_signal(signal.SIGINT, None)
+    signals.on_signal(signal.SIGINT, None)
     assert ends == [128 + signal.SIGTERM]
     assert signals.code_after_signals(1) == 128 + signal.SIGTERM
     assert signals.code_after_signals(0) == 0

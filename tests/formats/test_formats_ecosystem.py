@@ -32,7 +32,7 @@ def thirds(nuclei):
 def test_anndata_reads_h5ad(tmp_path, nuclei, context, monkeypatch):
     anndata = pytest.importorskip("anndata")
     # Chunks smaller than the table, so that rows wait and are written in parts.
-    monkeypatch.setattr(layout, "_ROWS", 64)
+    monkeypatch.setattr(layout, "ROWS", 64)
     table = anndata.read_h5ad(export(tmp_path, "h5ad", context, *thirds(nuclei)))
     assert table.obs_names.tolist() == [str(i) for i in nuclei.id]
     assert table.obs["class"].tolist() == nuclei.class_names().tolist()
@@ -107,7 +107,7 @@ def test_spatialdata_reads_shapes_and_table(tmp_path, nuclei, context, monkeypat
     spatialdata = pytest.importorskip("spatialdata")
     from spatialdata.transformations import get_transformation
 
-    monkeypatch.setattr(layout, "_ROWS", 64)
+    monkeypatch.setattr(layout, "ROWS", 64)
     context = replace(context, mpp_axes=(0.5, 0.25))
     data = spatialdata.read_zarr(export(tmp_path, "spatialdata", context, *thirds(nuclei)))
     shapes = data["nuclei"]

@@ -173,7 +173,7 @@ class Forgetting:
 
 @pytest.mark.slow
 def test_of_all_nuclei_only_the_centroids_are_kept(threshold_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet, "_ROW_GROUP", 1000)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 1000)
     count, corners = 500, 40
     angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     x, y = np.arange(count) % 25 * 20.0, np.arange(count) // 25 * 20.0

@@ -46,7 +46,7 @@ class TimeLeft:
 
     def __str__(self) -> str:
         seconds = self.seconds
-        left = "" if seconds is None else f", about {_spoken(seconds)} left"
+        left = "" if seconds is None else f", about {spoken_time(seconds)} left"
         return f"{self._done} of {self.slides} slides{left}"
 
 
@@ -57,7 +57,7 @@ def _size(path: Path) -> int:
         return 1
 
 
-def _spoken(seconds: float) -> str:
+def spoken_time(seconds: float) -> str:
     """A duration in the unit that fits, in whole numbers."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"

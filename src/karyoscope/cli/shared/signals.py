@@ -8,7 +8,7 @@ from types import FrameType
 
 _ORDINARY = (signal.SIG_DFL, signal.default_int_handler)
 _ANSWERED = ("SIGINT", "SIGTERM", "SIGHUP")
-_received: list[int] = []
+received: list[int] = []
 
 
 def watch_signals() -> None:
@@ -20,11 +20,11 @@ def watch_signals() -> None:
     interpreter then crashes. A third ends the process at once. Signals that are ignored, as
     ``nohup`` does, stay so.
     """
-    _received.clear()
+    received.clear()
     for name in _ANSWERED:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) in _ORDINARY:
-            signal.signal(number, _on_signal)
+            signal.signal(number, on_signal)
 
 
 def code_after_signals(code: int) -> int:
@@ -33,23 +33,24 @@ def code_after_signals(code: int) -> int:
     After a signal, further ones are ignored: Python gives each its own effect back as it ends, and
     the process would end by the signal instead of with the code.
     """
-    if _received:
+    if received:
         for name in _ANSWERED:
             number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is _on_signal:
+            if number is not None and signal.getsignal(number) is on_signal:
                 signal.signal(number, signal.SIG_IGN)
-    return 128 + _received[0] if _received and code else code
+    return 128 + received[0] if received and code else code
 
 
-def _on_signal(number: int, frame: FrameType | None) -> None:
-    _received.append(number)
-    if len(_received) == 1:
+def on_signal(number: int, frame: FrameType | None) -> None:
+    """Interrupt at the first signal, print a line at the second, end at once at the third."""
+    received.append(number)
+    if len(received) == 1:
         raise KeyboardInterrupt
-    if len(_received) == 2:
+    if len(received) == 2:
         line = b"karyoscope: stopping, which takes a moment; once more to stop at once\n"
         try:
             os.write(2, line)
         except OSError:
             return
     else:
-        os._exit(128 + _received[0])
+        os._exit(128 + received[0])

@@ -23,7 +23,7 @@ from karyoscope.formats.scverse.graph import WANTED_WITH, write_graph
 from karyoscope.formats.scverse.store import Store
 from karyoscope.formats.tables.columns import features
 
-_ROWS = 16384
+ROWS = 16384
 _TYPICAL_UM = 8.0
 #: Longest edges of the pictures, in pixels, by the names that Visium data gave them.
 _PICTURES = {"hires": 2000, "lowres": 600}
@@ -86,7 +86,7 @@ class AnnDataTable:
         for name in ("layers", "obsm", "obsp", "varm", "varp", "uns"):
             store.group(name, _DICT)
         self._observations()
-        store.array("obsm/spatial", (_ROWS, 2), np.float64, _ARRAY)
+        store.array("obsm/spatial", (ROWS, 2), np.float64, _ARRAY)
         store.text("uns/karyoscope", json.dumps(context.provenance()), _encoding("string"))
         self._unclassified = False
         self._places: list[np.ndarray] | None = None
@@ -99,7 +99,7 @@ class AnnDataTable:
             columns.append(self._annotation)
         frame = {"_index": "_index", "column-order": columns}
         self._store.group("obs", _encoding("dataframe") | frame)
-        self._store.array("obs/_index", (_ROWS,), str, _TEXTS)
+        self._store.array("obs/_index", (ROWS,), str, _TEXTS)
         self._codes("obs/class")
         if self._annotation:
             self._codes(f"obs/{self._annotation}")
@@ -108,11 +108,11 @@ class AnnDataTable:
         if self._region is not None:
             self._codes("obs/region")
             self._texts("obs/region/categories", [self._region])
-            self._store.array("obs/id", (_ROWS,), np.uint32, _ARRAY)
+            self._store.array("obs/id", (ROWS,), np.uint32, _ARRAY)
 
     def _codes(self, path: str) -> None:
         self._store.group(path, _encoding("categorical") | {"ordered": False})
-        self._store.array(f"{path}/codes", (_ROWS,), np.int16, _ARRAY)
+        self._store.array(f"{path}/codes", (ROWS,), np.int16, _ARRAY)
 
     def _texts(self, path: str, values: Sequence[str]) -> None:
         self._store.array(path, (max(1, len(values)),), str, _TEXTS)
@@ -122,8 +122,8 @@ class AnnDataTable:
     def write(self, nuclei: Nuclei) -> None:
         """Add a block of nuclei."""
         self._waiting.append(nuclei)
-        if sum(map(len, self._waiting)) >= _ROWS:
-            self._flush(_ROWS)
+        if sum(map(len, self._waiting)) >= ROWS:
+            self._flush(ROWS)
 
     def add_picture(self) -> None:
         """Add the slide, reduced, as scanpy and squidpy look for it: ``uns["spatial"][slide]``.
@@ -198,7 +198,7 @@ class AnnDataTable:
             store.append("obs/id", nuclei.id)
 
     def _variables(self, names: list[str], nuclei: Nuclei) -> None:
-        self._store.array("X", (_ROWS, len(names)), np.float32, _ARRAY)
+        self._store.array("X", (ROWS, len(names)), np.float32, _ARRAY)
         frame = {"_index": "_index", "column-order": []}
         self._store.group("var", _encoding("dataframe") | frame)
         self._texts("var/_index", names)
@@ -207,9 +207,9 @@ class AnnDataTable:
             order = [_safe(name) for name in self._probabilities]
             frame = {"_index": "_index", "column-order": order}
             self._store.group("obsm/probabilities", _encoding("dataframe") | frame)
-            self._store.array("obsm/probabilities/_index", (_ROWS,), str, _TEXTS)
+            self._store.array("obsm/probabilities/_index", (ROWS,), str, _TEXTS)
             for name in order:
-                self._store.array(f"obsm/probabilities/{name}", (_ROWS,), np.float32, _ARRAY)
+                self._store.array(f"obsm/probabilities/{name}", (ROWS,), np.float32, _ARRAY)
 
 
 def pictures(context: ExportContext) -> dict[str, dict[str, Any]]:

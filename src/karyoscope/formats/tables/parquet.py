@@ -22,7 +22,7 @@ from karyoscope.formats.context import ExportContext
 from karyoscope.formats.tables.columns import columns
 from karyoscope.formats.tables.wkb import from_wkb, to_wkb
 
-_ROW_GROUP = 65536
+ROW_GROUP = 65536
 _SLIDE = "slide"
 
 
@@ -49,10 +49,10 @@ class ParquetWriter(Writer):
         self._waiting: list[pa.RecordBatch] = []
 
     def _write(self, nuclei: Nuclei) -> None:
-        for start in range(0, len(nuclei), _ROW_GROUP):
-            rows = np.arange(start, min(start + _ROW_GROUP, len(nuclei)))
+        for start in range(0, len(nuclei), ROW_GROUP):
+            rows = np.arange(start, min(start + ROW_GROUP, len(nuclei)))
             self._waiting.append(self._batch(nuclei.take(rows)))
-            if sum(batch.num_rows for batch in self._waiting) >= _ROW_GROUP:
+            if sum(batch.num_rows for batch in self._waiting) >= ROW_GROUP:
                 self._flush()
 
     def _flush(self) -> None:
