@@ -20,7 +20,7 @@ from karyoscope.formats.cohort import (
     write_cohort_regions,
     write_cohort_spatial,
 )
-from karyoscope.formats.report import ReportWriter
+from karyoscope.formats.report.writer import ReportWriter
 from karyoscope.formats.summaries.summary import SummaryWriter
 from karyoscope.report.groups import NAME as GROUPS
 from karyoscope.report.groups import GroupReport, group_figures, group_report, groups_csv
