@@ -21,7 +21,19 @@ _PUBLIC = {
     "write_cohort": "karyoscope.report.cohort",
 }
 
-__all__ = [*_PUBLIC]
+__all__ = [
+    "Cohort",
+    "EvaluationFigures",
+    "Tile",
+    "cohort_page",
+    "comparison_table",
+    "draw_tile",
+    "evaluation_page",
+    "evaluation_table",
+    "slide_page",
+    "summarise_cohort",
+    "write_cohort",
+]
 
 if TYPE_CHECKING:
     from karyoscope.report.cohort import Cohort, cohort_page, summarise_cohort, write_cohort

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.files import cannot_write
+from karyoscope.core.files import cannot_write, flush_to_disk
 
 SUFFIX = ".edits.jsonl"
 
@@ -164,8 +164,7 @@ class Journal:
                     if _cut_short(file):
                         line = b"\n" + line
                     file.write(line)
-                    file.flush()
-                    os.fsync(file.fileno())
+                    flush_to_disk(file)
             except OSError as error:
                 raise KaryoscopeError(cannot_write(self.path, error)) from error
             return self.read()[-1]
