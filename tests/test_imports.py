@@ -223,7 +223,7 @@ def test_core_reaches_other_packages_by_name_in_one_module_alone():
     dynamic = {name for name, text in sources.items() if re.search(r'import_module\(f?"kary', text)}
     assert dynamic == {"conversions.py"}
     calls = re.findall(r'_call\(\s*"(\w+)', sources["conversions.py"])
-    assert set(calls) == {"formats", "pipeline", "plotting"}
+    assert set(calls) == {"formats", "pipeline", "plotting", "view"}
 
 
 def imports_by_module() -> dict[str, set[str]]:

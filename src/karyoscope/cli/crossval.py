@@ -57,7 +57,7 @@ def crossval(
 ) -> None:
     """Train once for each fold on the others, and score every image by the model without it.
 
-    Prints mean and deviation over folds, and all images together with 95 % intervals over
+    Prints mean and standard deviation over folds, and all images together with 95 % intervals over
     sources. The same command continues where it was stopped. Needs the extra `train`.
     """
     from karyoscope.core.optional import require

@@ -12,7 +12,7 @@ from karyoscope.metrics.kernels import best_pairs
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.scores import Score
 
-# Part of the published rule: it decides which of two nearly equal partners is the best one.
+# Part of the published rule: it decides which of two nearly equal matches is the best one.
 _EPSILON = 1e-6
 
 

@@ -1,7 +1,7 @@
 """Outlines set aside on disk by horizontal band, to be read back from top to bottom.
 
 Blocks arrive in any order, but an image is written row by row. Keeping the outlines instead of
-the pixels takes a few hundred bytes a nucleus, whatever the size of the slide.
+the pixels takes a few hundred bytes per nucleus, whatever the size of the slide.
 """
 
 from __future__ import annotations
