@@ -87,7 +87,7 @@ def average_batch_over_views(
 
 
 def _views(images: np.ndarray, views: int) -> Iterator[tuple[np.ndarray, int, bool]]:
-    """Each view of a batch with its number of rotations by 90°, and whether it is mirrored after them."""
+    """Each view of a batch, its number of rotations by 90°, and whether it is mirrored then."""
     gains = stain_gains(views) if views > len(_ORIENTATIONS) else [None] * views
     for number, gain in enumerate(gains):
         turns, mirrored = _ORIENTATIONS[number % len(_ORIENTATIONS)]

@@ -1,9 +1,9 @@
 """Corrections beside a result: one line each, added at the end and never changed.
 
 ``<stem>.edits.jsonl`` is a text file of JSON objects. A line is written in one call, under a lock,
-and synchronised with the disk before the page receives an answer. A line that a crash cut
-short is passed over when the file is read, and closed when the next one is written. The result itself stays as it
-was; remove the journal and every correction is gone.
+and synchronised with the disk before the page receives an answer. A line that a crash cut short is
+passed over when the file is read, and closed when the next one is written. The result itself stays
+as it was; remove the journal and every correction is gone.
 """
 
 from __future__ import annotations
