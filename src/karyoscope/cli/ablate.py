@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli.shared.choices import MOST_THREADS, Device
+from karyoscope.cli.shared.choices import Device
+from karyoscope.cli.shared.recipe_options import TrainingWorkers
 from karyoscope.cli.shared.terminal import terminal
 from karyoscope.cli.shared.torch import prepare_torch
 
@@ -43,9 +44,7 @@ def ablate(
         bool, typer.Option(help="Keep finished rows in --out and continue the others.")
     ] = False,
     device: Annotated[Device, typer.Option(help="Device that runs the networks.")] = Device.AUTO,
-    workers: Annotated[
-        int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
-    ] = 0,
+    workers: TrainingWorkers = 0,
 ) -> None:
     """Train and score each row of GRID with the same budget, print and write the table.
 
