@@ -57,7 +57,7 @@ class OutlineSpool:
             file.write(b"".join(array.tobytes() for array in arrays))
 
     def read(self, band: int) -> Nuclei:
-        """Nuclei that touch a band, by ascending id; 0 is the topmost band.
+        """Return the nuclei that touch a band, by ascending id; band 0 is the topmost.
 
         Only ids, classes and outlines are kept; the other columns are zero.
         """
