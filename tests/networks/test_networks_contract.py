@@ -106,7 +106,7 @@ class TestContract:
 
 
 def test_an_unknown_network_is_named():
-    with pytest.raises(KaryoscopeError, match="no network 'alexnet'; there are dist, fcn8s"):
+    with pytest.raises(KaryoscopeError, match="no network 'alexnet'; there are dcan, dist, fcn8s"):
         build_network("alexnet", 3)
 
 
