@@ -155,7 +155,9 @@ def test_numbers_of_views(tiny_bundle, tta):
 
 def test_devices(tiny_bundle, monkeypatch):
     bundle = Bundle(tiny_bundle)
-    with pytest.raises(KaryoscopeError, match="no device 'tpu'; there are auto, cpu, cuda, mps, torch"):
+    with pytest.raises(
+        KaryoscopeError, match="no device 'tpu'; there are auto, cpu, cuda, mps, torch"
+    ):
         devices.open_engine(bundle, "tpu")
     monkeypatch.setattr(devices, "_nvidia_driver", lambda: False)
     assert "OpenVINO" in devices.open_engine(bundle, "cpu", 1).device

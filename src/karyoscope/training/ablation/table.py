@@ -42,8 +42,9 @@ def table_of(ablation: Ablation) -> tuple[list[str], list[list[str]]]:
     several sets there is one row for each. A column for the published scores stands beside ours
     where the grid has them.
     """
-    first = ablation.results[0][1] if ablation.results else {"scores": {}}
-    classes = list(first["scores"].get("classes", {}))
+    sets = [scores for _, r in ablation.results for scores in (r["scores"], *r.get("also", []))]
+    # Sets and rows may have classes of their own.
+    classes = list(dict.fromkeys(name for scores in sets for name in scores.get("classes", {})))
     headings = ["row", *_scores_in(ablation), *classes]
     if _has_published(ablation):
         headings.append("published")
@@ -51,11 +52,23 @@ def table_of(ablation: Ablation) -> tuple[list[str], list[list[str]]]:
 
 
 def narrow_table(ablation: Ablation) -> tuple[list[str], list[list[str]]]:
-    """The columns of :func:`table_of` that fit a terminal: rows, scores, what was published."""
+    """The columns of :func:`table_of` that fit a terminal: rows, scores, speed of training.
+
+    Standard deviations and published scores have lines of their own below those of their row.
+    """
     headings, rows = table_of(ablation)
-    wanted = ["row", *_scores_in(ablation), "published", "images/s"]
-    kept = [k for k, heading in enumerate(headings) if heading in wanted]
-    return [headings[k] for k in kept], [[row[k] for k in kept] for row in rows]
+    wanted = ["row", *_scores_in(ablation), "images/s"]
+    lines = []
+    for row in rows:
+        cells = dict(zip(headings, row, strict=True))
+        scores = [cells[heading].partition(" ± ") for heading in wanted[1:-1]]
+        lines.append([cells["row"], *(mean for mean, _, _ in scores), cells["images/s"]])
+        if any(deviation for _, _, deviation in scores):
+            lines.append(["  ±", *(deviation for _, _, deviation in scores), ""])
+        said = dict(p.rsplit(" ", 1) for p in cells.get("published", "").split(", ") if p)
+        if said:
+            lines.append(["  published", *(said.get(heading, "") for heading in wanted[1:])])
+    return wanted, lines
 
 
 def _scores_in(ablation: Ablation) -> dict[str, tuple[str, int]]:
@@ -118,7 +131,7 @@ def _rows(ablation: Ablation, classes: list[str]) -> Iterator[list[str]]:
     headings, published = _scores_in(ablation), _has_published(ablation)
 
     def cells(jobs: Results, place: int, said: dict[str, float]) -> list[str]:
-        beside = [", ".join(f"{k} {v:g}" for k, v in said.items())] if published else []
+        beside = [", ".join(f"{k} {_as_printed(v)}" for k, v in said.items())] if published else []
         scores = [_set_of(result, place) for _, result in jobs]
         return [*_cells(scores, headings, classes), *beside, *_costs(jobs)]
 
@@ -135,6 +148,11 @@ def _rows(ablation: Ablation, classes: list[str]) -> Iterator[list[str]]:
             name = row.name if not sets else f"{row.name} on {_set_of(jobs[0][1], place)['on']}"
             said = row.published | (sets[place].published if sets else {})
             yield [name, *cells(jobs, place, said), row.corresponds_to]
+
+
+def _as_printed(score: float) -> str:
+    """A published score with the decimal places of ours, or more where it has more."""
+    return f"{score:.3f}" if round(score, 3) == score else f"{score:g}"
 
 
 def _set_of(result: dict[str, Any], place: int) -> dict[str, Any]:
