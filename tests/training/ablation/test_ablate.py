@@ -208,10 +208,11 @@ def test_a_dry_run_names_what_rows_lack_and_writes_nothing(place, tmp_path):
         {"name": "further", "set": away | {"network.pretrained": "no.safetensors"}},
         {"name": "stricter", "trained_as": "away", "set": {"postprocessing.seed": 0.6}},
     ]
-    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))
+    (tmp_path / "grid.yaml").write_text(json.dumps(grid))  # without YAML's aliases
     arguments = ["lizard", str(tmp_path / "grid.yaml"), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(command.app, [*arguments, "--seeds", "3", "--dry-run"])
     assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
     words = " ".join(result.output.split())
     assert "plain lizard 3 for each cohort 2 steps" in words
     assert "stricter lizard as away 2 steps" in words

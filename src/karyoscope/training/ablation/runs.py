@@ -99,24 +99,26 @@ def ablate(
         or weights for example.
     """
     refuse_undone(grid, settings)
+    _refuse_results(settings.out, resume)
     _say_what_lacks(grid, settings, seeds, watch)
     # Where several processes train together, each comes here, and the first holds the folder.
     with locked_folder(settings.out) if is_first() else nullcontext():
-        if not resume and any(settings.out.glob(f"*/{RESULT}")):
-            raise KaryoscopeError(f"{settings.out} holds results: give --resume or another --out")
+        _refuse_results(settings.out, resume)
         return _ablate(grid, settings, seeds or grid.seeds, watch)
+
+
+def _refuse_results(out: Path, resume: bool) -> None:
+    if not resume and any(out.glob(f"*/{RESULT}")):
+        raise KaryoscopeError(f"{out} holds results: give --resume or another --out")
 
 
 def _say_what_lacks(
     grid: Grid, settings: AblationSettings, seeds: int | None, watch: Callable[[str], None]
 ) -> None:
     """Name the rows that will fail before the first is trained; raise where all will."""
-    rows = [
-        row
-        for row in planned(grid, settings, seeds)
-        if not any(settings.out.glob(f"{row.row.name}-*/{RESULT}"))
-    ]
-    if rows and all(row.problems for row in rows):
+    every = planned(grid, settings, seeds)
+    rows = [r for r in every if not any(settings.out.glob(f"{r.row.name}-*/{RESULT}"))]
+    if len(rows) == len(every) and all(row.problems for row in rows):
         raise KaryoscopeError(f"no row can be trained; {rows[0].row.name}: {rows[0].problems[0]}")
     for line in lines_of(rows):
         watch(f"will fail: {line}")
