@@ -23,6 +23,8 @@ _OTHER_SCORES = {
     "SQ": ("sq", 3),
     "PQ": ("pq", 3),
     "F1": ("f1", 3),
+    "object Dice": ("object_dice", 3),
+    "Hausdorff": ("object_hausdorff", 2),
     "F_d": ("f_d", 3),
     "accuracy": ("acc", 3),
 }
@@ -111,7 +113,7 @@ def markdown(ablation: Ablation) -> str:
         ]
     what = "the sets that rows name, by their protocols; classes: PQ, or F_c"
     if not any(row.score for row in ablation.grid.rows) and not ablation.grid.score:
-        what = "validation images by the protocol conic (patches of 256 px, pooled); classes: PQ"
+        what = "validation images by the protocol conic (patches of 256 px; PQ: mean, mPQ+: pooled); classes: PQ"
     lines += [
         f"Budget of each training: {spent or 'the steps of its recipe'}. Scores: {what}."
         " ± is the standard deviation over seeds or cohorts. images/s: tiles trained per second;"
