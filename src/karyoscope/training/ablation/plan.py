@@ -74,8 +74,15 @@ def lines_of(rows: Sequence[PlannedRow], remarks: bool = False) -> list[str]:
     return [f"{', '.join(of)}: {line}" for line, of in names.items()]
 
 
-def lacking(recipe: Recipe) -> list[str]:
-    """What a recipe names and this machine does not have: folders of images, split, weights.
+def lacking(recipe: Recipe, sets: Sequence[ScoredSet] = ()) -> list[str]:
+    """Why a recipe cannot be trained here: folders of images, split or weights are not there.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    sets : sequence of ScoredSet
+        What the row is scored on; where there is none, its validation images, on which nothing
+        may then be chosen.
 
     Returns
     -------
@@ -91,6 +98,11 @@ def lacking(recipe: Recipe) -> list[str]:
     ]
     if recipe.validation.split and not Path(recipe.validation.split).is_file():
         found.append(f"no split {recipe.validation.split}")
+    if recipe.training.keep_parent == "choose" and not sets:
+        found.append(
+            "training.keep_parent: choose would choose on the images that the row is scored on;"
+            " give a number"
+        )
     return [*found, *_weights(recipe)]
 
 
@@ -113,7 +125,7 @@ def _planned(row: Row, grid: Grid, settings: AblationSettings, seeds: int) -> Pl
     budget = _words(grid.budget)
     try:
         recipe = load_recipe(name, changes)
-        problems += lacking(recipe)
+        problems += lacking(recipe, trained.score or grid.score)
         budget = budget or f"{recipe.training.steps:,} steps"
     except KaryoscopeError as error:
         problems.append(str(error))

@@ -220,7 +220,7 @@ def _trained(job: Job, grid: Grid, settings: AblationSettings, folder: Path) -> 
         split = _without(job.cohort, load_recipe(name, changes), folder / "split.json")
         changes += [f"validation.split={split}", "validation.part=validation"]
     recipe = load_recipe(name, changes)
-    for lack in lacking(recipe):
+    for lack in lacking(recipe, job.row.score or grid.score):
         raise KaryoscopeError(lack)
     pace = seconds_a_step(recipe, settings.device)
     pixels = _training_pixels(recipe) if grid.budget.epochs else 0

@@ -113,7 +113,10 @@ def markdown(ablation: Ablation) -> str:
         ]
     what = "the sets that rows name, by their protocols; classes: PQ, or F_c"
     if not any(row.score for row in ablation.grid.rows) and not ablation.grid.score:
-        what = "validation images by the protocol conic (patches of 256 px; PQ: mean, mPQ+: pooled); classes: PQ"
+        what = (
+            "validation images by the protocol conic (patches of 256 px; PQ: their mean, mPQ+:"
+            " pooled); classes: PQ"
+        )
     lines += [
         f"Budget of each training: {spent or 'the steps of its recipe'}. Scores: {what}."
         " ± is the standard deviation over seeds or cohorts. images/s: tiles trained per second;"
