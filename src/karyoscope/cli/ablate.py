@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._choices import MOST_THREADS, Device
-from karyoscope.cli._terminal import complain, terminal
-from karyoscope.cli._torch import prepare_torch
+from karyoscope.cli.shared.choices import MOST_THREADS, Device
+from karyoscope.cli.shared.terminal import complain, terminal
+from karyoscope.cli.shared.torch import prepare_torch
 from karyoscope.core.text import for_markup
 
 app = typer.Typer()
@@ -86,7 +86,7 @@ def ablate(
     if dry_run:
         rows = plan_of(grid, settings, budget, seeds)
         cells = [[r.row.name, r.recipe, r.trainings, r.budget] for r in rows]
-        terminal().print(_table(["row", "recipe", "trainings", "budget of each"], cells))
+        terminal().print(table_of_cells(["row", "recipe", "trainings", "budget of each"], cells))
         for line in (*lines_of(rows), *lines_of(rows, remarks=True)):
             complain(line)
         if any(row.problems for row in rows):
@@ -95,7 +95,7 @@ def ablate(
     outcome = ablate_to_table(
         grid, settings, budget, seeds, resume, lambda line: print(line, file=sys.stderr)
     )
-    terminal().print(_table(*narrow_table(outcome)))
+    terminal().print(table_of_cells(*narrow_table(outcome)))
     print(f"All columns: {out / 'table.md'}, {out / 'table.csv'}", file=sys.stderr)
     for problem in outcome.problems:
         complain(problem)
@@ -103,7 +103,8 @@ def ablate(
         raise typer.Exit(1)
 
 
-def _table(headings: list[str], rows: list[list[str]]):  # type: ignore[no-untyped-def]
+def table_of_cells(headings: list[str], rows: list[list[str]]):  # type: ignore[no-untyped-def]
+    """Table for a terminal whose scores are never cut short."""
     from rich import box
     from rich.table import Table
 

@@ -59,7 +59,7 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no place for the cache
-        folder = _own_folder()
+        folder = own_folder()
     if folder is not None:
         config: Any = numba.config
         before = config.CACHE_DIR
@@ -79,7 +79,7 @@ def keeps_compiled() -> bool:
     return not _not_kept
 
 
-def _own_folder() -> Path | None:
+def own_folder() -> Path | None:
     """A folder in the temporary folder that nobody else can write; None where there is none.
 
     What numba finds there it executes, so a folder that another user made is not used.

@@ -177,7 +177,7 @@ def test_a_terminal_of_80_columns_holds_scores_deviations_and_what_was_published
         ["  published", "0.547", "0.29558", "", ""],
     ]
     console = Console(width=80, file=io.StringIO())
-    console.print(command._table(headings, lines))
+    console.print(command.table_of_cells(headings, lines))
     for line in console.file.getvalue().splitlines():
         assert len(line) <= 80
     assert "hovernet-over-a-resnet  0.600" in console.file.getvalue()
