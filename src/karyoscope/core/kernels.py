@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
 import numba
 from numba.core import event
 from numba.core.registry import CPUDispatcher
+
+from karyoscope.core.precompiled import ArchiveAlone, KernelCache
 
 # No wrapper for callers in C: there are none, and it would be compiled too. Nor is a divisor of
 # zero checked, which no loop has: each check is code to compile. Loops read and write only the
@@ -31,6 +33,7 @@ def njit(**options: Any) -> Callable[[Function], Function]: ...
 def njit(function: Any = None, /, **options: Any) -> Any:
     """Compile a function with numba, and keep the result on disk where that is possible.
 
+    A wheel brings loops that are compiled already (:mod:`karyoscope.core.precompiled`). For others,
     numba writes its cache beside the source or into the home of the user. Where neither can be
     written (an installation of the system's, a container without a home), a folder of the user's
     in the temporary folder takes it, and where there is none either, nothing is kept: each
@@ -55,23 +58,32 @@ def njit(function: Any = None, /, **options: Any) -> Any:
 
 
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    options = _OPTIONS | options
+    compiled: Any = numba.njit(**(_OPTIONS | options))(function)
+    if not isinstance(compiled, CPUDispatcher):
+        return compiled  # numba is switched off
+    cache = _cache_of(function)
+    if cache is None:
+        _not_kept.append(function.__name__)
+    compiled._cache = cache or ArchiveAlone(function)
+    return compiled
+
+
+def _cache_of(function: Callable[..., Any]) -> KernelCache | None:
+    """A cache where it can be written; None where there is no such place."""
+    with suppress(RuntimeError):
+        return KernelCache(function)
+    folder = _own_folder()
+    if folder is None:
+        return None
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder)
     try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no place for the cache
-        folder = _own_folder()
-    if folder is not None:
-        config: Any = numba.config
-        before = config.CACHE_DIR
-        config.CACHE_DIR = str(folder)
-        try:
-            return numba.njit(cache=True, **options)(function)
-        except RuntimeError:
-            pass
-        finally:
-            config.CACHE_DIR = before
-    _not_kept.append(function.__name__)
-    return numba.njit(**options)(function)
+        return KernelCache(function)
+    except RuntimeError:
+        return None
+    finally:
+        config.CACHE_DIR = before
 
 
 def keeps_compiled() -> bool:
