@@ -58,13 +58,13 @@ def njit(function: Any = None, /, **options: Any) -> Any:
 
 
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    compiled: Any = numba.njit(**(_OPTIONS | options))(function)
+    compiled = numba.njit(**(_OPTIONS | options))(function)
     if not isinstance(compiled, CPUDispatcher):
         return compiled  # numba is switched off
     cache = _cache_of(function)
     if cache is None:
         _not_kept.append(function.__name__)
-    compiled._cache = cache or ArchiveAlone(function)
+    setattr(compiled, "_cache", cache or ArchiveAlone(function))  # noqa: B010
     return compiled
 
 

@@ -22,7 +22,6 @@ from typing import Any
 
 import numba
 from llvmlite import binding
-from numba.core import config
 from numba.core.caching import FunctionCache, NullCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
@@ -49,6 +48,7 @@ def machine() -> str:
 
 def fits() -> bool:
     """Return whether code for the kind of CPU in :data:`CPUS` runs here, and may be used."""
+    config: Any = numba.config
     chosen_by_user = config.CPU_NAME is not None or config.CPU_FEATURES is not None
     if chosen_by_user or machine() not in CPUS:
         return False
