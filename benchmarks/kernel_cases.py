@@ -13,9 +13,9 @@ from scipy.spatial.distance import directed_hausdorff
 
 from karyoscope.core.raster import fill_outlines
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.metrics import _kernels, geometry
+from karyoscope.metrics import geometry, kernels
 from karyoscope.postprocessing import contour, labelling, runs, shape
-from karyoscope.postprocessing.distance import _peaks
+from karyoscope.postprocessing.distance import peaks_of
 from karyoscope.postprocessing.flooding import watershed
 from karyoscope.postprocessing.outlines import trace_outlines
 from karyoscope.postprocessing.tabulate import summed_probabilities
@@ -168,12 +168,12 @@ def label_cases(true: np.ndarray, pred: np.ndarray) -> Iterator[Case]:
     smooth = cv2.GaussianBlur(ndimage.distance_transform_edt(mask).astype(np.float32), (0, 0), 1.5)
     places = np.flatnonzero(mask)
     order = places[np.argsort(-smooth.ravel()[places], kind="stable")].astype(np.int64)
-    seeds = _peaks(smooth, order, np.float32(0.5), np.float32(0))
+    seeds = peaks_of(smooth, order, np.float32(0.5), np.float32(0))
     if skimage:
         yield Case(
             "peaks of a height",
             "skimage h_maxima",
-            lambda: _peaks(smooth, order, np.float32(0.5), np.float32(0)),
+            lambda: peaks_of(smooth, order, np.float32(0.5), np.float32(0)),
             lambda: skimage.morphology.h_maxima(smooth, 0.5),
         )
 
@@ -203,7 +203,7 @@ def metric_cases(true: np.ndarray, pred: np.ndarray) -> Iterator[Case]:
     yield Case(
         "contingency table",
         "scipy.sparse.coo_array",
-        lambda: _kernels.cross_tabulate(true.ravel(), pred.ravel(), n, m),
+        lambda: kernels.cross_tabulate(true.ravel(), pred.ravel(), n, m),
         by_sparse,
         lambda a, b: int(a[-1].sum()) == int(b[1:, 1:].sum()),
     )
@@ -211,13 +211,13 @@ def metric_cases(true: np.ndarray, pred: np.ndarray) -> Iterator[Case]:
     yield Case(
         "class of each id",
         "np.unique",
-        lambda: _kernels.class_by_id(true.ravel(), classes.ravel(), n),
+        lambda: kernels.class_by_id(true.ravel(), classes.ravel(), n),
         lambda: classes.ravel()[np.unique(true, return_index=True)[1]],
     )
     yield Case(
         "ids that are present",
         "np.bincount",
-        lambda: _kernels.present_ids(true, n),
+        lambda: kernels.present_ids(true, n),
         lambda: np.bincount(true.ravel(), minlength=n) > 0,
         lambda a, b: same(a[1:], b[1:]),
     )
@@ -230,7 +230,7 @@ def metric_cases(true: np.ndarray, pred: np.ndarray) -> Iterator[Case]:
     yield Case(
         "centroids and areas",
         "np.bincount",
-        lambda: _kernels.centroids_and_areas(true, n),
+        lambda: kernels.centroids_and_areas(true, n),
         sums_by_numpy,
         same,
     )
@@ -247,7 +247,7 @@ def metric_cases(true: np.ndarray, pred: np.ndarray) -> Iterator[Case]:
     yield Case(
         "best pair of each nucleus",
         "np.lexsort",
-        lambda: _kernels.best_pairs(rows, scores, n),
+        lambda: kernels.best_pairs(rows, scores, n),
         best_by_numpy,
         same,
     )

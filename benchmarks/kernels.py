@@ -25,13 +25,13 @@ import shapely
 from formats import made_up
 from karyoscope.features import shape as feature_shape
 from karyoscope.formats import ExportContext
-from karyoscope.formats._wkb import from_wkb, to_wkb
-from karyoscope.formats.geojson import GeoJSONWriter
+from karyoscope.formats.outlines.geojson import GeoJSONWriter
+from karyoscope.formats.tables.wkb import from_wkb, to_wkb
 from karyoscope.pipeline.tiling.half_precision import to_half, to_single
 from karyoscope.postprocessing import contour
-from karyoscope.postprocessing.hover import _larger_fall
-from karyoscope.postprocessing.three_label import _threshold
-from karyoscope.slides import _resample
+from karyoscope.postprocessing.hover import larger_fall
+from karyoscope.postprocessing.three_label import above_thresholds
+from karyoscope.slides import resample
 from kernel_cases import LIZARD, Case, close, label_cases, metric_cases, same
 from metrics import drawn
 from postprocessing import noisy, perfect_maps, real_labels, tiled
@@ -51,17 +51,17 @@ def pixel_cases(size: int) -> Iterator[Case]:
     yield Case(
         "mean over 2 x 2 pixels",
         "cv2.resize INTER_AREA",
-        lambda: _resample.box_average(rgb, 2, 2),
+        lambda: resample.box_average(rgb, 2, 2),
         lambda: cv2.resize(rgb, half, interpolation=cv2.INTER_AREA),
         same,
     )
     edge = round(size / 1.3)
-    taps = _resample.plan_taps(0, edge, 1.3, size)
+    taps = resample.plan_taps(0, edge, 1.3, size)
     named = taps.low, taps.high, taps.weight
     yield Case(
         "interpolate by 1.3",
         "cv2.resize INTER_LINEAR",
-        lambda: _resample.interpolate(rgb, *named, *named),
+        lambda: resample.interpolate(rgb, *named, *named),
         lambda: cv2.resize(rgb, (edge, edge), interpolation=cv2.INTER_LINEAR),
         lambda a, b: int(np.abs(a[:-2, :-2].astype(int) - b[:-2, :-2]).max()) <= 1,
     )
@@ -94,7 +94,7 @@ def pixel_cases(size: int) -> Iterator[Case]:
     yield Case(
         "thresholds by class",
         "NumPy",
-        lambda: _threshold(inside, boundary, best, column, 2, levels, levels),
+        lambda: above_thresholds(inside, boundary, best, column, 2, levels, levels),
         by_numpy,
         same,
     )
@@ -107,7 +107,7 @@ def pixel_cases(size: int) -> Iterator[Case]:
     yield Case(
         "inner pixels of a softmax",
         "NumPy",
-        lambda: contour._inner(tp, inside, 2),
+        lambda: contour.inner_pixels(tp, inside, 2),
         inner_by_numpy,
         same,
     )
@@ -116,7 +116,7 @@ def pixel_cases(size: int) -> Iterator[Case]:
     yield Case(
         "larger of two gradients",
         "NumPy",
-        lambda: _larger_fall(inside.copy(), boundary, mask, tops, slopes),
+        lambda: larger_fall(inside.copy(), boundary, mask, tops, slopes),
         lambda: np.where(mask, np.maximum(1 - inside, 1 - boundary), np.float32(0)),
     )
 

@@ -41,8 +41,8 @@ from karyoscope.formats.cohort import cohort_rows, cohort_table
 from karyoscope.inference import find_bundle
 from karyoscope.metrics import Pair, score_pairs
 from karyoscope.metrics.stored import to_json
-from karyoscope.pipeline.measuring import add_features
-from karyoscope.pipeline.prepare import _check_postprocessing
+from karyoscope.pipeline.measures.measuring import add_features
+from karyoscope.pipeline.prepare import check_postprocessing
 from karyoscope.pipeline.runs.journal import Journal
 from karyoscope.pipeline.tiling.area import area_of
 from karyoscope.pipeline.tiling.report import BlockReport
@@ -108,7 +108,7 @@ def pixels_of(path: Path) -> None:
 
 def model_of(path: Path) -> None:
     bundle = find_bundle(path)
-    _check_postprocessing(bundle)
+    check_postprocessing(bundle)
     bundle.read_graph()
 
 

@@ -150,7 +150,7 @@ class Cells:
         by_image = {"none": 0}
         for p, found in self.clean:
             if keep(p) and p.name not in foreign.INK:
-                tissue = found["tissue"] >= rules._TISSUE
+                tissue = found["tissue"] >= rules.TISSUE
                 wrong = int((rules.faults_of(found)[kind] & tissue).sum())
                 flagged, judged = flagged + wrong, judged + int(tissue.sum())
                 by_image[p.name] = wrong

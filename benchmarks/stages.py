@@ -21,15 +21,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import karyoscope.pipeline.stream as stream
+import karyoscope.pipeline.stream.blocks as stream
+import karyoscope.pipeline.stream.windows as windows
 import karyoscope.pipeline.to_files as to_files
-import karyoscope.pipeline.windows as windows
 from karyoscope.formats.base import Writer
 from karyoscope.inference import Engine, Maps
 from karyoscope.pipeline import Journal, SegmentOptions, prepare_model, segment_file, threads_for
-from karyoscope.pipeline.measuring import Measuring
+from karyoscope.pipeline.measures.measuring import Measuring
+from karyoscope.pipeline.measures.quality import FaultTally
 from karyoscope.pipeline.options import FORMATS
-from karyoscope.pipeline.quality import FaultTally
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.pipeline.tiling.mosaic import Mosaic
 from karyoscope.slides import open_slide

@@ -51,7 +51,7 @@ def test_out_is_full(segment, quote, picture, tmp_path, monkeypatch):
     def full(writer) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("karyoscope.formats.overlay.OverlayWriter._finish", full)
+    monkeypatch.setattr("karyoscope.formats.images.overlay.OverlayWriter._finish", full)
     line = quote(segment(picture, "--mpp", 0.5), "Output", "the disk is full")
     assert "No space left on device; free space or choose another folder" in line
     assert_nothing_written(tmp_path / "out")
@@ -132,7 +132,7 @@ def test_damaged_models(segment, quote, picture, tmp_path, tiny_bundle, title):
 
 
 def test_a_gpu_that_is_not_there(segment, quote, picture, tmp_path, monkeypatch):
-    monkeypatch.setattr("karyoscope.inference.devices._nvidia_driver", lambda: False)
+    monkeypatch.setattr("karyoscope.inference.devices.has_nvidia_driver", lambda: False)
     result = segment(picture, "--mpp", 0.5, "--device", "cuda")
     line = quote(result, "Models", "no GPU")
     assert "--device cuda needs an NVIDIA GPU" in line
@@ -225,7 +225,7 @@ def test_a_drive_that_fails(segment, quote, picture, tmp_path, monkeypatch):
 
 def test_a_defect_of_ours_costs_one_slide(segment, picture, tmp_path, monkeypatch):
     shutil.copy(picture, tmp_path / "bad.png")
-    from karyoscope.pipeline import batch
+    from karyoscope.pipeline.batch import segment as batch
 
     right = batch.execute
 
@@ -248,7 +248,7 @@ def test_an_interruption(segment, quote_line, picture, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("karyoscope.pipeline.stream.postprocess", interrupt)
+    monkeypatch.setattr("karyoscope.pipeline.stream.blocks.postprocess", interrupt)
     result = segment(picture, tmp_path / "later.png", "--mpp", 0.5)
     assert result.code == 130
     assert result.out == ""

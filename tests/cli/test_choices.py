@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from karyoscope.cli import VERBS
-from karyoscope.cli._choices import Device, Grouping, Views, names_of
+from karyoscope.cli.shared.choices import Device, Grouping, Views, names_of
 from karyoscope.core.faults import KINDS
 from karyoscope.evaluation import GROUPINGS
 from karyoscope.inference import DEVICES, VIEWS

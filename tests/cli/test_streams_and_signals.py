@@ -10,7 +10,7 @@ import time
 import pytest
 from PIL import Image
 
-from karyoscope.cli import _signals, _streams
+from karyoscope.cli.shared import signals, streams
 
 PROGRAM = [sys.executable, "-c", "from karyoscope.cli import main; main()"]
 
@@ -117,16 +117,16 @@ def test_an_early_refusal_ends_while_kernels_are_compiled(tmp_path, tiny_bundle)
 
 def test_the_second_signal_is_a_line_and_the_third_ends(monkeypatch):
     ends = []
-    monkeypatch.setattr(_signals, "_received", [])
-    monkeypatch.setattr(_signals.os, "_exit", ends.append)
+    monkeypatch.setattr(signals, "received", [])
+    monkeypatch.setattr(os, "_exit", ends.append)
     with pytest.raises(KeyboardInterrupt):
-        _signals._on_signal(signal.SIGTERM, None)
-    _signals._on_signal(signal.SIGTERM, None)
+        signals.on_signal(signal.SIGTERM, None)
+    signals.on_signal(signal.SIGTERM, None)
     assert ends == []
-    _signals._on_signal(signal.SIGINT, None)
+    signals.on_signal(signal.SIGINT, None)
     assert ends == [128 + signal.SIGTERM]
-    assert _signals.code_after_signals(1) == 128 + signal.SIGTERM
-    assert _signals.code_after_signals(0) == 0
+    assert signals.code_after_signals(1) == 128 + signal.SIGTERM
+    assert signals.code_after_signals(0) == 0
 
 
 def test_a_stream_gives_up_after_its_first_failure():
@@ -134,7 +134,7 @@ def test_a_stream_gives_up_after_its_first_failure():
         def write(self, text):
             raise OSError(28, "No space left on device")
 
-    stream = _streams.LenientStream(Full())
+    stream = streams.LenientStream(Full())
     stream.write("a")
     stream.write("b")
     stream.flush()

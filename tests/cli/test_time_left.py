@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from karyoscope.cli._left import TimeLeft, _spoken
+from karyoscope.cli.shared.left import TimeLeft, spoken_time
 
 
 @pytest.fixture
@@ -54,6 +54,6 @@ def test_files_that_are_not_there_yet(tmp_path):
 @given(st.floats(0, 1e7), st.floats(0, 1e7))
 def test_more_seconds_are_never_fewer_in_words(one, other):
     units = {"s": 1, "min": 60, "h": 3600, "days": 86400}
-    spoken = [_spoken(seconds).split() for seconds in sorted((one, other))]
+    spoken = [spoken_time(seconds).split() for seconds in sorted((one, other))]
     first, second = (int(number) * units[unit] for number, unit in spoken)
     assert first <= second

@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from karyoscope.cli._log import complain
-from karyoscope.cli._torch import prepare_torch
+from karyoscope.cli.shared.log import complain
+from karyoscope.cli.shared.torch import prepare_torch
 
 
 def test_an_error_is_printed_once_and_a_message_of_training_too(monkeypatch, capsys):

@@ -161,7 +161,7 @@ def test_several_slides_share_the_machines(cluster, model, example_slide, tmp_pa
 
 
 def test_what_the_machines_have_not_is_named(cluster, machines, tiny_bundle, monkeypatch):
-    monkeypatch.setattr("karyoscope.cluster.cluster._STARTUP_S", 0)
+    monkeypatch.setattr("karyoscope.cluster.cluster.STARTUP_S", 0)
     address = machines[0].address
     with pytest.raises(KaryoscopeError, match="no machine of the cluster has a GPU"):
         Cluster(address, device="cuda", threads=1).load(tiny_bundle)

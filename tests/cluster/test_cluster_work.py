@@ -54,7 +54,7 @@ def job(example_slide, source):
         area = area_of(slide, 0.5)
         grid = area.grid
         yield Job("a", slide, Layout(grid.width, grid.height, largest=960), area)
-    work._jobs.clear()
+    work.open_jobs.clear()
 
 
 def version():
@@ -102,12 +102,12 @@ def test_warnings_of_a_machine_come_back_each_once(job, source, monkeypatch):
 def test_the_slide_stays_open_between_regions(job, source):
     packed = pickle.dumps(job)
     run_region("a", packed, source, version(), [0])
-    kept = work._jobs["a"].slide
+    kept = work.open_jobs["a"].slide
     run_region("a", b"not asked for", source, version(), [1])
-    assert work._jobs["a"].slide is kept
+    assert work.open_jobs["a"].slide is kept
     for key in "bcd":
         run_region(key, packed, source, version(), [0])
-    assert list(work._jobs) == ["c", "d"]
+    assert list(work.open_jobs) == ["c", "d"]
 
 
 def test_a_slide_that_the_machine_does_not_see(job, source, tmp_path):

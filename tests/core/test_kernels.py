@@ -22,11 +22,11 @@ for locator in ("InTreeCacheLocator", "UserWideCacheLocator"):
     kind = getattr(caching, locator, None) or getattr(caching, "_" + locator)
     kind.from_function = nowhere
 from karyoscope.core.kernels import keeps_compiled
-from karyoscope.core.raster import _fill_together, fill_polygon
+from karyoscope.core.raster import fill_together, fill_polygon
 import numpy as np
 square = np.array([[0, 0], [0, 2], [2, 2], [2, 0]], np.float64)
 found = fill_polygon(square, np.array([0, 4]), 0, 0, 3, 3)
-print(found.sum(), sum(_fill_together.stats.cache_misses.values()), int(keeps_compiled()))
+print(found.sum(), sum(fill_together.stats.cache_misses.values()), int(keeps_compiled()))
 """
 
 
@@ -78,7 +78,7 @@ def test_without_a_temporary_folder_nothing_is_kept(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="owners of files are those of POSIX")
 def test_a_folder_that_others_can_write_is_not_trusted(tmp_path, monkeypatch):
     monkeypatch.setattr(kernels.tempfile, "gettempdir", lambda: str(tmp_path))
-    folder = kernels._own_folder()
+    folder = kernels.own_folder()
     assert folder is not None
     folder.chmod(0o777)
-    assert kernels._own_folder() is None
+    assert kernels.own_folder() is None

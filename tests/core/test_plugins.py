@@ -15,7 +15,7 @@ from karyoscope.core.registry import Registry
 
 @pytest.fixture(autouse=True)
 def no_plugins_yet(monkeypatch):
-    monkeypatch.setattr(plugins.files, "_files", {})
+    monkeypatch.setattr(plugins.files, "plugin_files", {})
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def package(tmp_path, monkeypatch):
     archive = precompiled.write_archive(root / "compiled", compiled, [root / "loops.py"], root)
     monkeypatch.setattr(kernels.numba.config, "CACHE_DIR", str(caches / "second"))
     monkeypatch.setattr(precompiled, "FOLDER", archive.parent)
-    monkeypatch.setattr(precompiled, "_PACKAGE", root)
+    monkeypatch.setattr(precompiled, "PACKAGE", root)
     monkeypatch.setattr(precompiled, "open_archive", opener(root))
     return archive
 
@@ -107,8 +107,8 @@ def test_an_archive_is_of_one_numba_and_python(package, monkeypatch):
 
 
 def test_an_archive_is_used_where_no_cache_can_be_written(package, monkeypatch):
-    monkeypatch.setattr(kernels, "_cache_of", lambda function: None)
-    monkeypatch.setattr(kernels, "_not_kept", [])
+    monkeypatch.setattr(kernels, "cache_of", lambda function: None)
+    monkeypatch.setattr(kernels, "not_kept", [])
     assert compiles(package.parents[1]) == (False, 10)
     assert not kernels.keeps_compiled()
 

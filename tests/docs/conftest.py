@@ -43,7 +43,7 @@ RECIPE = {
 @pytest.fixture(autouse=True)
 def no_plugins_yet(monkeypatch):
     """Forget the plugin files of other tests."""
-    monkeypatch.setattr(plugins.files, "_files", {})
+    monkeypatch.setattr(plugins.files, "plugin_files", {})
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_areas_are_those_of_the_label_image(monkeypatch):
     assert whole["cell_area_um2"] == pytest.approx(expected)
     assert whole["nucleus_cell_ratio"] == pytest.approx(nuclei.area_um2 / expected)
     assert areas(nuclei, 5)["cell_area_um2"] == pytest.approx(expected)
-    monkeypatch.setattr(cells, "_TILE", 32)
+    monkeypatch.setattr(cells, "TILE", 32)
     assert areas(nuclei, 3)["cell_area_um2"] == pytest.approx(expected, rel=0.02)
 
 

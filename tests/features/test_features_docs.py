@@ -9,8 +9,8 @@ from karyoscope.features import GROUPS
 from karyoscope.features.immune import COLUMNS as IMMUNE
 from karyoscope.features.immune import MARGIN_COLUMNS
 from karyoscope.formats.cohort import CLASS_COLUMNS, COLUMNS, QUALITY_COLUMNS
-from karyoscope.formats.regions import COLUMNS as REGION_COLUMNS
-from karyoscope.formats.spatial import COLUMNS as PAIRS
+from karyoscope.formats.summaries.regions import COLUMNS as REGION_COLUMNS
+from karyoscope.formats.summaries.spatial import COLUMNS as PAIRS
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "features.md").read_text(encoding="utf-8")

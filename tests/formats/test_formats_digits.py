@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from karyoscope.formats import open_writers, read_parquet
-from karyoscope.formats._columns import spoken_name
 from karyoscope.formats.rounding import rounded
+from karyoscope.formats.tables.columns import spoken_name
 
 FORMATS = ["csv", "parquet", "geojson", "annotationstore"]
 

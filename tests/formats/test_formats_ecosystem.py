@@ -12,7 +12,9 @@ import shapely
 from some_nuclei import make_nuclei, polygons_of, read_plain
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.formats import WRITERS, ExportContext, _anndata, _ngff
+from karyoscope.formats import WRITERS, ExportContext
+from karyoscope.formats.images import ngff
+from karyoscope.formats.scverse import anndata as layout
 
 
 def export(folder, name, context, *blocks):
@@ -30,7 +32,7 @@ def thirds(nuclei):
 def test_anndata_reads_h5ad(tmp_path, nuclei, context, monkeypatch):
     anndata = pytest.importorskip("anndata")
     # Chunks smaller than the table, so that rows wait and are written in parts.
-    monkeypatch.setattr(_anndata, "_ROWS", 64)
+    monkeypatch.setattr(layout, "ROWS", 64)
     table = anndata.read_h5ad(export(tmp_path, "h5ad", context, *thirds(nuclei)))
     assert table.obs_names.tolist() == [str(i) for i in nuclei.id]
     assert table.obs["class"].tolist() == nuclei.class_names().tolist()
@@ -105,7 +107,7 @@ def test_spatialdata_reads_shapes_and_table(tmp_path, nuclei, context, monkeypat
     spatialdata = pytest.importorskip("spatialdata")
     from spatialdata.transformations import get_transformation
 
-    monkeypatch.setattr(_anndata, "_ROWS", 64)
+    monkeypatch.setattr(layout, "ROWS", 64)
     context = replace(context, mpp_axes=(0.5, 0.25))
     data = spatialdata.read_zarr(export(tmp_path, "spatialdata", context, *thirds(nuclei)))
     shapes = data["nuclei"]
@@ -234,7 +236,7 @@ def test_ome_zarr_names_and_colours_every_nucleus(tmp_path, nuclei, context, mon
     for number, kind in zip(nuclei.id.tolist(), nuclei.class_id.tolist(), strict=True):
         assert colors[number] == [*nuclei.taxonomy.by_id(kind).color, 255]
     # More than a viewer can open are named in the table alone.
-    monkeypatch.setattr(_ngff, "MOST_NAMED", len(nuclei) - 1)
+    monkeypatch.setattr(ngff, "MOST_NAMED", len(nuclei) - 1)
     (tmp_path / "many").mkdir()
     many = export(tmp_path / "many", "ome-zarr", context, nuclei)
     assert zarr.open_group(str(many), mode="r").attrs["image-label"] == {"version": "0.4"}

@@ -16,7 +16,9 @@ from format_files import OPTIONAL, content, every_format, export, path_of
 from some_nuclei import make_nuclei
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.formats import WRITERS, _anndata, open_writers, parquet
+from karyoscope.formats import WRITERS, open_writers
+from karyoscope.formats.scverse import anndata as layout
+from karyoscope.formats.tables import parquet
 
 
 @every_format
@@ -104,8 +106,8 @@ def peak_memory(folder, name, context, count):
 @every_format
 def test_memory_does_not_grow_with_the_number_of_nuclei(tmp_path, name, context, monkeypatch):
     # Rows wait for others until a group is complete; small groups are complete early.
-    monkeypatch.setattr(parquet, "_ROW_GROUP", 1000)
-    monkeypatch.setattr(_anndata, "_ROWS", 1000)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 1000)
+    monkeypatch.setattr(layout, "ROWS", 1000)
     export(tmp_path, name, context, make_nuclei(300))  # imports and compiles
     context = replace(context, size=(600, 40_000))
     few = peak_memory(tmp_path / "few", name, context, 5)

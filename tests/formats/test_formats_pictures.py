@@ -13,9 +13,9 @@ from some_nuclei import make_nuclei, read_plain
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.drawing import fit_text, legend_panel, round_length, text_width
 from karyoscope.formats import ExportContext
-from karyoscope.formats.insets import Insets
-from karyoscope.formats.labels import LabelsWriter
-from karyoscope.formats.overlay import OverlayWriter
+from karyoscope.formats.images.insets import Insets
+from karyoscope.formats.images.labels import LabelsWriter
+from karyoscope.formats.images.overlay import OverlayWriter
 
 
 def write(writer, path, context, *blocks):

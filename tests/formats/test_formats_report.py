@@ -15,10 +15,10 @@ from some_nuclei import make_nuclei
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.formats import ExportContext, RunReport, open_writers
-from karyoscope.formats.density import DensityGrid
 from karyoscope.formats.report import ReportWriter
+from karyoscope.formats.report.density import DensityGrid
 from karyoscope.report.density import paint_density
-from karyoscope.report.slide import _median
+from karyoscope.report.slide import median_area
 
 VOID = {"meta", "img", "br"}
 
@@ -101,7 +101,7 @@ def test_the_median_is_not_always_even(areas, median):
     counts = np.zeros(12, int)
     for step, count in areas.items():
         counts[step] = count
-    assert _median(counts) == median
+    assert median_area(counts) == median
 
 
 def test_one_picture_of_all_and_a_heat_map_a_class_that_is_there(tmp_path, nuclei, context):

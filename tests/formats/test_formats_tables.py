@@ -21,10 +21,10 @@ from karyoscope.formats import (
     read_parquet,
     summary_table,
 )
-from karyoscope.formats import parquet as parquet_module
-from karyoscope.formats.csv import CSVWriter
-from karyoscope.formats.parquet import ParquetWriter
-from karyoscope.formats.summary import SummaryWriter
+from karyoscope.formats.summaries.summary import SummaryWriter
+from karyoscope.formats.tables import parquet as parquet_module
+from karyoscope.formats.tables.csv import CSVWriter
+from karyoscope.formats.tables.parquet import ParquetWriter
 
 
 def write(path, context, *blocks):
@@ -67,7 +67,7 @@ def test_nuclei_without_probabilities(tmp_path, nuclei, context):
 
 
 def test_rows_are_grouped_whatever_the_blocks(tmp_path, nuclei, context, monkeypatch):
-    monkeypatch.setattr(parquet_module, "_ROW_GROUP", 70)
+    monkeypatch.setattr(parquet_module, "ROW_GROUP", 70)
     blocks = [nuclei.take(np.arange(i, i + 30)) for i in range(0, 300, 30)]
     path = write(tmp_path / "a.parquet", context, *blocks)
     groups = pq.ParquetFile(path).metadata.num_row_groups

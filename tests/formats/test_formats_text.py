@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from some_nuclei import make_nuclei, polygons_of, trace
 
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.formats.csv import CSVWriter
-from karyoscope.formats.digits import LONGEST_NUMBER, put_fixed, put_integer, put_number
-from karyoscope.formats.geojson import GeoJSONWriter, GzippedGeoJSONWriter
+from karyoscope.formats.outlines.digits import LONGEST_NUMBER, put_fixed, put_integer, put_number
+from karyoscope.formats.outlines.geojson import GeoJSONWriter, GzippedGeoJSONWriter
+from karyoscope.formats.tables.csv import CSVWriter
 
 
 def text_of(put, *arguments):

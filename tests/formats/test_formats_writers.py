@@ -8,7 +8,7 @@ import pytest
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.formats import WRITERS, RunReport, format_rows, open_writers
-from karyoscope.formats.parquet import ParquetWriter
+from karyoscope.formats.tables.parquet import ParquetWriter
 
 FORMATS = ["geojson", "parquet", "csv", "labels", "overlay"]
 

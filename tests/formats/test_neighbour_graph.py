@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from some_nuclei import make_nuclei
 
 from karyoscope.formats import open_writers
-from karyoscope.formats._graph import neighbour_graph
+from karyoscope.formats.scverse.graph import neighbour_graph
 
 
 def dense(points: np.ndarray, longest: float = 50.0) -> np.ndarray:

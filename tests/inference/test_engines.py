@@ -157,13 +157,13 @@ def test_devices(tiny_bundle, monkeypatch):
     bundle = Bundle(tiny_bundle)
     with pytest.raises(KaryoscopeError, match="no device 'tpu'; there are auto, cpu, cuda, mps"):
         devices.open_engine(bundle, "tpu")
-    monkeypatch.setattr(devices, "_nvidia_driver", lambda: False)
+    monkeypatch.setattr(devices, "has_nvidia_driver", lambda: False)
     assert "OpenVINO" in devices.open_engine(bundle, "cpu", 1).device
     assert "OpenVINO" in devices.open_engine(bundle, "auto", 1).device
-    monkeypatch.setattr(devices, "_amd_driver", lambda: False)
+    monkeypatch.setattr(devices, "has_amd_driver", lambda: False)
     with pytest.raises(KaryoscopeError, match="--device cuda needs an NVIDIA GPU"):
         devices.open_engine(bundle, "cuda")
-    monkeypatch.setattr(devices, "_apple_silicon", lambda: False)
+    monkeypatch.setattr(devices, "is_apple_silicon", lambda: False)
     with pytest.raises(KaryoscopeError, match="--device mps needs a Mac"):
         devices.open_engine(bundle, "mps")
 
@@ -186,23 +186,23 @@ def torch_opens(monkeypatch):
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
 def test_an_amd_gpu_is_cuda_to_torch(tiny_bundle, monkeypatch, torch_opens, device):
-    monkeypatch.setattr(devices, "_nvidia_driver", lambda: False)
-    monkeypatch.setattr(devices, "_amd_driver", lambda: True)
+    monkeypatch.setattr(devices, "has_nvidia_driver", lambda: False)
+    monkeypatch.setattr(devices, "has_amd_driver", lambda: True)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     devices.open_engine(Bundle(tiny_bundle), device, 1)
     assert torch_opens == ["cuda"]
 
 
 def test_torch_without_rocm_beside_an_amd_gpu(tiny_bundle, monkeypatch, torch_opens):
-    monkeypatch.setattr(devices, "_nvidia_driver", lambda: False)
-    monkeypatch.setattr(devices, "_amd_driver", lambda: True)
+    monkeypatch.setattr(devices, "has_nvidia_driver", lambda: False)
+    monkeypatch.setattr(devices, "has_amd_driver", lambda: True)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert "OpenVINO" in devices.open_engine(Bundle(tiny_bundle), "auto", 1).device
     assert torch_opens == []
 
 
 def test_the_gpu_of_a_mac_has_to_be_asked_for(tiny_bundle, monkeypatch, torch_opens):
-    monkeypatch.setattr(devices, "_open_on_gpu", lambda bundle: None)
+    monkeypatch.setattr(devices, "open_on_gpu", lambda bundle: None)
     monkeypatch.setattr("sys.platform", "darwin")
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
@@ -216,20 +216,20 @@ def test_the_gpu_of_a_mac_has_to_be_asked_for(tiny_bundle, monkeypatch, torch_op
 
 def test_names_of_gpus(monkeypatch):
     torch = pytest.importorskip("torch")
-    from karyoscope.inference.torch_engine import _described
+    from karyoscope.inference.torch_engine import described_device
 
     monkeypatch.setattr(torch.version, "hip", None)
-    assert _described(torch.device("cuda:0"), True) == "cuda:0, torch bf16"
+    assert described_device(torch.device("cuda:0"), True) == "cuda:0, torch bf16"
     monkeypatch.setattr(torch.version, "hip", "6.2")
-    assert _described(torch.device("cuda:0"), True) == "cuda:0, torch ROCm bf16"
-    assert _described(torch.device("mps:0"), False) == "mps:0, torch fp32"
+    assert described_device(torch.device("cuda:0"), True) == "cuda:0, torch ROCm bf16"
+    assert described_device(torch.device("mps:0"), False) == "mps:0, torch fp32"
 
 
 def test_a_gpu_whose_libraries_are_missing(tiny_bundle, monkeypatch):
     """ONNX Runtime then falls back to the CPU, where OpenVINO is quicker."""
     pytest.importorskip("onnxruntime")
-    monkeypatch.setattr(devices, "_torch_has_cuda", lambda: False)
-    monkeypatch.setattr(devices, "_onnxruntime_has_cuda", lambda: True)
+    monkeypatch.setattr(devices, "torch_has_cuda", lambda: False)
+    monkeypatch.setattr(devices, "onnxruntime_has_cuda", lambda: True)
     with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
         engine = devices.open_engine(Bundle(tiny_bundle), "auto", 1)
     assert "OpenVINO" in engine.device

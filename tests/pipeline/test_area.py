@@ -146,7 +146,7 @@ def test_glass_of_large_slides_is_left_out(threshold_model, tissue, monkeypatch)
     )
     expected = segment(glass, 0.5, threshold_model, tissue="none")
     everywhere = len(calls)
-    monkeypatch.setattr(area_module, "_WHOLE_PX", 1000)
+    monkeypatch.setattr(area_module, "WHOLE_PX", 1000)
     found = segment(glass, 0.5, threshold_model)
     assert len(calls) - everywhere < everywhere
     assert_same_nuclei(found, expected)
@@ -158,7 +158,7 @@ def test_a_damaged_thumbnail_means_that_all_is_analysed(monkeypatch):
         def thumbnail(self, max_edge=1024, *, lenient=False):
             raise KaryoscopeError("damaged")
 
-    monkeypatch.setattr(area_module, "_WHOLE_PX", 10)
+    monkeypatch.setattr(area_module, "WHOLE_PX", 10)
     slide = Damaged(np.zeros((40, 50, 3), np.uint8), 0.5)
     with pytest.warns(UserWarning, match="whole slide is analysed.*damaged"):
         area = area_of(slide, 0.5)

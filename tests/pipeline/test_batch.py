@@ -22,9 +22,9 @@ from karyoscope.pipeline import (
     run_blocks,
     segment_slides,
 )
-from karyoscope.pipeline.batch_warnings import SlideWarnings
-from karyoscope.pipeline.parallel import submit
 from karyoscope.pipeline.progress import Stopped
+from karyoscope.pipeline.slide_warnings import SlideWarnings
+from karyoscope.pipeline.stream.parallel import submit
 from karyoscope.slides import open_slide
 
 OPTIONS = SegmentOptions(("csv",), mpp=0.5)

@@ -52,7 +52,7 @@ def test_ink_is_not_tissue(ink):
 
 @pytest.mark.parametrize("whole_px", [0, 10**9])
 def test_a_region_and_outlines_hold_their_own_tissue(tmp_path, monkeypatch, whole_px):
-    monkeypatch.setattr(area_module, "_WHOLE_PX", whole_px)
+    monkeypatch.setattr(area_module, "WHOLE_PX", whole_px)
     glass = on_glass(TISSUE, 300, 200, 300, 200)
     assert tissue_mm2(glass, roi=(800, 0, 5000, 5000)) == pytest.approx(MM2 / 2, rel=0.01)
     ring = [[300, 200], [1300, 200], [1300, 600], [300, 600], [300, 200]]
@@ -68,7 +68,7 @@ def test_blocks_share_the_tissue_out(threshold_model, tmp_path, monkeypatch):
 
     for number, sides in enumerate([(0, 0, 0, 0), (700, 0, 0, 900), (50, 1400, 1333, 20)]):
         Image.fromarray(on_glass(TISSUE, *sides)).save(tmp_path / f"{number}.png")
-    monkeypatch.setattr(area_module, "_WHOLE_PX", 2_000_000)
+    monkeypatch.setattr(area_module, "WHOLE_PX", 2_000_000)
     result = segment_slides(
         tmp_path, tmp_path / "out", threshold_model, SegmentOptions((), mpp=0.5)
     )

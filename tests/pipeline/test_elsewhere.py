@@ -33,7 +33,7 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KARYOSCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(remote_cache, "_in_use", set())
+    monkeypatch.setattr(remote_cache, "in_use", set())
     return tmp_path / "cache"
 
 

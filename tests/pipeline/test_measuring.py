@@ -14,10 +14,11 @@ import tifffile
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.features import GROUPS, feature_columns
-from karyoscope.formats import ExportContext, parquet, read_parquet
+from karyoscope.formats import ExportContext, read_parquet
+from karyoscope.formats.tables import parquet
 from karyoscope.pipeline import Layout, Progress, SegmentOptions, area_of, segment_file
-from karyoscope.pipeline.measuring import Measure, Measuring, add_features
-from karyoscope.pipeline.stream import stream_nuclei
+from karyoscope.pipeline.measures.measuring import Measure, Measuring, add_features
+from karyoscope.pipeline.stream.blocks import stream_nuclei
 from karyoscope.slides import open_slide
 
 MPP = 0.499
@@ -172,7 +173,7 @@ class Forgetting:
 
 @pytest.mark.slow
 def test_of_all_nuclei_only_the_centroids_are_kept(threshold_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet, "_ROW_GROUP", 1000)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 1000)
     count, corners = 500, 40
     angle = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     x, y = np.arange(count) % 25 * 20.0, np.arange(count) // 25 * 20.0

@@ -18,7 +18,7 @@ from karyoscope.pipeline import (
     stream_nuclei,
     threads_for,
 )
-from karyoscope.pipeline.parallel import in_order
+from karyoscope.pipeline.stream.parallel import in_order
 from karyoscope.slides import open_slide
 from tiny_model import assert_same_nuclei
 

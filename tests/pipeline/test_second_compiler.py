@@ -14,13 +14,13 @@ from karyoscope.pipeline.second_compiler import SecondCompiler
 
 @pytest.fixture
 def two_cores(monkeypatch):
-    monkeypatch.setattr(second_compiler, "_cores", lambda: 2)
+    monkeypatch.setattr(second_compiler, "usable_cores", lambda: 2)
 
 
 def test_it_is_waited_for(two_cores, monkeypatch, tmp_path):
     done = tmp_path / "done"
     monkeypatch.setattr(
-        second_compiler, "_PROGRAM", "import sys; open(sys.argv[1], 'w').write('all')"
+        second_compiler, "PROGRAM", "import sys; open(sys.argv[1], 'w').write('all')"
     )
     compiler = SecondCompiler([str(done)])
     compiler.start()
@@ -30,8 +30,8 @@ def test_it_is_waited_for(two_cores, monkeypatch, tmp_path):
 
 
 def test_one_that_does_not_end_is_ended(two_cores, monkeypatch):
-    monkeypatch.setattr(second_compiler, "_PROGRAM", "import time; time.sleep(600)")
-    monkeypatch.setattr(second_compiler, "_LONGEST_S", 0.2)
+    monkeypatch.setattr(second_compiler, "PROGRAM", "import time; time.sleep(600)")
+    monkeypatch.setattr(second_compiler, "LONGEST_S", 0.2)
     compiler = SecondCompiler(["geojson"])
     compiler.start()
     start = time.monotonic()
@@ -45,7 +45,7 @@ def test_one_that_does_not_end_is_ended(two_cores, monkeypatch):
     ("formats", "cores", "kept"), [([], 2, True), (["geojson"], 1, True), (["geojson"], 2, False)]
 )
 def test_it_is_not_started_without_use(formats, cores, kept, monkeypatch):
-    monkeypatch.setattr(second_compiler, "_cores", lambda: cores)
+    monkeypatch.setattr(second_compiler, "usable_cores", lambda: cores)
     monkeypatch.setattr(second_compiler, "keeps_compiled", lambda: kept)
     compiler = SecondCompiler(formats)
     compiler.start()
@@ -66,11 +66,11 @@ def test_nothing_is_left_to_compile_for_the_formats(tmp_path):
     program = """
 import sys
 from karyoscope.pipeline import FORMATS, second_compiler
-from karyoscope.pipeline.prepare import _nuclei_in_noise
+from karyoscope.pipeline.prepare import nuclei_in_noise
 from karyoscope.inference import find_bundle
 from karyoscope.core.kernels import when_compiling
-second_compiler._cores = lambda: 2
-nuclei = _nuclei_in_noise(find_bundle("lizard"))
+second_compiler.usable_cores = lambda: 2
+nuclei = nuclei_in_noise(find_bundle("lizard"))
 compiler = second_compiler.SecondCompiler(FORMATS)
 compiler.start()
 compiler.wait()

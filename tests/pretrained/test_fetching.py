@@ -97,7 +97,7 @@ def test_a_package_that_cannot_be_fetched_is_one_line(tmp_path, monkeypatch):
 def test_timms_own_weights_without_a_network_are_refused_at_once(monkeypatch):
     from karyoscope.core import timm_models
 
-    monkeypatch.setattr(timm_models, "_can_reach", lambda _: False)
+    monkeypatch.setattr(timm_models, "can_reach", lambda _: False)
     with pytest.raises(KaryoscopeError, match="cannot be fetched") as caught:
         Encoder("convnext_atto", pretrained=True)
     assert "\n" not in str(caught.value)

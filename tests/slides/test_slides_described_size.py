@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from karyoscope.slides import open_slide
-from karyoscope.slides._described_size import doubt_by_aperio, doubt_by_ome
+from karyoscope.slides.described_size import doubt_by_aperio, doubt_by_ome
 
 APERIO_OF = "Aperio Image Library v12\r\n{sizes} JPEG/RGB Q=70|AppMag = 20|MPP = 0.4990"
 OME_OF = (

@@ -97,5 +97,5 @@ def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
     def refuse(folder):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("karyoscope.slides.discover._in_folder", refuse)
+    monkeypatch.setattr("karyoscope.slides.discover.slides_in_folder", refuse)
     assert find_slides([tmp_path]) == ([], [f"{tmp_path} cannot be read: Permission denied"])

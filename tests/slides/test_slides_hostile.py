@@ -143,7 +143,7 @@ def test_a_table_of_tiles_that_is_short(code, picture, tmp_path):
 
 
 def test_the_bytes_of_a_tile_are_limited_not_its_pixels(tmp_path, monkeypatch):
-    monkeypatch.setattr("karyoscope.slides._tiff_tiles.LARGEST_TILE_BYTES", 6 * 64 * 64 - 1)
+    monkeypatch.setattr("karyoscope.slides.tiff_tiles.LARGEST_TILE_BYTES", 6 * 64 * 64 - 1)
     tile = np.full((64, 64, 3), 200, np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", tile, tile=(64, 64), photometric="rgb")
     open_slide(tmp_path / "a.tif", mpp=0.5).close()

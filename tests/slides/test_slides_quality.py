@@ -108,7 +108,7 @@ def test_a_strip_that_lies_twice(tissue):
 
 def test_masks_do_not_depend_on_the_tiles_that_are_read(tissue, monkeypatch):
     whole = quality_of(tissue)
-    monkeypatch.setattr(sums, "_TILE", 3)
+    monkeypatch.setattr(sums, "TILE", 3)
     for name, mask in quality_of(tissue).masks.items():
         np.testing.assert_array_equal(mask, whole.masks[name])
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides import Grid, Level, open_slide
-from karyoscope.slides._resample import box_average, interpolate, plan_taps
-from karyoscope.slides._sampling import level_for, sample
 from karyoscope.slides.grid import grid_of, pyramid_level, whole_scale
+from karyoscope.slides.resample import box_average, interpolate, plan_taps
+from karyoscope.slides.sampling import level_for, sample
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "CMU-1-Small-Region.svs"
 SCALES = [None, 0.25, 0.3, 0.5, 0.7, 1.0, 1.1, 2.0]

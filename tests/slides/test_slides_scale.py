@@ -11,9 +11,9 @@ import tifffile
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides import Level, open_slide
-from karyoscope.slides._units import micrometres
 from karyoscope.slides.grid import check_levels, pyramid_level
 from karyoscope.slides.scale import RecordedScale, Scale, resolve_scale
+from karyoscope.slides.units import micrometres
 
 
 def test_a_recorded_size_is_used_without_a_warning():

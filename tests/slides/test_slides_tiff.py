@@ -10,8 +10,8 @@ import tifffile
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.slides import open_slide
-from karyoscope.slides._tiff_tiles import TiledLevel
 from karyoscope.slides.tiff import TiffSlide
+from karyoscope.slides.tiff_tiles import TiledLevel
 
 
 def test_the_example_slide_is_read_as_openslide_reads_it(example_slide):
@@ -183,7 +183,7 @@ def test_fluorescence_ome_tiff_is_refused(tmp_path):
 
 
 def test_a_huge_image_in_one_strip_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("karyoscope.slides._tiff_tiles.LARGEST_TILE_BYTES", 1000)
+    monkeypatch.setattr("karyoscope.slides.tiff_tiles.LARGEST_TILE_BYTES", 1000)
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.ones((50, 60, 3), np.uint8), rowsperstrip=50, metadata=None)
     with pytest.raises(KaryoscopeError, match=r"60 x 50 pixels in one piece.*tiles"):

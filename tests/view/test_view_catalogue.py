@@ -73,10 +73,10 @@ def test_nothing_to_show_is_one_line(tmp_path, name):
 
 
 def test_names_that_lead_elsewhere_are_not_followed(tmp_path, example_slide, nuclei):
-    from karyoscope.view.catalogue import _look_for
+    from karyoscope.view.catalogue import look_for
 
     for name in ("../secret.svs", "/etc/passwd", "a/b.svs", ""):
-        assert _look_for(name, [example_slide.parent], None) is None
+        assert look_for(name, [example_slide.parent], None) is None
 
 
 def test_a_dataset_and_a_prediction_of_one_of_its_images(tmp_path, shared):

@@ -101,7 +101,7 @@ def test_columns_by_row_and_nuclei_by_id(results):
 def test_few_outlines_are_kept(results, monkeypatch):
     from karyoscope.view import table as module
 
-    monkeypatch.setattr(module, "_OUTLINE_BYTES", 1)
+    monkeypatch.setattr(module, "OUTLINE_BYTES", 1)
     table = NucleiTable(results / "CMU-1-Small-Region.parquet")
     whole = table.outlines(np.arange(len(table)))[0]
     table.preload()

@@ -16,10 +16,10 @@ from pathlib import Path
 import typer
 
 from karyoscope import __version__
-from karyoscope.cli._common import with_common_options
-from karyoscope.cli._log import complain, end_log
-from karyoscope.cli._signals import code_after_signals, watch_signals
-from karyoscope.cli._streams import code_after_printing, make_lenient
+from karyoscope.cli.shared.common import with_common_options
+from karyoscope.cli.shared.log import complain, end_log
+from karyoscope.cli.shared.signals import code_after_signals, watch_signals
+from karyoscope.cli.shared.streams import code_after_printing, make_lenient
 from karyoscope.core import errors
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.plugins import fault

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._choices import MOST_THREADS, Device
-from karyoscope.cli._terminal import terminal
-from karyoscope.cli._torch import prepare_torch
+from karyoscope.cli.shared.choices import MOST_THREADS, Device
+from karyoscope.cli.shared.terminal import terminal
+from karyoscope.cli.shared.torch import prepare_torch
 
 app = typer.Typer()
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._terminal import complain, terminal
+from karyoscope.cli.shared.terminal import complain, terminal
 from karyoscope.formats.cohort import cohort_rows, cohort_table
 from karyoscope.report import write_cohort
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._terminal import terminal
+from karyoscope.cli.shared.terminal import terminal
 from karyoscope.core.text import for_markup
 from karyoscope.evaluation import compare_files
 from karyoscope.report import comparison_table

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._choices import Unit
-from karyoscope.cli._correction import collect_command, rank_command
-from karyoscope.cli._dataset_text import inspection_text, split_text
-from karyoscope.cli._terminal import counting_bar
+from karyoscope.cli.shared.choices import Unit
+from karyoscope.cli.shared.correction import collect_command, rank_command
+from karyoscope.cli.shared.dataset_text import inspection_text, split_text
+from karyoscope.cli.shared.terminal import counting_bar
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets.convert import LAYOUTS
 from karyoscope.datasets.from_paths import convert_images, inspect_images, split_images

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from karyoscope.cli._choices import MOST_THREADS, EngineName, Grouping, Views, stain_of
-from karyoscope.cli._scoring import ScoringBar
-from karyoscope.cli._terminal import terminal
+from karyoscope.cli.shared.choices import MOST_THREADS, EngineName, Grouping, Views, stain_of
+from karyoscope.cli.shared.scoring import ScoringBar
+from karyoscope.cli.shared.terminal import terminal
 from karyoscope.core.plugins import named
 from karyoscope.evaluation import FORMATS, ScoringOptions, names_listed
 from karyoscope.evaluation import evaluate as evaluate_dataset

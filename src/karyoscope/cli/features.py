@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._choices import names_of
+from karyoscope.cli.shared.choices import names_of
 from karyoscope.features import EXPANSION_UM, GROUPS, RADIUS_UM
 from karyoscope.formats import WRITERS
 from karyoscope.pipeline import add_features

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._terminal import terminal
+from karyoscope.cli.shared.terminal import terminal
 from karyoscope.formats import format_rows, format_table
 from karyoscope.pipeline import FORMATS
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._choices import Device
-from karyoscope.cli._terminal import complain
-from karyoscope.cli._torch import prepare_torch
+from karyoscope.cli.shared.choices import Device
+from karyoscope.cli.shared.terminal import complain
+from karyoscope.cli.shared.torch import prepare_torch
 from karyoscope.core.optional import require
 
 app = typer.Typer(

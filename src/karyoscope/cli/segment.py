@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._batch import TerminalListener
-from karyoscope.cli._choices import (
+from karyoscope.cli.shared.batch import TerminalListener
+from karyoscope.cli.shared.choices import (
     MOST_THREADS,
     EngineName,
     Views,
@@ -18,8 +18,8 @@ from karyoscope.cli._choices import (
     shipped_names,
     stain_of,
 )
-from karyoscope.cli._plan import print_plan
-from karyoscope.cli._terminal import complain, report
+from karyoscope.cli.shared.plan import print_plan
+from karyoscope.cli.shared.terminal import complain, report
 from karyoscope.cluster import Cluster
 from karyoscope.core.addresses import is_address
 from karyoscope.core.faults import KINDS
@@ -267,7 +267,7 @@ def segment(
         complain(
             f"interrupted at {listener.current}; run the same command again to continue from there"
         )
-        raise typer.Exit(130) from None  # or that of another signal; see _signals
+        raise typer.Exit(130) from None  # or that of another signal; see shared.signals
     if result.cohort:
         report(f"{out}: {', '.join(file.name for file in result.cohort)}")
     if as_json:

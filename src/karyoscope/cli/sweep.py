@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._choices import MOST_THREADS, Device
-from karyoscope.cli._recipe_options import (
+from karyoscope.cli.shared.choices import MOST_THREADS, Device
+from karyoscope.cli.shared.recipe_options import (
     OwnClasses,
     OwnData,
     OwnLayout,
@@ -17,7 +17,7 @@ from karyoscope.cli._recipe_options import (
     RecipeName,
     StartFrom,
 )
-from karyoscope.cli._torch import prepare_torch
+from karyoscope.cli.shared.torch import prepare_torch
 
 app = typer.Typer()
 

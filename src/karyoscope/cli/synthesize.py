@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._choices import Device, Style
-from karyoscope.cli._terminal import complain, counting_bar
-from karyoscope.cli._torch import prepare_torch
+from karyoscope.cli.shared.choices import Device, Style
+from karyoscope.cli.shared.terminal import complain, counting_bar
+from karyoscope.cli.shared.torch import prepare_torch
 from karyoscope.core.optional import require
 from karyoscope.datasets.convert import LAYOUTS
 

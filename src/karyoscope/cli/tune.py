@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._choices import MOST_THREADS, EngineName, Views, names_of, stain_of
-from karyoscope.cli._tuning import TerminalListener
+from karyoscope.cli.shared.choices import MOST_THREADS, EngineName, Views, names_of, stain_of
+from karyoscope.cli.shared.tuning import TerminalListener
 from karyoscope.core.plugins import named
 from karyoscope.evaluation import tune_model
 from karyoscope.evaluation.objectives import SCORES

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli._terminal import complain, counting_bar
+from karyoscope.cli.shared.terminal import complain, counting_bar
 from karyoscope.core.optional import require
 
 app = typer.Typer()

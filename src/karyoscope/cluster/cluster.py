@@ -40,7 +40,7 @@ _TASKS_OF_SLIDE = 4
 _LOCAL_STORE_BYTES = 512 << 20
 _POLL_S = 0.5
 #: How long the machines of a cluster may take to come up.
-_STARTUP_S = 60.0
+STARTUP_S = 60.0
 
 
 class Cluster:
@@ -134,7 +134,7 @@ class Cluster:
 
     def _choose(self, device: str, threads: int) -> tuple[int, int]:
         """CPUs and GPUs of a task, once a machine has them."""
-        waited = time.monotonic() + _STARTUP_S
+        waited = time.monotonic() + STARTUP_S
         while True:
             nodes = self._resources()
             most = int(max((node.get("CPU", 0) for node in nodes), default=0))

@@ -23,7 +23,7 @@ from karyoscope.pipeline import (
     run_blocks,
     threads_for,
 )
-from karyoscope.pipeline.batch_warnings import SlideWarnings
+from karyoscope.pipeline.slide_warnings import SlideWarnings
 from karyoscope.slides import Slide
 
 _OPEN_SLIDES = 2
@@ -152,19 +152,19 @@ def _load(source: ModelSource) -> Model:
     return prepare_model(source.model, source.device, source.threads, source.tta)
 
 
-_jobs: OrderedDict[str, Job] = OrderedDict()
+open_jobs: OrderedDict[str, Job] = OrderedDict()
 
 
 def _open(key: str, packed: bytes) -> Job:
     """The job, its slide open; kept, since the next region is often of the same slide."""
-    if key not in _jobs:
+    if key not in open_jobs:
         try:
-            _jobs[key] = pickle.loads(packed)
+            open_jobs[key] = pickle.loads(packed)
         except KaryoscopeError as error:
             raise KaryoscopeError(
                 f"{error}; slides must be on storage that all machines of the cluster see"
             ) from error
-        while len(_jobs) > _OPEN_SLIDES:
-            _jobs.popitem(last=False)[1].slide.close()
-    _jobs.move_to_end(key)
-    return _jobs[key]
+        while len(open_jobs) > _OPEN_SLIDES:
+            open_jobs.popitem(last=False)[1].slide.close()
+    open_jobs.move_to_end(key)
+    return open_jobs[key]

@@ -20,8 +20,8 @@ from karyoscope.core.precompiled import ArchiveAlone, KernelCache
 # arrays that they are given, so other threads may run meanwhile.
 _OPTIONS: dict[str, Any] = {"no_cfunc_wrapper": True, "error_model": "numpy", "nogil": True}
 
-_not_kept: list[str] = []
-"""Functions that are compiled anew in each process."""
+not_kept: list[str] = []
+"""Names of functions that are compiled anew in each process."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -61,18 +61,18 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     compiled = numba.njit(**(_OPTIONS | options))(function)
     if not isinstance(compiled, CPUDispatcher):
         return compiled  # numba is switched off
-    cache = _cache_of(function)
+    cache = cache_of(function)
     if cache is None:
-        _not_kept.append(function.__name__)
+        not_kept.append(function.__name__)
     setattr(compiled, "_cache", cache or ArchiveAlone(function))  # noqa: B010
     return compiled
 
 
-def _cache_of(function: Callable[..., Any]) -> KernelCache | None:
-    """A cache where it can be written; None where there is no such place."""
+def cache_of(function: Callable[..., Any]) -> KernelCache | None:
+    """Return numba's cache of a function, where it can be written; None without such a place."""
     with suppress(RuntimeError):
         return KernelCache(function)
-    folder = _own_folder()
+    folder = own_folder()
     if folder is None:
         return None
     config: Any = numba.config
@@ -88,10 +88,10 @@ def _cache_of(function: Callable[..., Any]) -> KernelCache | None:
 
 def keeps_compiled() -> bool:
     """Whether what one process compiles is there for the next one."""
-    return not _not_kept
+    return not not_kept
 
 
-def _own_folder() -> Path | None:
+def own_folder() -> Path | None:
     """A folder in the temporary folder that nobody else can write; None where there is none.
 
     What numba finds there it executes, so a folder that another user made is not used.

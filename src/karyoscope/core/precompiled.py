@@ -26,9 +26,10 @@ from numba.core.caching import FunctionCache, NullCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
-_PACKAGE = Path(__file__).parents[1]
+#: Folder of the package, below which are the sources that an archive is compared with.
+PACKAGE = Path(__file__).parents[1]
 #: Where the archives of a wheel are.
-FOLDER = _PACKAGE / "core" / "compiled"
+FOLDER = PACKAGE / "core" / "compiled"
 _SOURCES = "sources.json"
 
 #: For each kind of machine: name of the CPU that code is compiled for, and what it must have.
@@ -82,7 +83,7 @@ def collecting() -> Iterator[dict[str, bytes]]:
 
 
 def write_archive(
-    folder: Path, compiled: dict[str, bytes], sources: Iterable[Path], root: Path = _PACKAGE
+    folder: Path, compiled: dict[str, bytes], sources: Iterable[Path], root: Path = PACKAGE
 ) -> Path:
     """Write an archive of compiled loops.
 
@@ -117,7 +118,7 @@ def _digest(path: Path) -> str:
 
 
 @cache
-def open_archive(folder: Path, root: Path = _PACKAGE) -> dict[str, bytes]:
+def open_archive(folder: Path, root: Path = PACKAGE) -> dict[str, bytes]:
     """Content of the archive for this machine; empty where there is none that fits.
 
     Parameters

@@ -67,7 +67,7 @@ def fill_polygon(
         1 in or on the polygon, else 0.
     """
     labels = np.zeros((height, width), np.uint32)
-    _fill_together(labels, vertices, offsets, left, top)
+    fill_together(labels, vertices, offsets, left, top)
     return labels
 
 
@@ -81,7 +81,7 @@ def _fill_each(
 
 
 @njit
-def _fill_together(
+def fill_together(
     labels: np.ndarray, vertices: np.ndarray, offsets: np.ndarray, left: int, top: int
 ) -> None:
     """Fill rings by one even-odd rule, with 1."""

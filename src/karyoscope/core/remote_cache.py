@@ -27,7 +27,7 @@ _ROOM_GB = 50.0
 _NOTE = "remote.json"
 #: Formats of several files, of which an address names one.
 _SEVERAL = (".mrxs", ".vms", ".vmu", ".zarr", ".dcm")
-_in_use: set[Path] = set()
+in_use: set[Path] = set()
 _lock = threading.Lock()
 
 
@@ -83,7 +83,7 @@ def fetch(address: str) -> Path:
             raise KaryoscopeError(f"{address} is a folder; a folder ends in /")
         version = _version(about)
         with _lock:
-            _in_use.add(place.parent)
+            in_use.add(place.parent)
         if _kept(place) == version:
             os.utime(place.parent / _NOTE)
             return place
@@ -162,7 +162,7 @@ def _make_room(room: float) -> None:
     total = sum(size for _, size, _ in kept)
     for used, size, inner in sorted(kept):
         # What another process fetched a moment ago is most likely what it works on.
-        if total <= room or inner in _in_use or time.time() - used < 60:
+        if total <= room or inner in in_use or time.time() - used < 60:
             continue
         remove(inner)
         total -= size
@@ -171,4 +171,4 @@ def _make_room(room: float) -> None:
 def release(place: Path) -> None:
     """Say that a file is not needed any more; it stays while there is room."""
     with _lock:
-        _in_use.discard(place.parent)
+        in_use.discard(place.parent)

@@ -61,14 +61,14 @@ def _quick_to_give_up() -> Iterator[None]:
     constants: Any = load("train", "huggingface_hub.constants", "the hub of weights")
 
     before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not _can_reach(constants.ENDPOINT)
+    constants.HF_HUB_OFFLINE = before or not can_reach(constants.ENDPOINT)
     try:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
 
 
-def _can_reach(address: str) -> bool:
+def can_reach(address: str) -> bool:
     """Whether a server answers, whatever it says, within a few seconds.
 
     Looking a name up and trying its addresses one by one have no common limit of time, so that

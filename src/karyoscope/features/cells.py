@@ -18,7 +18,7 @@ from karyoscope.core.raster import fill_outlines
 from karyoscope.features.base import EXPANSION_UM, Feature, FeatureContext, FeatureGroup
 
 #: Pixels that cells are measured in, µm, and of what is measured at once.
-_PIXEL_UM, _TILE = 0.5, 1024
+_PIXEL_UM, TILE = 0.5, 1024
 
 COLUMNS = (
     Feature(
@@ -120,16 +120,16 @@ class CellExpansion:
         vertices = np.memmap(self._file, np.float32, "r", shape=(int(offsets[-1]), 2))
         pixels, own = np.zeros(len(ids)), np.zeros(len(ids))
         halo = int(np.ceil(self._distance)) + 2
-        first = np.floor((boxes[:, :2] - halo) / _TILE).astype(int)
-        last = np.floor((boxes[:, 2:] + halo) / _TILE).astype(int)
+        first = np.floor((boxes[:, :2] - halo) / TILE).astype(int)
+        last = np.floor((boxes[:, 2:] + halo) / TILE).astype(int)
         for (column, line), rows in _by_tile(first, last).items():
             # In an order that does not depend on the blocks, where outlines overlap.
             rows = rows[np.lexsort((boxes[rows, 1], boxes[rows, 0]))]
             spans = [np.arange(offsets[r], offsets[r + 1]) for r in rows]
             places = np.asarray(vertices[np.concatenate(spans)])
             starts = np.concatenate([[0], np.cumsum([len(s) for s in spans])])
-            edge = _TILE + 2 * halo
-            corner = column * _TILE - halo, line * _TILE - halo
+            edge = TILE + 2 * halo
+            corner = column * TILE - halo, line * TILE - halo
             numbers = np.arange(1, len(rows) + 1, dtype=np.uint32)
             labels = fill_outlines(places, starts, numbers, *corner, edge, edge)
             cells = expanded_labels(labels, self._distance)

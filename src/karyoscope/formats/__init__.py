@@ -16,29 +16,34 @@ from karyoscope.core.files import cannot_write
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.optional import require
 from karyoscope.core.registry import Registry
-from karyoscope.formats.annotationstore import AnnotationStoreWriter
 from karyoscope.formats.base import AllOrNothing, Writer
-from karyoscope.formats.conic import ConicWriter
 from karyoscope.formats.context import ExportContext
-from karyoscope.formats.csv import CSVWriter
-from karyoscope.formats.geojson import GeoJSONWriter, GzippedGeoJSONWriter
-from karyoscope.formats.h5ad import H5ADWriter
-from karyoscope.formats.hovernet import HoverNetWriter
-from karyoscope.formats.labels import LabelsWriter
+from karyoscope.formats.images.conic import ConicWriter
+from karyoscope.formats.images.labels import LabelsWriter
+from karyoscope.formats.images.omezarr import OMEZarrWriter
+from karyoscope.formats.images.overlay import OverlayWriter
 from karyoscope.formats.listing import rows_of, table_of
-from karyoscope.formats.nuclei_file import NucleiFile
-from karyoscope.formats.omezarr import OMEZarrWriter
-from karyoscope.formats.overlay import OverlayWriter
-from karyoscope.formats.parquet import ParquetWriter, iterate_parquet, read_context, read_parquet
-from karyoscope.formats.quality import QualityWriter
-from karyoscope.formats.regions import RegionsWriter
-from karyoscope.formats.report import ReportWriter
+from karyoscope.formats.outlines.geojson import GeoJSONWriter, GzippedGeoJSONWriter
+from karyoscope.formats.outlines.hovernet import HoverNetWriter
+from karyoscope.formats.outlines.quality import QualityWriter
+from karyoscope.formats.report.writer import ReportWriter
 from karyoscope.formats.rounding import rounded
 from karyoscope.formats.run_report import RunReport
+from karyoscope.formats.scverse.h5ad import H5ADWriter
+from karyoscope.formats.scverse.spatialdata import SpatialDataWriter
 from karyoscope.formats.slide_figures import SlideFigures
-from karyoscope.formats.spatial import SpatialWriter
-from karyoscope.formats.spatialdata import SpatialDataWriter
-from karyoscope.formats.summary import SummaryWriter, summary_table
+from karyoscope.formats.summaries.regions import RegionsWriter
+from karyoscope.formats.summaries.spatial import SpatialWriter
+from karyoscope.formats.summaries.summary import SummaryWriter, summary_table
+from karyoscope.formats.tables.annotationstore import AnnotationStoreWriter
+from karyoscope.formats.tables.csv import CSVWriter
+from karyoscope.formats.tables.nuclei_file import NucleiFile
+from karyoscope.formats.tables.parquet import (
+    ParquetWriter,
+    iterate_parquet,
+    read_context,
+    read_parquet,
+)
 
 Result = TypeVar("Result")
 

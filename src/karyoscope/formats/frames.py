@@ -10,11 +10,11 @@ import numpy as np
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.optional import load
 from karyoscope.core.taxonomy import UNCLASSIFIED
-from karyoscope.formats._anndata import pictures
-from karyoscope.formats._columns import features, texts
-from karyoscope.formats._idtable import hex_color
-from karyoscope.formats._wkb import polygons
 from karyoscope.formats.context import ExportContext
+from karyoscope.formats.images.idtable import hex_color
+from karyoscope.formats.scverse.anndata import pictures
+from karyoscope.formats.tables.columns import features, texts
+from karyoscope.formats.tables.wkb import polygons
 
 EXTRA = "analysis"
 

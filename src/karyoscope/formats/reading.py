@@ -7,9 +7,9 @@ from pathlib import Path
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.formats.geojson_reading import read_geojson
-from karyoscope.formats.parquet import read_parquet
-from karyoscope.formats.spatialdata import SpatialDataWriter
+from karyoscope.formats.outlines.geojson_reading import read_geojson
+from karyoscope.formats.scverse.spatialdata import SpatialDataWriter
+from karyoscope.formats.tables.parquet import read_parquet
 
 _GEOJSON = (".geojson", ".geojson.gz", ".json", ".json.gz")
 _PARQUET = ".parquet"

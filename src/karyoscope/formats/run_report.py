@@ -36,11 +36,11 @@ class RunReport:
         :meth:`karyoscope.features.regions.RegionTally.rows`.
     quality : sequence of mapping
         Numbers of each kind of fault: ``kind``, ``area_mm2``, ``tissue_mm2``, ``share``,
-        ``nuclei``, ``excluded``; see :meth:`karyoscope.pipeline.quality.FaultTally.rows`.
+        ``nuclei``, ``excluded``; see :meth:`karyoscope.pipeline.measures.quality.FaultTally.rows`.
     faults : (mapping of str to ndarray of bool, int), optional
         Masks of the faults by kind, and the pixels of level 0 that one pixel of them spans.
     spatial : mapping
-        Scores of :meth:`karyoscope.pipeline.spatial.SpatialScores.scores`.
+        Scores of :meth:`karyoscope.pipeline.measures.spatial.SpatialScores.scores`.
     files : mapping of str to mapping
         ``bytes`` and ``sha256`` of every file of the results but the summary, by name.
 

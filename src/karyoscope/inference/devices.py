@@ -55,7 +55,7 @@ def _open_on_cpu(bundle: Bundle, threads: int) -> Engine:
 
 
 def _open_on_cuda(bundle: Bundle, threads: int) -> Engine:
-    engine = _open_on_gpu(bundle)
+    engine = open_on_gpu(bundle)
     if engine is None:
         raise KaryoscopeError(
             "--device cuda needs an NVIDIA GPU, and torch or onnxruntime-gpu that sees it, or an"
@@ -77,7 +77,7 @@ def _open_on_mps(bundle: Bundle, threads: int) -> Engine:
 
 def _open_anywhere(bundle: Bundle, threads: int) -> Engine:
     # Not on a Mac's GPU, whose results nobody has compared yet: that has to be asked for.
-    return _open_on_gpu(bundle) or _open_on_cpu(bundle, threads)
+    return open_on_gpu(bundle) or _open_on_cpu(bundle, threads)
 
 
 DEVICES: Registry[Callable[[Bundle, int], Engine]] = Registry(
@@ -88,13 +88,13 @@ DEVICES: Registry[Callable[[Bundle, int], Engine]] = Registry(
 """What opens an engine for a bundle, with a number of threads, by the name of a device."""
 
 
-def _open_on_gpu(bundle: Bundle) -> Engine | None:
+def open_on_gpu(bundle: Bundle) -> Engine | None:
     """Open an engine on a GPU; None where nothing here can use one."""
-    if _torch_has_cuda():
+    if torch_has_cuda():
         from karyoscope.inference.torch_engine import TorchEngine
 
         return TorchEngine.of_bundle(bundle)
-    if _onnxruntime_has_cuda():
+    if onnxruntime_has_cuda():
         from karyoscope.inference.onnxruntime_engine import OnnxRuntimeEngine
 
         engine = OnnxRuntimeEngine(bundle, _CUDA)
@@ -102,12 +102,12 @@ def _open_on_gpu(bundle: Bundle) -> Engine | None:
     return None
 
 
-def _torch_has_cuda() -> bool:
+def torch_has_cuda() -> bool:
     """Whether torch sees a GPU of NVIDIA, or of AMD, which torch for ROCm calls ``cuda`` as well.
 
     torch is not imported where there is no driver of either.
     """
-    if not (_nvidia_driver() or _amd_driver()) or not installed("torch"):
+    if not (has_nvidia_driver() or has_amd_driver()) or not installed("torch"):
         return False
     import torch
 
@@ -116,29 +116,32 @@ def _torch_has_cuda() -> bool:
 
 def _torch_has_mps() -> bool:
     """Whether torch sees the GPU of a Mac; torch is imported on Apple silicon alone."""
-    if not _apple_silicon() or not installed("torch"):
+    if not is_apple_silicon() or not installed("torch"):
         return False
     import torch
 
     return torch.backends.mps.is_available()
 
 
-def _onnxruntime_has_cuda() -> bool:
-    if not _nvidia_driver() or not installed("onnxruntime"):
+def onnxruntime_has_cuda() -> bool:
+    """Whether ONNX Runtime can use a GPU of NVIDIA; it is not imported where there is no driver."""
+    if not has_nvidia_driver() or not installed("onnxruntime"):
         return False
     import onnxruntime
 
     return _CUDA in onnxruntime.get_available_providers()
 
 
-def _nvidia_driver() -> bool:
+def has_nvidia_driver() -> bool:
+    """Whether the driver of NVIDIA is installed."""
     return shutil.which("nvidia-smi") is not None
 
 
-def _amd_driver() -> bool:
+def has_amd_driver() -> bool:
     """Whether there is the device file through which ROCm computes (Linux)."""
     return os.path.exists("/dev/kfd")
 
 
-def _apple_silicon() -> bool:
+def is_apple_silicon() -> bool:
+    """Whether this is a Mac with a GPU that torch can use."""
     return sys.platform == "darwin" and platform.machine() == "arm64"

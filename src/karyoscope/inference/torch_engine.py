@@ -51,7 +51,7 @@ class TorchEngine(Engine):
             self.batch, self.calls_at_once = GPU_BATCH, 2
         # Dropout is turned on in the module, and drawn from torch's one generator.
         self._lock = threading.RLock() if self.dropout else nullcontext()
-        self.device = _described(self._device, autocast)
+        self.device = described_device(self._device, autocast)
 
     @classmethod
     def of_bundle(cls, bundle: Bundle, device: str = "cuda") -> TorchEngine:
@@ -150,7 +150,8 @@ def torch_module(bundle: Bundle | str | Path) -> Deployed:
     return Deployed(network, card.input.mean, card.input.std, deployed_outputs(network)).eval()
 
 
-def _described(device: torch.device, autocast: bool) -> str:
+def described_device(device: torch.device, autocast: bool) -> str:
+    """Return the device, the library and the precision in which a network runs, as one line."""
     # torch for ROCm calls an AMD GPU "cuda", too.
     rocm = device.type == "cuda" and torch.version.hip is not None
     return f"{device}, torch{' ROCm' if rocm else ''} {'bf16' if autocast else 'fp32'}"

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.metrics._kernels import present_ids
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_over, ratio
+from karyoscope.metrics.kernels import present_ids
 from karyoscope.metrics.labels import as_label_map, parts_by_class
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.scores import Score, count_score

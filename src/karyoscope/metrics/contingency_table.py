@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.metrics._kernels import cross_tabulate
+from karyoscope.metrics.kernels import cross_tabulate
 from karyoscope.metrics.labels import as_label_map, compact
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.metrics._kernels import centroids_and_areas, class_by_id
+from karyoscope.metrics.kernels import centroids_and_areas, class_by_id
 
 _LARGEST_CLASS = 255
 _INT32_MAX = np.iinfo(np.int32).max

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.metrics._kernels import best_pairs
 from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
 from karyoscope.metrics.contingency_table import Contingency, table_of
+from karyoscope.metrics.kernels import best_pairs
 from karyoscope.metrics.pair import Pair
 from karyoscope.metrics.scores import Score
 

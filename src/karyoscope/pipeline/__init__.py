@@ -1,23 +1,28 @@
-"""Slides, inference, post-processing and export tied together: one slide, or a batch of them.
+"""Slides, inference, post-processing and output formats together: one slide, or a batch of them.
 
-``tiling`` divides a slide, ``stains`` changes its colours, ``stream`` runs its blocks, ``runs``
-resumes what was stopped, ``to_files`` segments one slide and ``batch`` many.
+``tiling`` divides a slide, ``stains`` changes its colours, ``stream`` runs its blocks, ``measures``
+adds features, ``runs`` resumes what was stopped, ``to_files`` segments one slide, ``batch`` many.
 """
 
-from karyoscope.pipeline.batch import segment_slides
-from karyoscope.pipeline.batch_result import BatchListener, BatchResult, SlideResult
+from karyoscope.pipeline.batch import (
+    BatchListener,
+    BatchResult,
+    Plan,
+    PlannedSlide,
+    SlideResult,
+    plan_slides,
+    segment_slides,
+)
 from karyoscope.pipeline.executor import Executor, LocalExecutor
 from karyoscope.pipeline.in_memory import segment, segment_open_slide
-from karyoscope.pipeline.measuring import FEATURES, add_features
+from karyoscope.pipeline.measures import FEATURES, add_features
 from karyoscope.pipeline.options import FORMATS, InvalidOptions, SegmentOptions
-from karyoscope.pipeline.parallel import Threads, threads_for
-from karyoscope.pipeline.plan import Plan, PlannedSlide, plan_slides
 from karyoscope.pipeline.prepare import prepare_model, warm_up
 from karyoscope.pipeline.preview import PREVIEW_SUFFIX
 from karyoscope.pipeline.progress import Progress
 from karyoscope.pipeline.runs import Journal, Run, is_incomplete
 from karyoscope.pipeline.stains import Stain, input_stains, load_stain, model_input_image
-from karyoscope.pipeline.stream import run_blocks, stream_nuclei
+from karyoscope.pipeline.stream import Threads, run_blocks, stream_nuclei, threads_for
 from karyoscope.pipeline.tiling import (
     Area,
     Block,

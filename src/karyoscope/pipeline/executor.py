@@ -9,10 +9,10 @@ from typing import Protocol
 
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Model
-from karyoscope.pipeline.parallel import threads_for
 from karyoscope.pipeline.prepare import prepare_model
 from karyoscope.pipeline.progress import Progress
-from karyoscope.pipeline.stream import run_blocks
+from karyoscope.pipeline.stream.blocks import run_blocks
+from karyoscope.pipeline.stream.parallel import threads_for
 from karyoscope.pipeline.tiling.area import Area
 from karyoscope.pipeline.tiling.blocks import Layout
 from karyoscope.pipeline.tiling.report import BlockReport

@@ -15,14 +15,14 @@ from karyoscope.formats import ExportContext
 from karyoscope.formats.rounding import rounded
 from karyoscope.inference import Model
 from karyoscope.pipeline.arguments import check_arguments
-from karyoscope.pipeline.measuring import FEATURES, Measure, quality_for
+from karyoscope.pipeline.measures.measuring import FEATURES, Measure, quality_for
+from karyoscope.pipeline.measures.quality import quality_of, sound_area
 from karyoscope.pipeline.options import known_names
 from karyoscope.pipeline.prepare import prepare_model
 from karyoscope.pipeline.progress import Progress
-from karyoscope.pipeline.quality import quality_of, sound_area
 from karyoscope.pipeline.stains.inputs import model_input
 from karyoscope.pipeline.stains.stain import Stain, load_stain
-from karyoscope.pipeline.stream import stream_nuclei
+from karyoscope.pipeline.stream.blocks import stream_nuclei
 from karyoscope.pipeline.tiling.area import Roi, area_of
 from karyoscope.pipeline.tiling.plan import layout_for
 from karyoscope.slides import Slide, open_slide

@@ -15,10 +15,10 @@ from karyoscope.core.registry import Registry
 from karyoscope.features import EXPANSION_UM, GROUPS, RADIUS_UM
 from karyoscope.features.quality import QUALITY
 from karyoscope.formats import WRITERS
-from karyoscope.formats.regions import RegionsWriter
-from karyoscope.formats.spatial import SpatialWriter
+from karyoscope.formats.summaries.regions import RegionsWriter
+from karyoscope.formats.summaries.spatial import SpatialWriter
 from karyoscope.inference import Model
-from karyoscope.pipeline.measuring import FEATURES
+from karyoscope.pipeline.measures.measuring import FEATURES
 from karyoscope.pipeline.stains.inputs import input_stains
 from karyoscope.pipeline.stains.stain import Stain, load_stain
 from karyoscope.pipeline.tiling.area import Roi

@@ -49,13 +49,14 @@ def prepare_model(
         If the bundle, its stain, its post-processing or the device cannot be used.
     """
     bundle = find_bundle(source)
-    _check_postprocessing(bundle)
+    check_postprocessing(bundle)
     bundle_stain(bundle)
     warm_up(bundle, formats, aside=threads != 1)
     return load_model(bundle, device, threads, tta)
 
 
-def _check_postprocessing(bundle: Bundle) -> None:
+def check_postprocessing(bundle: Bundle) -> None:
+    """Check the post-processings of a bundle: their names, parameters and maps."""
     for spec in (bundle.card.postprocessing, bundle.card.counting):
         if spec is not None:
             _check_spec(bundle, spec)
@@ -105,7 +106,7 @@ def _run(bundle: Bundle, formats: Sequence[str], aside: bool) -> None:
     second = SecondCompiler(formats if aside else ())
     try:
         with when_compiling(second.start):
-            nuclei = _nuclei_in_noise(bundle)
+            nuclei = nuclei_in_noise(bundle)
         second.wait()
         for name in formats:
             if not threading.main_thread().is_alive():
@@ -116,7 +117,8 @@ def _run(bundle: Bundle, formats: Sequence[str], aside: bool) -> None:
         second.stop()
 
 
-def _nuclei_in_noise(bundle: Bundle) -> Nuclei:
+def nuclei_in_noise(bundle: Bundle) -> Nuclei:
+    """Return nuclei that post-processing finds in random maps: its loops are compiled by it."""
     card = bundle.card
     n = len(bundle.taxonomy)
     noise = np.random.default_rng(0)

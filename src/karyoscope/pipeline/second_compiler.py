@@ -25,8 +25,8 @@ from karyoscope.formats import ExportContext, open_writers
 from karyoscope.report import slide_page
 
 _EDGE = 64
-_LONGEST_S = 120.0
-_PROGRAM = "import sys; from karyoscope.pipeline.second_compiler import main; main(sys.argv[1:])"
+LONGEST_S = 120.0
+PROGRAM = "import sys; from karyoscope.pipeline.second_compiler import main; main(sys.argv[1:])"
 
 
 class SecondCompiler:
@@ -50,11 +50,11 @@ class SecondCompiler:
 
     def start(self) -> None:
         """Start the process, where another core may run it."""
-        of_use = bool(self._formats) and keeps_compiled() and _cores() > 1
+        of_use = bool(self._formats) and keeps_compiled() and usable_cores() > 1
         if not of_use or getattr(sys, "frozen", False):
             return
         # -P: nothing in the working folder is imported.
-        command = [sys.executable or "python", "-P", "-c", _PROGRAM, *self._formats]
+        command = [sys.executable or "python", "-P", "-c", PROGRAM, *self._formats]
         nowhere = subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere)
@@ -69,7 +69,7 @@ class SecondCompiler:
         """
         if self._process is None:
             return
-        last = time.monotonic() + _LONGEST_S
+        last = time.monotonic() + LONGEST_S
         with global_compiler_lock:
             while self._process.poll() is None:
                 if time.monotonic() > last or not threading.main_thread().is_alive():
@@ -127,7 +127,7 @@ def main(formats: Sequence[str]) -> None:
         write_made_up(nucleus, [name])
 
 
-def _cores() -> int:
+def usable_cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

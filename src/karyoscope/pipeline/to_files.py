@@ -19,23 +19,23 @@ from karyoscope.formats.rounding import rounded
 from karyoscope.inference import Model
 from karyoscope.inference.readme import model_notes
 from karyoscope.pipeline.arguments import check_arguments
-from karyoscope.pipeline.batch_warnings import SlideWarnings
-from karyoscope.pipeline.counting import Counting, own_boxes, regions_of
 from karyoscope.pipeline.executor import Executor, LocalExecutor
-from karyoscope.pipeline.measuring import Measure, Measuring
+from karyoscope.pipeline.measures.counting import Counting, own_boxes, regions_of
+from karyoscope.pipeline.measures.measuring import Measure, Measuring
+from karyoscope.pipeline.measures.quality import FaultTally, quality_of, sound_area
+from karyoscope.pipeline.measures.sink import Sink
+from karyoscope.pipeline.measures.spatial import SpatialScores
 from karyoscope.pipeline.options import SegmentOptions
-from karyoscope.pipeline.parallel import threads_for
 from karyoscope.pipeline.preview import write_preview
 from karyoscope.pipeline.progress import Progress
-from karyoscope.pipeline.quality import FaultTally, quality_of, sound_area
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.pipeline.runs.failures import Failures, regions
 from karyoscope.pipeline.runs.identity import run_id
 from karyoscope.pipeline.runs.run import Run
-from karyoscope.pipeline.sink import Sink
-from karyoscope.pipeline.spatial import SpatialScores
+from karyoscope.pipeline.slide_warnings import SlideWarnings
 from karyoscope.pipeline.stains.inputs import model_input
 from karyoscope.pipeline.stains.stain import Stain
+from karyoscope.pipeline.stream.parallel import threads_for
 from karyoscope.pipeline.tiling.area import Area, area_of, whole_of
 from karyoscope.pipeline.tiling.blocks import Box
 from karyoscope.pipeline.tiling.plan import MARGIN_UM, layout_for, wanted_blocks

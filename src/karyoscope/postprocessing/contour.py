@@ -65,7 +65,7 @@ def segment(
     """
     contour = np.ascontiguousarray(maps["contour"], np.float32)
     tp = np.ascontiguousarray(maps["tp"], np.float32)
-    inner = _inner(tp, contour, class_stride(tp, contour.shape, taxonomy))
+    inner = inner_pixels(tp, contour, class_stride(tp, contour.shape, taxonomy))
     labels = label_larger(inner, max(1, round(params.min_inner_um2 / mpp**2)))
     labels = dilate(labels, max(1, round(params.dilation_um / mpp)))
     largest_parts(labels)
@@ -74,7 +74,7 @@ def segment(
 
 
 @njit
-def _inner(tp, contour, stride):
+def inner_pixels(tp, contour, stride):
     """Mask of the pixels whose most probable label is a class: uint8, shape (h, w)."""
     height, width = contour.shape
     mask = np.empty((height, width), np.uint8)

@@ -101,11 +101,11 @@ def peaks(height: np.ndarray, mask: np.ndarray, dynamic: float, share: float = 0
     """
     places = np.flatnonzero(mask)
     order = places[np.argsort(-height.ravel()[places], kind="stable")]
-    return _peaks(height, order.astype(np.int64), np.float32(dynamic), np.float32(share))
+    return peaks_of(height, order.astype(np.int64), np.float32(dynamic), np.float32(share))
 
 
 @njit
-def _peaks(height, order, dynamic, share):
+def peaks_of(height, order, dynamic, share):
     """Join pixels from the highest down; a region is named by its first pixel, its peak."""
     rows, columns = height.shape
     flat = height.ravel()

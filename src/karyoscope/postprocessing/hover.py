@@ -193,7 +193,7 @@ def _steepness(
     slopes = [1 / (high - low) if high > low else 0.0 for low, high in extent]
     tops = [high for _, high in extent]
     steepness, other = gradients
-    _larger_fall(steepness, other, mask, np.array(tops, "f4"), np.array(slopes, "f4"))
+    larger_fall(steepness, other, mask, np.array(tops, "f4"), np.array(slopes, "f4"))
     return steepness
 
 
@@ -204,7 +204,7 @@ def step_response(size: int) -> float:
 
 
 @njit
-def _larger_fall(first, second, mask, tops, slopes):
+def larger_fall(first, second, mask, tops, slopes):
     """Overwrite the first gradient with the larger fall of the two within the mask."""
     for y in range(mask.shape[0]):
         for x in range(mask.shape[1]):

@@ -101,7 +101,7 @@ def segment(
         stride = class_stride(tp, inside.shape, taxonomy)
         best = (np.asarray(tp, np.float32)[..., 1:].argmax(-1) + 1).astype(np.uint8)
     column = np.arange(inside.shape[1]) // stride
-    mask, seeds = _threshold(
+    mask, seeds = above_thresholds(
         inside, boundary, best, column, stride, np.float32(foreground), np.float32(seed)
     )
     labels = label_larger(seeds, max(1, round(params.min_seed_um2 / mpp**2)))
@@ -111,7 +111,7 @@ def segment(
 
 
 @njit
-def _threshold(inside, boundary, best, column, stride, foreground, seed):
+def above_thresholds(inside, boundary, best, column, stride, foreground, seed):
     """Masks of the nuclear pixels and of the seeds among them: uint8, shape (h, w)."""
     height, width = inside.shape
     mask = np.empty((height, width), np.uint8)

@@ -10,13 +10,18 @@ from typing import Any
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import remove, remove_leftovers, write_text
 from karyoscope.core.remarks import warn
-from karyoscope.formats.cohort import class_colors, cohort_with_sheet, write_cohort_csv
-from karyoscope.formats.cohort_nuclei import link_nuclei
-from karyoscope.formats.cohort_regions import cohort_regions, write_cohort_regions
-from karyoscope.formats.cohort_spatial import write_cohort_spatial
-from karyoscope.formats.cohort_twice import copies
+from karyoscope.formats.cohort import (
+    class_colors,
+    cohort_regions,
+    cohort_with_sheet,
+    copies,
+    link_nuclei,
+    write_cohort_csv,
+    write_cohort_regions,
+    write_cohort_spatial,
+)
 from karyoscope.formats.report import ReportWriter
-from karyoscope.formats.summary import SummaryWriter
+from karyoscope.formats.summaries.summary import SummaryWriter
 from karyoscope.report.groups import NAME as GROUPS
 from karyoscope.report.groups import GroupReport, group_figures, group_report, groups_csv
 from karyoscope.report.page import render
@@ -124,7 +129,7 @@ def cohort_page(
     sheet : sequence of str
         Columns of the rows that are from a sample sheet.
     regions : sequence of mapping
-        Result of :func:`karyoscope.formats.cohort_regions.cohort_regions`.
+        Result of :func:`karyoscope.formats.cohort.cohort_regions`.
     groups : GroupReport, optional
         Comparison of the groups that the sheet names.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from karyoscope.formats.regions import csv_text
+from karyoscope.formats.summaries.regions import csv_text
 from karyoscope.metrics.groups import GroupComparison, compare_groups
 from karyoscope.report.page import hex_color
 from karyoscope.report.spellings import spelling_remarks
@@ -65,7 +65,7 @@ def group_report(
     slides : sequence of mapping
         Result of :func:`karyoscope.formats.cohort.cohort_rows`.
     regions : sequence of mapping
-        Result of :func:`karyoscope.formats.cohort_regions.cohort_regions`.
+        Result of :func:`karyoscope.formats.cohort.cohort_regions`.
 
     Returns
     -------

@@ -51,8 +51,8 @@ def slide_page(figures: SlideFigures) -> str:
         faults=[(KINDS[row["kind"]], row) for row in summary.get("quality", [])],
         greatest=max((row["share"] or 0 for row in summary["classes"]), default=0) or 1,
         present=present,
-        medians={name: _median(areas) for name, areas in figures.areas.items()},
-        median=_median(np.sum(list(figures.areas.values()), axis=0)),
+        medians={name: median_area(areas) for name, areas in figures.areas.items()},
+        median=median_area(np.sum(list(figures.areas.values()), axis=0)),
         density_maps=[(row, *_density_map(row["name"], figures)) for row in present],
         ramp=", ".join(hex_color(color) for color in RAMP),
         bin_um=figures.bin_um,
@@ -135,12 +135,12 @@ def _histograms(
         of_class = areas[row["name"]]
         counts = np.append(of_class[:last].reshape(-1, step).sum(1), of_class[last:].sum())
         title = f"Areas of {row['name']} nuclei"
-        figure = histogram_figure(counts, step, _median(of_class), row["color"], title)
+        figure = histogram_figure(counts, step, median_area(of_class), row["color"], title)
         histograms.append((row, figure))
     return {"histograms": histograms, "step": step}
 
 
-def _median(areas: np.ndarray) -> float | None:
+def median_area(areas: np.ndarray) -> float | None:
     """Median area from counts in steps of 1 µm², as if even within a step; None without nuclei."""
     total = np.cumsum(areas)
     if not total[-1]:

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import tifffile
 
 from karyoscope.core.scale import is_plausible
-from karyoscope.slides._described_size import doubt_by_aperio, doubt_by_ome
-from karyoscope.slides._units import micrometres
+from karyoscope.slides.described_size import doubt_by_aperio, doubt_by_ome
 from karyoscope.slides.scale import RecordedScale, differ
+from karyoscope.slides.units import micrometres
 
 _MICROMETRES_OF_RESOLUTION_UNIT = {2: 25_400.0, 3: 10_000.0, 4: 1_000.0, 5: 1.0}
 

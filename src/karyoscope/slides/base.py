@@ -16,9 +16,9 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.remarks import warn
 from karyoscope.slides._agreement import Distrust
-from karyoscope.slides._sampling import level_for, sample
 from karyoscope.slides.arguments import check_window
 from karyoscope.slides.grid import Grid, Level, check_levels, grid_of, whole_scale
+from karyoscope.slides.sampling import level_for, sample
 from karyoscope.slides.scale import RecordedScale, resolve_scale
 from karyoscope.slides.scenes import Scene, choose_scene, several_remark
 

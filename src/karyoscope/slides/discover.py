@@ -68,7 +68,7 @@ def _named_by(given: str | Path, recursive: bool) -> tuple[list[Path], str]:
         if not _is_plain_folder(path):
             return [path], ""
         folders = list(_folders(path)) if recursive else [path]
-        found = [slide for folder in folders for slide in _in_folder(folder)]
+        found = [slide for folder in folders for slide in slides_in_folder(folder)]
         deeper = "" if found or recursive else _deeper(path)
         return found, f"{given} holds no slide{deeper}"
     if glob.has_magic(str(given)):
@@ -108,7 +108,8 @@ def _deeper(path: Path) -> str:
     return ""
 
 
-def _in_folder(folder: Path) -> list[Path]:
+def slides_in_folder(folder: Path) -> list[Path]:
+    """Return the slides of one folder, of each DICOM series one file."""
     found = [path for path in sorted(folder.iterdir()) if _is_slide(path)]
     dicom = [path for path in found if path.suffix.lower() == ".dcm"]
     if not dicom or openslide is None:

@@ -18,11 +18,11 @@ from karyoscope.core.tiff_guard import check_directories
 from karyoscope.slides._sniff import TIFF_MAGIC, reason
 from karyoscope.slides._tiff_images import extra_axes, images_of
 from karyoscope.slides._tiff_scale import channel_names, recorded_scale
-from karyoscope.slides._tiff_tiles import TiledLevel
 from karyoscope.slides._vendor import vendor_format
 from karyoscope.slides.base import Slide, UnsupportedLayout
 from karyoscope.slides.grid import pyramid_level
 from karyoscope.slides.scale import RecordedScale
+from karyoscope.slides.tiff_tiles import TiledLevel
 
 # What tifffile logs about damage becomes an error here or does not matter.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)

@@ -13,11 +13,11 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.optional import load
 from karyoscope.core.pixels import alpha_remark, depth_remark, to_rgb, white_point
 from karyoscope.slides._sniff import reason
-from karyoscope.slides._units import micrometres
 from karyoscope.slides.base import Slide, UnsupportedLayout
 from karyoscope.slides.grid import pyramid_level
 from karyoscope.slides.scale import RecordedScale
 from karyoscope.slides.scenes import Scene, is_auxiliary
+from karyoscope.slides.units import micrometres
 
 _EDGE, _PLACES = 256, 7
 _MARKS = ("zarr.json", ".zgroup", ".zattrs")

@@ -245,6 +245,7 @@ def batches_of(
         settings.seed,
         rank,
         module.target_options,
+        settings.paste,
     )
 
 

@@ -290,7 +290,7 @@ def _find_pixels(catalogue: Catalogue, given: list[Path], mpp: float | None) -> 
         places = given or [p for f in folders for p in (f, f.parent)] + [Path.cwd()]
         size = next((s for r in results if (s := _recorded_size(r)) is not None), None)
         entry.mpp = mpp or entry.mpp
-        entry.path = _look_for(entry.name, places, size)
+        entry.path = look_for(entry.name, places, size)
         if entry.path is None:
             where = "in --slides" if given else "beside the results or in the current folder"
             entry.problem = (
@@ -303,7 +303,7 @@ def _recorded_size(result: ResultEntry) -> int | None:
     return size if isinstance(size, int) and size > 0 else None
 
 
-def _look_for(name: str, places: Sequence[Path], size: int | None) -> Path | None:
+def look_for(name: str, places: Sequence[Path], size: int | None) -> Path | None:
     """A file of this name, and of this size where that is known; one folder deep."""
     if name in ("", ".", "..") or Path(name).name != name:
         return None  # a name that leads elsewhere

@@ -23,7 +23,7 @@ from karyoscope.formats import ExportContext, NucleiFile
 TILE_UM = 500.0
 _SMALLEST, _LARGEST = 256, 4096
 #: Outlines and columns that are kept, in bytes, for each table.
-_OUTLINE_BYTES, _COLUMN_BYTES = 96 << 20, 48 << 20
+OUTLINE_BYTES, _COLUMN_BYTES = 96 << 20, 48 << 20
 #: Steps of a coordinate for each pixel; outlines lie on halves of a model's pixels.
 STEPS_PER_PIXEL = 8
 _FARTHEST = 32767
@@ -256,7 +256,7 @@ class NucleiTable:
     def preload(self) -> None:
         """Read as many outlines as the cache holds, before they are requested."""
         for group in range(len(self._source.starts) - 1):
-            if self._held > _OUTLINE_BYTES * 0.9:
+            if self._held > OUTLINE_BYTES * 0.9:
                 return
             self._group(group)
 
@@ -290,7 +290,7 @@ class NucleiTable:
         with self._lock:
             self._groups[group] = steps, offsets
             self._held += steps.nbytes + offsets.nbytes
-            while self._held > _OUTLINE_BYTES and len(self._groups) > 1:
+            while self._held > OUTLINE_BYTES and len(self._groups) > 1:
                 _, (old, ends) = self._groups.popitem(last=False)
                 self._held -= old.nbytes + ends.nbytes
             return steps, offsets

@@ -99,7 +99,7 @@ def test_a_quantised_network_that_changed_too_much_is_refused(graph, module, til
     pytest.importorskip("onnxruntime")
     from karyoscope.training.bundle import quantisation as quantise
 
-    monkeypatch.setattr(quantise, "_TOLERANCE", 0.0)
+    monkeypatch.setattr(quantise, "TOLERANCE", 0.0)
     with pytest.raises(KaryoscopeError, match="quantisation changes the maps by"):
         quantise.quantise(graph, module, tiles)
 
@@ -145,6 +145,6 @@ def test_weights_stay_in_single_precision_where_half_changes_a_map(module, graph
     from karyoscope.training.bundle import export
 
     monkeypatch.setattr(export, "HALF_TOLERANCE", 0.0)
-    kept, weights = export._small(graph, module)
+    kept, weights = export.small_graph(graph, module)
     assert kept == graph
     assert len(weights) > 4 * sum(p.numel() for p in module.network.parameters())

@@ -2,7 +2,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from karyoscope.training.data.bank import PixelBank, _mirror
+from karyoscope.training.data.bank import PixelBank, mirrored
 
 
 def test_whole_positions_give_the_pixels_back(bank: PixelBank, samples):
@@ -33,6 +33,6 @@ def test_beyond_the_edge_there_is_an_image_but_no_label(bank: PixelBank, samples
 @settings(max_examples=50, deadline=None)
 @given(st.integers(-1000, 1000), st.integers(1, 50))
 def test_mirror_stays_inside_and_is_even_about_the_edge(index, size):
-    value = int(_mirror(torch.tensor(index), torch.tensor(size)))
+    value = int(mirrored(torch.tensor(index), torch.tensor(size)))
     assert 0 <= value < size
-    assert value == int(_mirror(torch.tensor(-1 - index), torch.tensor(size)))
+    assert value == int(mirrored(torch.tensor(-1 - index), torch.tensor(size)))

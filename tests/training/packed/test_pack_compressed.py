@@ -180,7 +180,7 @@ def test_the_best_quality_that_fits_is_found(monkeypatch):
         return b"x" * (1000 if coding == "lossless" else int(coding))
 
     monkeypatch.setattr(fitting, "encode_image", coded)
-    monkeypatch.setattr(fitting, "_loss", lambda *_: None)
+    monkeypatch.setattr(fitting, "coding_loss", lambda *_: None)
     for room in range(2 * 90, 2 * 98 + 5):
         found = fit_images([np.zeros((1, 1, 3))] * 2, ["a", "b"], room)
         best = max(q for q in fitting.QUALITIES if 2 * q <= room)

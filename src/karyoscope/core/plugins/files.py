@@ -37,7 +37,7 @@ class PluginFile:
         return hashlib.sha256(self.source).hexdigest()
 
 
-_files: dict[Path, PluginFile] = {}
+plugin_files: dict[Path, PluginFile] = {}
 
 
 def use_plugin(path: str | Path) -> PluginFile:
@@ -61,7 +61,7 @@ def use_plugin(path: str | Path) -> PluginFile:
         source = where.read_bytes()
     except OSError as error:
         raise KaryoscopeError(f"plugin {path} cannot be read: {error.strerror}") from error
-    known = _files.get(where)
+    known = plugin_files.get(where)
     if known is not None and known.source == source:
         return known
     digest = hashlib.sha256(source).hexdigest()
@@ -74,9 +74,9 @@ def use_plugin(path: str | Path) -> PluginFile:
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
         raise PluginError(fault_at_start(where, error)) from error
-    _files[where] = PluginFile(where, source, module)
+    plugin_files[where] = PluginFile(where, source, module)
     OWNERS.add(where)
-    return _files[where]
+    return plugin_files[where]
 
 
 def named(name: str, *folders: str | Path) -> str:
@@ -112,7 +112,7 @@ def named(name: str, *folders: str | Path) -> str:
 
 def used_files() -> list[PluginFile]:
     """All files that were named, in the order in which they were."""
-    return list(_files.values())
+    return list(plugin_files.values())
 
 
 def file_of(name: str) -> PluginFile | None:
@@ -133,9 +133,9 @@ def file_of(name: str) -> PluginFile | None:
         return None
     file = Path(found[0])
     if file.name == found[0]:
-        fitting = [used for used in _files.values() if used.path.name == file.name]
+        fitting = [used for used in plugin_files.values() if used.path.name == file.name]
     else:
-        fitting = [used for used in _files.values() if used.path == file.absolute()]
+        fitting = [used for used in plugin_files.values() if used.path == file.absolute()]
     if not fitting:
         raise KaryoscopeError(
             f"{short_name(name)} is code of a plugin file, which runs only if you name it:"
@@ -174,7 +174,7 @@ def classes_in_files(kind: type) -> list[type]:
     """Classes of a kind that the files that were named define."""
     return [
         value
-        for used in _files.values()
+        for used in plugin_files.values()
         for value in vars(used.module).values()
         if isinstance(value, type)
         and issubclass(value, kind)

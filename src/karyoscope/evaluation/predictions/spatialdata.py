@@ -12,7 +12,7 @@ from karyoscope.core.files import read_json
 from karyoscope.datasets import Sample
 from karyoscope.evaluation.predictions.base import Prediction
 from karyoscope.evaluation.predictions.parquet import ParquetFiles
-from karyoscope.formats.spatialdata import SpatialDataWriter
+from karyoscope.formats.scverse.spatialdata import SpatialDataWriter
 
 
 class SpatialDataFiles(ParquetFiles):

@@ -9,7 +9,7 @@ from typing import Any
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import digest_of, partials, read_json
 from karyoscope.formats import WRITERS
-from karyoscope.formats.summary import LARGEST as LARGEST_SUMMARY
+from karyoscope.formats.summaries.summary import LARGEST as LARGEST_SUMMARY
 
 
 def finished_summary(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.pipeline.batch_warnings import SlideWarnings
+from karyoscope.pipeline.slide_warnings import SlideWarnings
 from karyoscope.pipeline.stains.recolour import recolour_file
 from karyoscope.pipeline.stains.stain import Stain, load_stain
 from karyoscope.slides import find_slides

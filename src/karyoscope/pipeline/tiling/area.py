@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import shapely
 
 #: Areas up to this many grid pixels are analysed whole; leaving glass out would not pay.
-_WHOLE_PX = 8_000_000
+WHOLE_PX = 8_000_000
 
 Roi = tuple[int, int, int, int]
 """x, y, width and height in pixels of level 0."""
@@ -219,7 +219,7 @@ def area_of(
         found = found if drawn is None else found.shared(drawn)
     elif drawn is not None:
         found = drawn
-    elif tissue == "auto" and pixels > _WHOLE_PX:
+    elif tissue == "auto" and pixels > WHOLE_PX:
         found = mask
     if (
         isinstance(found, Outlines)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 #: Least share of a cell that is tissue where its faults are judged.
-_TISSUE = 0.1
+TISSUE = 0.1
 #: A further blur takes away less than this share of the differences of neighbouring pixels.
 _BLUR = 0.40
 #: Share of a cell that is coloured ink, and that is black.
@@ -40,7 +40,7 @@ def faults_of(sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     dict of str to ndarray of bool, shape (rows, columns)
         Masks by the name of the kind.
     """
-    judged = sums["tissue"] >= _TISSUE
+    judged = sums["tissue"] >= TISSUE
     return {
         "blur": judged & _blurred(sums),
         "pen": _inked(sums),

@@ -18,7 +18,7 @@ PIXEL_UM = 2.0
 #: Pixels along the edge of a cell.
 CELL = 16
 #: Cells along the edge of what is read at once.
-_TILE = 64
+TILE = 64
 #: Pixels read around it: more than any filter reaches.
 _HALO = 8
 _LOWEST, _HIGHEST = 3, 253
@@ -107,7 +107,7 @@ def cell_sums(slide: Slide, tissue: Tissue, factor: int) -> dict[str, np.ndarray
     shape = -(-height // CELL), -(-width // CELL)
     sums = {name: np.zeros(shape, np.float32) for name in NAMES}
     for row, column in _tiles(shape):
-        rows, columns = min(_TILE, shape[0] - row), min(_TILE, shape[1] - column)
+        rows, columns = min(TILE, shape[0] - row), min(TILE, shape[1] - column)
         x, y = column * CELL, row * CELL
         box = (v * factor for v in (x, y, columns * CELL, rows * CELL))
         if not tissue.contains(*box):
@@ -139,6 +139,6 @@ def _read(
 
 def _tiles(shape: tuple[int, int]) -> Iterator[tuple[int, int]]:
     """Row and column of the first cell of each tile."""
-    for row in range(0, shape[0], _TILE):
-        for column in range(0, shape[1], _TILE):
+    for row in range(0, shape[0], TILE):
+        for column in range(0, shape[1], TILE):
             yield row, column

@@ -90,7 +90,7 @@ def export_bundle(
             )
             weights = save(half_weights(module.network))
         else:
-            graph, weights = _small(graph, module)
+            graph, weights = small_graph(graph, module)
         card = card_of(recipe, run, checkpoint, strides, kept) | listed_in_bundle(recipe)
         readme = readme or readme_of(ModelCard.model_validate(card))
         files = {ONNX: graph, WEIGHTS: weights, README: readme.encode()}
@@ -99,7 +99,7 @@ def export_bundle(
         return write_folder(out, files | {CARD: text.encode()})
 
 
-def _small(graph: bytes, module: Deployed) -> tuple[bytes, bytes]:
+def small_graph(graph: bytes, module: Deployed) -> tuple[bytes, bytes]:
     """The graph and the weights, in half precision if the maps stay what they are."""
     half = with_half_weights(graph)
     try:

@@ -31,7 +31,7 @@ from karyoscope.training.data.images import RecipeImages, split_records
 from karyoscope.training.recipe.reading import Recipe
 
 #: Mean absolute difference of a map, over the tiles, that is still taken for the same network.
-_TOLERANCE = 0.02
+TOLERANCE = 0.02
 
 
 def quantise(graph: bytes, module: Deployed, tiles: np.ndarray, encoder: bool = False) -> bytes:
@@ -88,7 +88,7 @@ def quantise(graph: bytes, module: Deployed, tiles: np.ndarray, encoder: bool = 
             logging.disable(logging.NOTSET)
         quantised = target.read_bytes()
     change = max(float(np.abs(d).mean()) for d in differences(quantised, module, tiles[:4]))
-    if change > _TOLERANCE:
+    if change > TOLERANCE:
         raise KaryoscopeError(f"quantisation changes the maps by {change:.2g} on average")
     return quantised
 

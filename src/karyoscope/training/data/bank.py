@@ -153,8 +153,8 @@ class PixelBank:
 
         left, top = x.floor(), y.floor()
         fx, fy = (x - left)[..., None], (y - top)[..., None]
-        x0, x1 = (_mirror(left.long() + d, width) for d in (0, 1))
-        y0, y1 = (start + _mirror(top.long() + d, height) * width for d in (0, 1))
+        x0, x1 = (mirrored(left.long() + d, width) for d in (0, 1))
+        y0, y1 = (start + mirrored(top.long() + d, height) * width for d in (0, 1))
         upper = torch.lerp(self.rgb[y0 + x0].float(), self.rgb[y0 + x1].float(), fx)
         lower = torch.lerp(self.rgb[y1 + x0].float(), self.rgb[y1 + x1].float(), fx)
         return torch.lerp(upper, lower, fy).permute(0, 3, 1, 2), ids, classes
@@ -197,7 +197,7 @@ class PixelBank:
         start, height, width = self._of_images(images)
         column, row = x.round().long(), y.round().long()
         outside = (column < 0) | (row < 0) | (column >= width) | (row >= height)
-        return start + _mirror(row, height) * width + _mirror(column, width), outside
+        return start + mirrored(row, height) * width + mirrored(column, width), outside
 
 
 def single_sets(n_classes: int) -> Tensor:
@@ -246,7 +246,7 @@ def _coded(classes: np.ndarray, given: np.ndarray | None, codes: dict[int, int])
     return np.array(of_set, np.uint8)[place]
 
 
-def _mirror(index: Tensor, size: Tensor) -> Tensor:
+def mirrored(index: Tensor, size: Tensor) -> Tensor:
     """Reflect indices at both edges, edge pixel included, any number of times."""
     index = index.remainder(2 * size)
     return torch.minimum(index, 2 * size - 1 - index)

@@ -11,8 +11,10 @@ from torch.utils.data import IterableDataset
 from karyoscope.targets import OF_THE_BATCH, TargetOptions, make_targets
 from karyoscope.training.augmentation.colour import Colour
 from karyoscope.training.augmentation.geometry import Geometry
-from karyoscope.training.augmentation.views import draw_second_views
+from karyoscope.training.augmentation.pasting import Pasting, Tiles
+from karyoscope.training.augmentation.views import SecondView, draw_second_views
 from karyoscope.training.data.bank import PixelBank
+from karyoscope.training.data.donors import RareNuclei
 from karyoscope.training.data.sampling import TileIndex, tile_probabilities
 
 Batch = tuple[Tensor, dict[str, Tensor]]
@@ -51,6 +53,8 @@ class TileBatches(IterableDataset):
         Number of this process, if several train together; each draws its own tiles.
     target_options : mapping, optional
         Settings of targets, by name; see :func:`karyoscope.targets.make_targets`.
+    pasting : Pasting, optional
+        Nuclei of rare classes that are pasted into the tiles; none unless given.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class TileBatches(IterableDataset):
         seed: int = 0,
         rank: int = 0,
         target_options: TargetOptions | None = None,
+        pasting: Pasting | None = None,
     ) -> None:
         super().__init__()
         self.bank = bank
@@ -81,6 +86,8 @@ class TileBatches(IterableDataset):
         self.first_step = 0
         self.tiles = TileIndex.over(bank, size, size // 2)
         self.probabilities = tile_probabilities(bank, self.tiles, balanced)
+        wanted = pasting is not None and pasting.nuclei > 0
+        self.rare = RareNuclei.of(bank, pasting) if pasting is not None and wanted else None
 
     def __iter__(self) -> Iterator[Batch]:
         step = self.first_step
@@ -100,29 +107,37 @@ class TileBatches(IterableDataset):
         jitter = (torch.rand(2, tiles, device=device, generator=rng) - 0.5) * (self.size / 2)
         x, y = self.tiles.x[drawn] + jitter[0], self.tiles.y[drawn] + jitter[1]
         images = self.tiles.image[drawn]
-        given: dict[str, Tensor] = {}
-        if self.paired:
-            images, x, y, given["same_tissue"] = self._pairs(images, x, y, rng)
-        else:
-            x, y = self.geometry.positions(x, y, self.size, rng)
+        shift = self.geometry.view_shift if self.paired else 0
+        views = draw_second_views(tiles, self.size, shift, rng) if self.paired else None
+        x, y = self.geometry.positions(x, y, self.size + 2 * shift, rng)
         rgb, ids, classes = self.bank.gather(images, x, y)
-        if self.soft:
-            given |= self.bank.soft_labels(images, x, y)
-        about = (classes, self.bank.sets, self.bank.highest)
+        soft = self.bank.soft_labels(images, x, y) if self.soft else {}
+        if self.rare is not None:
+            self.rare.paste_into(Tiles(rgb, ids, classes, soft), rng)
+        given: dict[str, Tensor] = {}
+        if views is not None:
+            given["same_tissue"] = views.same
+            rgb, ids, classes, *values = (
+                _both_views(t, views, shift) for t in (rgb, ids, classes, *soft.values())
+            )
+            soft = dict(zip(soft, values, strict=True))
+        about = (classes, self.bank.sets, self.highest)
         targets = make_targets(self.targets, ids, *about, options=self.target_options)
-        return self.colour(rgb, rng), targets | given
+        return self.colour(rgb, rng), targets | given | soft
 
-    def _pairs(
-        self, images: Tensor, x: Tensor, y: Tensor, rng: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Images and positions of both views, and which pixels show the same tissue."""
-        n, size, shift = len(images), self.size, self.geometry.view_shift
-        views = draw_second_views(n, size, shift, rng)
+    @property
+    def highest(self) -> int:
+        """The largest id that a nucleus of a batch can have."""
+        pasted = 0 if self.rare is None else self.rare.settings.nuclei
+        return self.bank.highest + pasted
 
-        def both(wide: Tensor) -> Tensor:
-            first = wide[:, shift : shift + size, shift : shift + size]
-            second = wide.flatten(1).gather(1, views.source.flatten(1)).view_as(first)
-            return torch.cat([first, second])
 
-        x, y = self.geometry.positions(x, y, size + 2 * shift, rng)
-        return images.repeat(2), both(x), both(y), views.same
+def _both_views(wide: Tensor, views: SecondView, shift: int) -> Tensor:
+    """The middle of tiles (n, ..., h, w), and after these their second views: (2 n, ..., s, s)."""
+    size = views.source.shape[-1]
+    first = wide[..., shift : shift + size, shift : shift + size]
+    source = views.source.flatten(1)
+    if wide.ndim == 4:
+        source = source[:, None].expand(-1, wide.shape[1], -1)
+    second = wide.flatten(-2).gather(-1, source).view(*wide.shape[:-2], size, size)
+    return torch.cat([first, second])

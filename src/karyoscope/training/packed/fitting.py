@@ -91,7 +91,9 @@ def fit_images(images: Sequence[np.ndarray], names: Sequence[str], room: int) ->
             above = middle + 1
         else:
             below, quality, best = middle, QUALITIES[middle], tried
-    return Fitted(best, f"AVIF 4:4:4 of quality {quality}", "avif", _loss(images, names, best))
+    return Fitted(
+        best, f"AVIF 4:4:4 of quality {quality}", "avif", coding_loss(images, names, best)
+    )
 
 
 def _coded(images: Sequence[np.ndarray], coding: Coding, room: int | None) -> list[bytes] | None:
@@ -109,7 +111,7 @@ def _coded(images: Sequence[np.ndarray], coding: Coding, room: int | None) -> li
     return done if room is None or total <= room else None
 
 
-def _loss(images: Sequence[np.ndarray], names: Sequence[str], coded: Sequence[bytes]) -> Loss:
+def coding_loss(images: Sequence[np.ndarray], names: Sequence[str], coded: Sequence[bytes]) -> Loss:
     """Compare what will be read with what there was."""
 
     def one(pair: tuple[np.ndarray, bytes]) -> tuple[float, float]:

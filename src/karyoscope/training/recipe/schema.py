@@ -11,6 +11,7 @@ from karyoscope.core.plugins import label
 from karyoscope.core.taxonomy import sets_of
 from karyoscope.training.augmentation.colour import Colour
 from karyoscope.training.augmentation.geometry import Geometry
+from karyoscope.training.augmentation.pasting import Pasting
 from karyoscope.training.optim.phases import Phase, rate_in_phases
 from karyoscope.training.optim.schedule import Flat, decay_to_zero, warm_up
 from karyoscope.training.optim.settings import Optimiser
@@ -153,6 +154,8 @@ class Training(_Strict):
     """Edges that the network takes are multiples of this."""
     balanced: float = Field(1.0, ge=0, le=1)
     """Share of tiles drawn by importance (bern, eq. 1-2)."""
+    paste: Pasting = Pasting.model_validate({})
+    """Nuclei of rare classes that are pasted into tiles."""
     patience: int | None = Field(None, gt=0)
     """Validations in a row without a higher mPQ+ after which the run ends; None for none."""
     log_every: int | None = Field(None, gt=0)

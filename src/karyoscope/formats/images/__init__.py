@@ -1,0 +1,1 @@
+"""Nuclei as pixels: label images, and outlines drawn on the slide."""

@@ -1,0 +1,1 @@
+"""Nuclei, and faults of the slide, as outlines in text: GeoJSON, the JSON of HoVer-Net."""

@@ -1,0 +1,1 @@
+"""Nuclei for scanpy, squidpy and spatialdata: AnnData and SpatialData."""

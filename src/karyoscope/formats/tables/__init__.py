@@ -1,0 +1,1 @@
+"""Nuclei as tables, one row per nucleus: CSV, GeoParquet, SQLite."""
