@@ -14,8 +14,8 @@ from karyoscope.inference.bundle import ONNX, Bundle
 from karyoscope.inference.engine import Engine, Maps, failed
 from karyoscope.inference.restain_bundle import RestainBundle
 
-#: Instructions, without those for bf16, that the user may limit oneDNN to. OpenVINO offers bf16 then
-#: as well, and takes twice the time of fp32, or fails.
+#: Instructions, without those for bf16, that the user may limit oneDNN to. OpenVINO offers bf16
+#: then as well, and takes twice the time of fp32, or fails.
 _WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")
 
 
