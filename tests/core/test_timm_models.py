@@ -96,3 +96,14 @@ class answering:
     def __exit__(self, *error):
         self.server.shutdown()
         self.server.server_close()
+
+
+def test_weights_that_a_part_does_not_use_are_not_printed(tmp_path, caplog):
+    safetensors = pytest.importorskip("safetensors.torch")
+    file = tmp_path / "mobilenetv2_050.safetensors"
+    safetensors.save_file(timm.create_model("mobilenetv2_050").state_dict(), file)
+    options = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file)}}
+    create("encoder", "mobilenetv2_050", {**options, "features_only": True})
+    assert not [r for r in caplog.records if "Unexpected keys" in r.getMessage()]
+    timm.create_model("mobilenetv2_050", features_only=True, **options)
+    assert [r for r in caplog.records if "Unexpected keys" in r.getMessage()]

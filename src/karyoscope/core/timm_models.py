@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import queue
 import ssl
 import threading
@@ -40,7 +41,7 @@ def create(what: str, name: str, options: dict[str, Any]) -> Any:
 
     fetched = options.get("pretrained") is True and "pretrained_cfg_overlay" not in options
     try:
-        with _quick_to_give_up() if fetched else nullcontext():
+        with _quick_to_give_up() if fetched else nullcontext(), _without_unused_weights():
             return timm.create_model(name, **options)
     except Exception as error:  # timm, the hub and its transport raise many kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -50,6 +51,24 @@ def create(what: str, name: str, options: dict[str, Any]) -> Any:
                 f" file as pretrained, or false ({type(error).__name__}: {reason})"
             ) from error
         raise KaryoscopeError(f"{what} cannot be built: {reason}") from error
+
+
+@contextmanager
+def _without_unused_weights() -> Iterator[None]:
+    """Keep timm from printing which weights a part of a network does not use, as its classifier.
+
+    Whether all that the part needs were in the file is checked where the part is built.
+    """
+    log = logging.getLogger("timm.models._builder")
+
+    def other(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Unexpected keys")
+
+    log.addFilter(other)
+    try:
+        yield
+    finally:
+        log.removeFilter(other)
 
 
 @contextmanager
