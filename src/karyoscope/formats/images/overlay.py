@@ -140,7 +140,7 @@ class OverlayWriter(Writer):
         draw_box(framed, (margin, 0), len(framed) - margin, number, size)
 
 
-def _encoded(picture: np.ndarray) -> bytes:
+def _encoded(picture: np.ndarray) -> bytes | bytearray:
     """JPEG with colours at full resolution: outlines are one or two pixels wide."""
     # The same bytes as those of OpenCV, in half the time, most of which it takes to turn colours.
     return imagecodecs.jpeg8_encode(
