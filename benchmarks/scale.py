@@ -14,7 +14,6 @@ import argparse
 import datetime
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,25 +25,11 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from make_slide import MPP, block_borders, make_slide, plan_slide
+from processes import run_command
 from seams import find_seams
 
 MARKS = ("<!-- scale: begin -->", "<!-- scale: end -->")
 SLIDES = ("5000:0.6", "30000:0.6", "60000:0.05")
-
-
-def run_command(command: list[str]) -> dict[str, float]:
-    """Wall and CPU seconds and peak memory (MB) of a process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed")
-    return {
-        "wall_s": time.perf_counter() - start,
-        "cpu_s": usage.ru_utime + usage.ru_stime,
-        "peak_mb": usage.ru_maxrss / 1024,
-    }
 
 
 def measure(path: Path, edge: int, tissue: float, out: Path, extra: list[str]) -> dict[str, Any]:

@@ -91,13 +91,14 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     assert modules_after(code) & HEAVY == {"typer", "numpy", "pydantic"}
 
 
-def test_the_main_job_loads_no_part_of_scipy():
-    """Only the package itself, by numba; its parts take 37 MB and half a second."""
+def test_the_main_job_loads_no_part_of_scipy_and_no_metrics():
+    """Of SciPy only the package itself, by numba; its parts take 37 MB and half a second."""
     code = """
 import sys
 import karyoscope.cli.segment
 from karyoscope.pipeline import prepare
 parts = {"scipy." + part for part in ("optimize", "spatial", "sparse", "ndimage", "stats")}
+parts.add("karyoscope.metrics")
 print(sorted(parts & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from karyoscope import __version__
+from karyoscope.core.precompiled import archive_name
 
 ROOT = Path(__file__).parents[2]
 PACKAGING = ROOT / "packaging"
@@ -91,6 +92,8 @@ def test_sdist_and_wheel(tmp_path):
     committed = {Path(name).relative_to("src").as_posix() for name in listed.stdout.splitlines()}
     # Files of the package that are committed and not installed would be missed by users alone.
     assert committed <= names
+    # What this interpreter's first run need not compile.
+    assert f"karyoscope/core/compiled/{archive_name()}" in names
     assert {name.split("/")[0] for name in names} == {
         "karyoscope",
         f"karyoscope-{__version__}.dist-info",

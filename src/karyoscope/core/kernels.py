@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
@@ -13,13 +13,15 @@ import numba
 from numba.core import event
 from numba.core.registry import CPUDispatcher
 
+from karyoscope.core.precompiled import ArchiveAlone, KernelCache
+
 # No wrapper for callers in C: there are none, and it would be compiled too. Nor is a divisor of
 # zero checked, which no loop has: each check is code to compile. Loops read and write only the
 # arrays that they are given, so other threads may run meanwhile.
 _OPTIONS: dict[str, Any] = {"no_cfunc_wrapper": True, "error_model": "numpy", "nogil": True}
 
-_not_kept: list[str] = []
-"""Functions that are compiled anew in each process."""
+not_kept: list[str] = []
+"""Names of functions that are compiled anew in each process."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -31,6 +33,7 @@ def njit(**options: Any) -> Callable[[Function], Function]: ...
 def njit(function: Any = None, /, **options: Any) -> Any:
     """Compile a function with numba, and keep the result on disk where that is possible.
 
+    A wheel brings loops that are compiled already (:mod:`karyoscope.core.precompiled`). For others,
     numba writes its cache beside the source or into the home of the user. Where neither can be
     written (an installation of the system's, a container without a home), a folder of the user's
     in the temporary folder takes it, and where there is none either, nothing is kept: each
@@ -55,28 +58,37 @@ def njit(function: Any = None, /, **options: Any) -> Any:
 
 
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    options = _OPTIONS | options
+    compiled = numba.njit(**(_OPTIONS | options))(function)
+    if not isinstance(compiled, CPUDispatcher):
+        return compiled  # numba is switched off
+    cache = cache_of(function)
+    if cache is None:
+        not_kept.append(function.__name__)
+    setattr(compiled, "_cache", cache or ArchiveAlone(function))  # noqa: B010
+    return compiled
+
+
+def cache_of(function: Callable[..., Any]) -> KernelCache | None:
+    """Return numba's cache of a function, where it can be written; None without such a place."""
+    with suppress(RuntimeError):
+        return KernelCache(function)
+    folder = own_folder()
+    if folder is None:
+        return None
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder)
     try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no place for the cache
-        folder = own_folder()
-    if folder is not None:
-        config: Any = numba.config
-        before = config.CACHE_DIR
-        config.CACHE_DIR = str(folder)
-        try:
-            return numba.njit(cache=True, **options)(function)
-        except RuntimeError:
-            pass
-        finally:
-            config.CACHE_DIR = before
-    _not_kept.append(function.__name__)
-    return numba.njit(**options)(function)
+        return KernelCache(function)
+    except RuntimeError:
+        return None
+    finally:
+        config.CACHE_DIR = before
 
 
 def keeps_compiled() -> bool:
     """Whether what one process compiles is there for the next one."""
-    return not _not_kept
+    return not not_kept
 
 
 def own_folder() -> Path | None:

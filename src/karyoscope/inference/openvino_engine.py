@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Collection
 
@@ -12,6 +13,15 @@ from karyoscope.core.openvino_offline import hints, ov, props
 from karyoscope.inference.bundle import ONNX, Bundle
 from karyoscope.inference.engine import Engine, Maps, failed
 from karyoscope.inference.restain_bundle import RestainBundle
+
+#: Instructions, without those for bf16, that the user may limit oneDNN to. OpenVINO offers bf16
+#: then as well, and takes twice the time of fp32, or fails.
+_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")
+
+
+def _allows_bf16() -> bool:
+    names = "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"
+    return not any(os.environ.get(name, "").upper() in _WITHOUT_BF16 for name in names)
 
 
 class OpenVinoEngine(Engine):
@@ -28,7 +38,8 @@ class OpenVinoEngine(Engine):
     threads : int
         0 for as many as there are cores.
     precision : {"auto", "f32", "bf16"}
-        ``auto`` takes bf16 where the CPU computes in it.
+        ``auto`` takes bf16 where the CPU computes in it, and ``ONEDNN_MAX_CPU_ISA`` does not
+        exclude it.
     """
 
     def __init__(
@@ -37,7 +48,7 @@ class OpenVinoEngine(Engine):
         core = ov.Core()
         capabilities = core.get_property("CPU", props.device.capabilities)
         if precision == "auto":
-            precision = "bf16" if "BF16" in capabilities else "f32"
+            precision = "bf16" if "BF16" in capabilities and _allows_bf16() else "f32"
         self._config = {
             hints.inference_precision: ov.Type.bf16 if precision == "bf16" else ov.Type.f32,
             hints.performance_mode: hints.PerformanceMode.LATENCY,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.process import give_back_memory
 from karyoscope.core.remarks import warn
 from karyoscope.core.text import for_terminal
 from karyoscope.features import feature_columns
@@ -137,6 +138,7 @@ def execute(
         read = LenientReader(slide).read
         whole = area_of(slide, model.mpp, options.roi, options.tissue)
         quality = quality_of(slide, whole) if options.quality else None
+        give_back_memory()  # of the pictures in which both were looked for
         area = sound_area(whole, quality, options.exclude)
         regions = regions_of(options.annotations, slide)
         context = replace(

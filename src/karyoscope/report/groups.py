@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
 
 from karyoscope.formats.summaries.regions import csv_text
-from karyoscope.metrics.groups import GroupComparison, compare_groups
 from karyoscope.report.page import hex_color
 from karyoscope.report.spellings import spelling_remarks
 from karyoscope.report.svg import GRID, INK, MUTED, circle, line, svg, text
+
+if TYPE_CHECKING:
+    from karyoscope.metrics.groups import GroupComparison
 
 GROUP, PATIENT = "group", "patient"
 NAME = "cohort.groups.csv"
@@ -119,6 +121,9 @@ def group_report(
             if row["kind"] == "class" and row["class"] == kind and row["result"] in of_unit
         ]
         values |= _measures(of_kind, of_unit, f"{kind}: ")
+    # Only now: a run without groups does not wait for the metrics to be loaded.
+    from karyoscope.metrics.groups import compare_groups
+
     comparisons = compare_groups(values)
     said = [one.remark for one in comparisons if one.p is not None]
     # What limits most of the tests is said once, where it cannot be overlooked.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from karyoscope.core.foreign import flat_grey
+from karyoscope.core.foreign import extremes, flat_grey
 from karyoscope.core.staining import natural_density
 
 _FLUORESCENCE = (
@@ -61,10 +61,11 @@ def not_he(rgb: np.ndarray, tissue: np.ndarray, channels: Sequence[str] = ()) ->
     if (high - low).max() <= _FLAT:
         white = ", white, as where all of it is transparent" if low.min() >= 255 - _FLAT else ""
         return f"it has one colour alone{white}"
-    chroma = rgb.max(-1) - rgb.min(-1)
+    least, most = extremes(rgb)
+    chroma = most - least
     if np.percentile(chroma, 99.9) <= _GREY:
         return "it is grey, without any colour"
-    shown = tissue if tissue.any() else ~flat_grey(rgb) & (rgb.min(-1) < 255)
+    shown = tissue if tissue.any() else ~flat_grey(rgb) & (least < 255)
     pixels = rgb[shown]
     if not len(pixels) or np.median(cv2.cvtColor(pixels[None], cv2.COLOR_RGB2GRAY)) >= _DARK:
         if high.max() > _HALF_WHITE:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import cv2
+import imagecodecs
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
@@ -29,11 +29,7 @@ _LONGEST = 4000
 _COMFORTABLE = 1600
 _MOST_ENLARGED = 4
 _MOST_INSETS = 3
-# Colours at full resolution: outlines are one or two pixels wide.
-_JPEG = (
-    (cv2.IMWRITE_JPEG_QUALITY, 90),
-    (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
-)
+_QUALITY = 90
 
 
 class OverlayWriter(Writer):
@@ -95,10 +91,7 @@ class OverlayWriter(Writer):
         picture[: len(panel), width:] = panel
         # After the panel, which marks on the canvas what its details show.
         picture[:height, :width] = self._canvas
-        ok, jpeg = cv2.imencode(".jpg", picture[:, :, ::-1], [v for pair in _JPEG for v in pair])
-        if not ok:
-            raise OSError("the picture cannot be encoded as JPEG")
-        self.partial.write_bytes(jpeg.data)
+        self.partial.write_bytes(_encoded(picture))
         self._release()
 
     def _release(self) -> None:
@@ -145,6 +138,14 @@ class OverlayWriter(Writer):
         )
         draw_box(self._canvas, (x, y), round(self._insets.side * self._scale), number, size)
         draw_box(framed, (margin, 0), len(framed) - margin, number, size)
+
+
+def _encoded(picture: np.ndarray) -> bytes | bytearray:
+    """JPEG with colours at full resolution: outlines are one or two pixels wide."""
+    # The same bytes as those of OpenCV, in half the time, most of which it takes to turn colours.
+    return imagecodecs.jpeg8_encode(
+        picture, level=_QUALITY, colorspace="rgb", outcolorspace="ycbcr", subsampling="444"
+    )
 
 
 def _areas(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.foreign import ink_pixels, ink_tinted, neutral_pixels, strokes
+from karyoscope.core.foreign import extremes, ink_pixels, ink_tinted, neutral_pixels, strokes
 from karyoscope.core.staining import DECADIC_DENSITY
 from karyoscope.slides.base import Slide
 from karyoscope.slides.tissue import Tissue
@@ -58,7 +58,7 @@ def sums_of(rgb: np.ndarray, tissue: np.ndarray) -> dict[str, np.ndarray]:
     ink, edge = strokes(ink_pixels(rgb))
     ink[edge] = ink_tinted(rgb[edge])
     density = [_DENSITY[channel] for channel in cv2.split(rgb)]
-    low, high = rgb.min(-1), rgb.max(-1)
+    low, high = extremes(rgb)
     kept = tissue.astype(np.float32)
     least = cv2.erode(density[0] + density[1] + density[2], np.ones((_GAP, _GAP), np.uint8))
     images = {
@@ -79,7 +79,12 @@ def sums_of(rgb: np.ndarray, tissue: np.ndarray) -> dict[str, np.ndarray]:
 
 def _change(grey: np.ndarray, axis: int) -> np.ndarray:
     """Absolute difference of each pixel and the one before it; 0 for the first."""
-    return np.abs(np.diff(grey, axis=axis, prepend=np.take(grey, [0], axis)))
+    change = np.zeros_like(grey)
+    if axis:
+        cv2.absdiff(grey[:, 1:], grey[:, :-1], dst=change[:, 1:])
+    else:
+        cv2.absdiff(grey[1:], grey[:-1], dst=change[1:])
+    return change
 
 
 def cell_sums(slide: Slide, tissue: Tissue, factor: int) -> dict[str, np.ndarray]:
