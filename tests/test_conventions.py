@@ -1,10 +1,13 @@
-"""Rules for the tests and benchmarks themselves: they use public names of karyoscope alone."""
+"""Rules for tests and benchmarks: public names alone, contracts that name no entry."""
 
 import ast
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from karyoscope.core.maps import MAPS
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted(path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
@@ -91,3 +94,58 @@ def test_private_names_are_found(source):
 )
 def test_public_names_are_left_alone(source):
     assert not list(private_uses(source))
+
+
+#: By folder of tests: the module and the name of the registry that its contract tests go through.
+REGISTRIES = {
+    "datasets": ("karyoscope.datasets", "DATASETS"),
+    "evaluation": ("karyoscope.evaluation", "FORMATS"),
+    "features": ("karyoscope.features", "GROUPS"),
+    "formats": ("karyoscope.formats", "WRITERS"),
+    "inference": ("karyoscope.inference.devices", "DEVICES"),
+    "losses": ("karyoscope.losses", "LOSSES"),
+    "networks": ("karyoscope.networks", "NETWORKS"),
+    "postprocessing": ("karyoscope.postprocessing", "POSTPROCESSINGS"),
+    "slides": ("karyoscope.slides", "READERS"),
+    "stains": ("karyoscope.stains", "NORMALISERS"),
+    "targets": ("karyoscope.targets", "TARGETS"),
+}
+CONTRACTS = sorted((ROOT / "tests").rglob("test_*_contract.py"))
+
+
+def entries_named(source: str, entries: set[str]) -> set[str]:
+    """Entries of a registry that tests name, in their bodies or in the cases they run for."""
+    tests = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    texts = {
+        node.value
+        for test in tests
+        for node in ast.walk(test)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return texts & entries
+
+
+def test_every_contract_goes_through_a_registry():
+    assert {path.parent.name for path in CONTRACTS} == REGISTRIES.keys()
+
+
+@pytest.mark.parametrize("path", CONTRACTS, ids=lambda path: path.name)
+def test_contracts_name_no_entry(path):
+    """Differences are described by the case of an entry; maps, which share names, may be named."""
+    folder, name = REGISTRIES[path.parent.name]
+    if path.parent.name in ("losses", "networks", "targets"):
+        pytest.importorskip("torch")
+        pytest.importorskip("timm")
+    registry = getattr(import_module(folder), name)
+    maps = {*MAPS, "three_label", "types", "class_sets"}
+    assert entries_named(path.read_text(encoding="utf-8"), {*registry} - maps) == set()
+
+
+def test_named_entries_are_found():
+    source = "@pytest.mark.parametrize('name', ['csv'])\ndef test_it(name):\n    assert name != 'b'"
+    assert entries_named(source, {"csv", "b", "c"}) == {"csv", "b"}
+    assert not entries_named("CASES = {'csv': 1}\ndef read(path):\n    return 'csv'", {"csv"})

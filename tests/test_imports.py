@@ -4,6 +4,7 @@ import ast
 import importlib
 import json
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -215,6 +216,15 @@ def test_no_package_imports_a_private_module_of_another():
                 if any(p.startswith("_") and not p.startswith("__") for p in parts[1:]):
                     found.append(f"{path.relative_to(package)}: {'.'.join(parts)}")
     assert not found
+
+
+def test_core_reaches_other_packages_by_name_in_one_module_alone():
+    core = Path(karyoscope.__file__).parent / "core"
+    sources = {path.name: path.read_text(encoding="utf-8") for path in core.rglob("*.py")}
+    dynamic = {name for name, text in sources.items() if re.search(r'import_module\(f?"kary', text)}
+    assert dynamic == {"conversions.py"}
+    calls = re.findall(r'_call\(\s*"(\w+)', sources["conversions.py"])
+    assert set(calls) == {"formats", "pipeline", "plotting", "view"}
 
 
 def imports_by_module() -> dict[str, set[str]]:

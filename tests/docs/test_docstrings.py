@@ -20,8 +20,9 @@ FAULTS = {"GL06", "GL07", "GL08", "GL10", "PR02", "PR04", "PR05", "PR07", "PR10"
 FAULTS |= {"SS01", "SS02", "SS03", "SS04"}
 
 
-# Packages whose names are for the other modules of karyoscope.pipeline.
+# Packages whose names are for other modules of karyoscope.
 INTERNAL = {
+    "karyoscope.formats.cohort",
     "karyoscope.pipeline.runs",
     "karyoscope.pipeline.stains",
     "karyoscope.pipeline.tiling",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -137,14 +138,59 @@ def write_hovernet(root: Path, samples: list[Sample]) -> Path:
     return root
 
 
-WRITERS: dict[str, Writer] = {
-    "parquet": exported("parquet"),
-    "spatialdata": exported("spatialdata"),
-    "labels": exported("labels"),
-    "geojson": exported("geojson"),
-    "hovernet": write_hovernet,
-    "mat": write_mat,
-    "conic": write_conic_array,
-    "conic-files": exported("conic"),
-    "images": write_images,
+def write_conic_files(root: Path, samples: list[Sample]) -> Path:
+    """One array a tile, with the numbers of the classes as they are."""
+    root.mkdir(parents=True, exist_ok=True)
+    for sample in samples:
+        pair = np.stack([sample.inst_map, sample.class_map], -1)[None]
+        np.save(root / f"{sample.record.name}.conic.npy", pair)
+    return root
+
+
+def without_tables(root: Path) -> None:
+    """Remove the tables of classes beside label images."""
+    for table in root.glob("*.csv"):
+        table.unlink()
+
+
+def without_types(root: Path) -> None:
+    """Leave nothing but the label map in MATLAB files."""
+    for path in root.glob("*.mat"):
+        scipy.io.savemat(path, {"inst_map": scipy.io.loadmat(path)["inst_map"]})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A format of predictions.
+
+    ``by_image`` is whether each image has a file of its own, ``strange_class`` the number of a
+    class that the taxonomy of the truth lacks, where a file can have one, ``numbers`` writes such
+    numbers if ``write`` refuses them, ``states_classes`` is whether a file has its own taxonomy,
+    and ``drop_classes`` removes the classes from a folder, if nuclei may be without.
+    """
+
+    write: Writer
+    by_image: bool = True
+    strange_class: int | None = None
+    numbers: Writer | None = None
+    states_classes: bool = False
+    drop_classes: Callable[[Path], None] | None = None
+
+    @property
+    def write_numbers(self) -> Writer:
+        """What writes classes that are in no taxonomy."""
+        return self.numbers or self.write
+
+
+CASES: dict[str, Case] = {
+    "parquet": Case(exported("parquet"), states_classes=True),
+    "spatialdata": Case(exported("spatialdata"), states_classes=True),
+    "labels": Case(exported("labels"), strange_class=1, drop_classes=without_tables),
+    "geojson": Case(exported("geojson"), states_classes=True),
+    "hovernet": Case(write_hovernet),
+    "mat": Case(write_mat, strange_class=99, drop_classes=without_types),
+    "conic": Case(write_conic_array, by_image=False, strange_class=99),
+    "conic-files": Case(exported("conic"), strange_class=99, numbers=write_conic_files),
+    "images": Case(write_images, strange_class=1, drop_classes=without_tables),
 }
+WRITERS: dict[str, Writer] = {name: case.write for name, case in CASES.items()}

@@ -1,4 +1,4 @@
-"""What every format of predictions must do; a new one inherits this by a line in WRITERS."""
+"""Single formats of predictions; what all must do is in `test_predictions_contract.py`."""
 
 import csv
 from dataclasses import replace
@@ -12,7 +12,6 @@ from annotated_sets import LIZARD, WRITERS, exported, make_sample, make_set, wri
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.evaluation import (
-    FORMATS,
     ScoringOptions,
     evaluate,
     evaluate_predictions,
@@ -31,48 +30,6 @@ def truth(samples, tmp_path_factory):
     return make_set(tmp_path_factory.mktemp("truth") / "data", samples)
 
 
-def test_every_format_has_a_writer():
-    assert WRITERS.keys() == FORMATS.keys()
-
-
-@pytest.mark.parametrize("form", FORMATS)
-def test_a_prediction_equal_to_the_truth_scores_one(form, samples, truth, tmp_path):
-    found = open_predictions(WRITERS[form](tmp_path / "p", samples), truth)
-    assert type(found) is FORMATS[form]
-    outcome = evaluate_predictions(truth, found)
-    assert not outcome.problems
-    assert not outcome.notes
-    assert outcome.images == 3
-    assert outcome.evaluation["pq"] == pytest.approx(1, abs=1e-4)
-    assert outcome.evaluation["aji"] == 1
-    for of_class in outcome.evaluation.scores.get("classes", {}).values():
-        assert of_class["pq"] == pytest.approx(1, abs=1e-4)
-
-
-@pytest.mark.parametrize("form", FORMATS)
-def test_what_is_missing_or_too_many_is_named(form, samples, truth, tmp_path):
-    extra = make_sample("stranger", seed=9)
-    found = open_predictions(WRITERS[form](tmp_path / "p", [*samples[1:], extra]), truth)
-    outcome = evaluate_predictions(truth, found)
-    assert outcome.images == 2
-    assert len(outcome.problems) == 1
-    assert "image_0" in outcome.problems[0]
-    assert len(outcome.notes) == 1
-    assert "stranger" in outcome.notes[0]
-    assert outcome.evaluation["pq"] == pytest.approx(1, abs=1e-4)
-
-
-@pytest.mark.parametrize("form", [form for form in FORMATS if form != "conic"])
-def test_another_size_is_named(form, samples, truth, tmp_path):
-    larger = make_sample("image_0", 320, 320)
-    found = open_predictions(WRITERS[form](tmp_path / "p", [larger, *samples[1:]]), truth)
-    outcome = evaluate_predictions(truth, found)
-    assert outcome.images == 2
-    assert len(outcome.problems) == 1
-    assert "image_0" in outcome.problems[0]
-    assert "\n" not in outcome.problems[0]
-
-
 def test_two_files_for_one_image_are_refused(samples, truth, tmp_path):
     root = WRITERS["images"](tmp_path / "p", samples)
     (first,) = root.glob("image_0.*[!v]")
@@ -80,55 +37,6 @@ def test_two_files_for_one_image_are_refused(samples, truth, tmp_path):
     with pytest.raises(KaryoscopeError, match="image_0; keep one") as caught:
         open_predictions(root, truth)
     assert first.name in str(caught.value)
-
-
-@pytest.mark.parametrize("form", [form for form in FORMATS if form != "conic"])
-def test_a_damaged_file_is_named(form, samples, truth, tmp_path):
-    root = WRITERS[form](tmp_path / "p", samples)
-    found = open_predictions(root, truth)
-    damaged = found.files["image_1"]
-    for path in damaged.rglob("*") if damaged.is_dir() else [damaged]:
-        if path.is_file():
-            path.write_bytes(b"not this")
-    outcome = evaluate_predictions(truth, found)
-    assert outcome.images == 2
-    assert len(outcome.problems) == 1
-    assert found.files["image_1"].name in outcome.problems[0]
-    assert "\n" not in outcome.problems[0]
-
-
-@pytest.mark.parametrize("form", ["images", "mat", "conic", "conic-files", "labels"])
-def test_classes_of_another_taxonomy_are_named(form, samples, truth, tmp_path):
-    strange = [make_sample("image_0", seed=3, taxonomy=Taxonomy.load("pannuke"))]
-    strange[0].classes[1:] = 1 if form in ("labels", "images") else 99
-    if form in ("mat", "conic"):
-        root = WRITERS[form](tmp_path / "p", strange)
-    elif form == "conic-files":
-        root = tmp_path / "p"
-        root.mkdir()
-        pair = np.stack([strange[0].inst_map, strange[0].class_map], -1)[None]
-        np.save(root / "image_0.conic.npy", pair)
-    else:
-        root = WRITERS[form](tmp_path / "p", strange)
-    with pytest.raises(
-        KaryoscopeError, match=r"class .* is not in taxonomy 'lizard'.*--predicted-classes"
-    ):
-        evaluate_predictions(
-            truth, open_predictions(root, truth), ScoringOptions(records=["image_0"])
-        )
-
-
-@pytest.mark.parametrize("form", ["parquet", "spatialdata", "geojson"])
-def test_files_that_state_their_classes(form, truth, tmp_path):
-    consep4 = Taxonomy.load("consep4")
-    others = [make_sample(f"image_{k}", seed=k, taxonomy=consep4) for k in range(3)]
-    found = open_predictions(WRITERS[form](tmp_path / "p", others), truth)
-    outcome = evaluate_predictions(truth, found)
-    assert not outcome.problems
-    assert found.taxonomy == consep4
-    assert outcome.evaluation.taxonomy.name == "consep4"
-    assert "truth merged from lizard" in outcome.conventions["classes"]
-    assert outcome.evaluation["pq"] == pytest.approx(1, abs=1e-4)
 
 
 def test_one_folder_of_spatialdata_is_taken_for_one_image(samples, truth, tmp_path):
@@ -170,19 +78,6 @@ def test_classes_can_be_given(truth, tmp_path):
     found = open_predictions(root, truth, taxonomy=consep4)
     outcome = evaluate_predictions(truth, found, ScoringOptions(records=["image_0"]))
     assert outcome.evaluation.taxonomy.name == "consep4"
-
-
-@pytest.mark.parametrize("form", ["images", "mat", "labels"])
-def test_predictions_without_classes_are_scored_without(form, samples, truth, tmp_path):
-    root = WRITERS[form](tmp_path / "p", samples)
-    for table in root.glob("*.csv"):
-        table.unlink()
-    for path in root.glob("*.mat"):
-        scipy.io.savemat(path, {"inst_map": scipy.io.loadmat(path)["inst_map"]})
-    outcome = evaluate_predictions(truth, open_predictions(root, truth))
-    assert outcome.evaluation["pq"] == pytest.approx(1, abs=1e-4)
-    assert "classes" not in outcome.evaluation.scores
-    assert "without class" in outcome.conventions["classes"]
 
 
 def test_one_table_of_classes_that_is_missing_is_named(samples, truth, tmp_path):

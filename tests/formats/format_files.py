@@ -9,7 +9,7 @@ import pytest
 
 from karyoscope.formats import WRITERS
 
-OPTIONAL = {"spatialdata": "zarr", "ome-zarr": "zarr", "h5ad": "h5py"}
+OPTIONAL = {name: writer.needs[1] for name, writer in WRITERS.items() if writer.needs}
 
 every_format = pytest.mark.parametrize(
     "name",

@@ -14,7 +14,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.formats import RunReport, open_writers
 from karyoscope.formats.cohort import CLASS_COLUMNS, COLUMNS, cohort_rows, cohort_table
-from karyoscope.report import write_cohort
+from karyoscope.report import summarise_cohort, write_cohort
 
 
 def slide(folder, context, stem, count, run=None, formats=()):
@@ -58,6 +58,16 @@ def test_a_row_a_slide(tmp_path, context):
         assert float(second[f"share_{c['name']}"]) == c["share"]
     classes = [n.replace("<class>", c) for c in context.taxonomy.names for n in CLASS_COLUMNS]
     assert list(first) == [*COLUMNS, *classes]
+
+
+def test_a_summary_of_a_folder_is_its_rows_and_files(tmp_path, context):
+    slide(tmp_path, context, "a", 5)
+    slide(tmp_path, context, "b", 5, INCOMPLETE)
+    written = write_cohort(tmp_path, {"c": ("c.svs", "no")})
+    found = summarise_cohort(tmp_path)
+    assert found.files == written
+    assert [row["status"] for row in found.rows] == ["ok", "incomplete", "failed"]
+    assert found.unfinished == 2
 
 
 def test_failures_stay_until_there_is_a_result(tmp_path, context):

@@ -15,8 +15,8 @@ from some_nuclei import make_nuclei
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.formats import ExportContext, RunReport, open_writers
-from karyoscope.formats.report import ReportWriter
 from karyoscope.formats.report.density import DensityGrid
+from karyoscope.formats.report.writer import ReportWriter
 from karyoscope.report.density import paint_density
 from karyoscope.report.slide import median_area
 

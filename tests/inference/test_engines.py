@@ -155,7 +155,9 @@ def test_numbers_of_views(tiny_bundle, tta):
 
 def test_devices(tiny_bundle, monkeypatch):
     bundle = Bundle(tiny_bundle)
-    with pytest.raises(KaryoscopeError, match="no device 'tpu'; there are auto, cpu, cuda, mps"):
+    with pytest.raises(
+        KaryoscopeError, match="no device 'tpu'; there are auto, cpu, cuda, mps, torch"
+    ):
         devices.open_engine(bundle, "tpu")
     monkeypatch.setattr(devices, "has_nvidia_driver", lambda: False)
     assert "OpenVINO" in devices.open_engine(bundle, "cpu", 1).device
@@ -166,6 +168,9 @@ def test_devices(tiny_bundle, monkeypatch):
     monkeypatch.setattr(devices, "is_apple_silicon", lambda: False)
     with pytest.raises(KaryoscopeError, match="--device mps needs a Mac"):
         devices.open_engine(bundle, "mps")
+    monkeypatch.setattr(devices, "installed", lambda name: False)
+    with pytest.raises(KaryoscopeError, match=r"--device torch needs PyTorch: pip install"):
+        devices.open_engine(bundle, "torch")
 
 
 @pytest.fixture
@@ -176,7 +181,7 @@ def torch_opens(monkeypatch):
 
     opened = []
 
-    def of_bundle(bundle, device="cuda"):
+    def of_bundle(bundle, device="cuda", threads=0):
         opened.append(device)
         return Unused()
 

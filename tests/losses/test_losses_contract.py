@@ -155,24 +155,8 @@ class TestContract:
 
 
 def test_an_unknown_loss_is_named():
-    with pytest.raises(
-        KaryoscopeError, match="no loss 'hinge'; there are centre, consistent_three_label"
-    ):
+    with pytest.raises(KaryoscopeError, match=f"no loss 'hinge'; there are {sorted(LOSSES)[0]}, "):
         build_loss("hinge", 3)
-
-
-@pytest.mark.parametrize("name", ["types_cross_entropy", "types_dice", "types_cost_sensitive"])
-def test_a_coarser_output_is_compared_with_every_second_pixel(name, targets):
-    loss = built(name)
-    coarse = {k: v[..., ::2, ::2] for k, v in outputs_at(targets, 0.5).items()}
-    beside = {"types": targets["types"][:, ::2, ::2]}
-    torch.testing.assert_close(loss(coarse, targets), loss(coarse, beside))
-
-
-def test_targets_that_were_not_cropped_are_named(targets):
-    smaller = {k: v[..., 5:-5, 5:-5] for k, v in outputs_at(targets, 0.5).items()}
-    with pytest.raises(ValueError, match="crop them by the network's margin"):
-        built("np_dice")(smaller, targets)
 
 
 def test_a_new_loss_is_one_file_and_one_line(monkeypatch, targets):

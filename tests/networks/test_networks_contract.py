@@ -104,12 +104,13 @@ class TestContract:
         assert graph
         assert set(strides.values()) <= {1, 2}
 
+    def test_an_unknown_output_is_named(self, name):
+        if not NETWORKS.takes(name, "outputs"):
+            pytest.skip("its outputs are fixed")
+        with pytest.raises(KaryoscopeError, match="no output 'depth'"):
+            tiny(name, outputs=["depth"])
+
 
 def test_an_unknown_network_is_named():
-    with pytest.raises(KaryoscopeError, match="no network 'alexnet'; there are dist, fcn8s"):
+    with pytest.raises(KaryoscopeError, match="no network 'alexnet'; there are "):
         build_network("alexnet", 3)
-
-
-def test_an_unknown_output_is_named():
-    with pytest.raises(KaryoscopeError, match="no output 'depth'"):
-        build_network("unet", 3, outputs=["depth"], channels=[4, 8])

@@ -15,7 +15,7 @@ pytest.importorskip("onnx")
 
 import karyoscope  # noqa: E402
 from karyoscope.datasets.split import Split, write_split  # noqa: E402
-from karyoscope.inference import find_bundle  # noqa: E402
+from karyoscope.inference import find_bundle, load_model  # noqa: E402
 from karyoscope.networks import NETWORKS  # noqa: E402
 from karyoscope.networks.base import deployed_outputs  # noqa: E402
 from karyoscope.networks.deployed import Deployed  # noqa: E402
@@ -69,28 +69,31 @@ def postprocessing_for(network) -> str:
     return next(name for name, method in POSTPROCESSINGS.items() if set(method.maps) <= set(maps))
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*legacy TorchScript:DeprecationWarning")
-@pytest.mark.parametrize("form", sorted(FORMS))
-def test_from_recipe_to_nuclei(form, recipe, tmp_path, example_slide, monkeypatch):
+def bundle_of(form: str, recipe: dict, folder: Path, monkeypatch, **more):
+    """Bundle of a small, untrained network, by the way that a run takes."""
     from karyoscope.training.bundle import export
 
     # Rounding the weights of an untrained network says nothing about the way.
     monkeypatch.setattr(export, "with_half_weights", lambda graph: graph)
-    name, options = form.split(",")[0], TINY[form.split(",")[0]] | FORMS[form]
-    network = tiny(name, 1, **FORMS[form])
-    method = postprocessing_for(network)
+    name, options = form.split(",")[0], TINY[form.split(",")[0]] | FORMS[form] | more
+    network = tiny(name, 1, **FORMS[form], **more)
     parts = {
         "network": {"name": name} | options,
-        "postprocessing": {"name": method},
+        "postprocessing": {"name": postprocessing_for(network)},
         "losses": [{"name": LOSSES[output]} for output in network.outputs],
     }
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe | parts))
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe | parts))
     state = {f"network.{key}": value for key, value in network.state_dict().items()}
-    torch.save({"state_dict": state}, tmp_path / "last.ckpt")
+    torch.save({"state_dict": state}, folder / "last.ckpt")
+    return find_bundle(export.export_bundle(folder, folder / "bundle"))
 
-    bundle = find_bundle(export.export_bundle(tmp_path, tmp_path / "bundle"))
-    assert bundle.card.postprocessing.name == method
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*legacy TorchScript:DeprecationWarning")
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_from_recipe_to_nuclei(form, recipe, tmp_path, example_slide, monkeypatch):
+    bundle = bundle_of(form, recipe, tmp_path, monkeypatch)
+    method = bundle.card.postprocessing.name
     assert set(POSTPROCESSINGS[method].maps) <= set(bundle.card.maps)
     assert "tp" in bundle.card.maps, "nuclei have a class"
     tile = np.ascontiguousarray(tifffile.imread(example_slide)[1000:1130, 900:1060])
@@ -99,6 +102,26 @@ def test_from_recipe_to_nuclei(form, recipe, tmp_path, example_slide, monkeypatc
     # An untrained network may be so sure of background that nothing is left for the class.
     assert set(nuclei.class_id.tolist()) <= {0, 1}
     assert ((nuclei.x > 0) & (nuclei.x < 160) & (nuclei.y > 0) & (nuclei.y < 130)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*legacy TorchScript:DeprecationWarning")
+def test_dropout_at_test_time_on_a_cpu(recipe, tmp_path, example_slide, monkeypatch):
+    """--device torch --tta 16 differs from OpenVINO by its dropout, and by nothing else."""
+    bundle = bundle_of("two_decoder_unet", recipe, tmp_path, monkeypatch, dropout=0.5)
+    tile = np.ascontiguousarray(tifffile.imread(example_slide)[1000:1096, 900:996])
+    maps = {}
+    for device in ("torch", "cpu"):
+        for views in (1, 16):
+            model = load_model(bundle, device, 1, tta=views)
+            assert model.engine.dropout == (device == "torch")
+            maps[device, views] = model.predict(tile)["inside"]
+    # OpenVINO may compute in bf16.
+    rounding, dropped = (np.abs(maps["torch", n] - maps["cpu", n]).mean() for n in (1, 16))
+    assert rounding < 0.02
+    assert dropped > 3 * rounding
+    again = load_model(bundle, "torch", 1, tta=16).predict(tile)["inside"]
+    np.testing.assert_array_equal(again, maps["torch", 16])
 
 
 def test_networks_and_post_processings_belong_together():
@@ -111,6 +134,8 @@ def test_networks_and_post_processings_belong_together():
         "unet": "contour",
         "fcn8s": "contour",
         "micronet": "contour",
+        "segnet": "contour",
+        "dcan": "contour",
         "dist": "distance",
     }
     assert set(expected) == set(FORMS)

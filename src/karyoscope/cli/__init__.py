@@ -1,7 +1,7 @@
 """The command line: one file a verb, each thin. Results to stdout and files, progress to stderr.
 
-Exit codes: 0 done, 1 a job failed (others went on), 2 wrong usage, 128 + n ended by signal n (130:
-Ctrl-C).
+Exit codes: 0 done, 1 a job failed (the others were processed), 2 wrong usage, 128 + n ended by
+signal n (130: Ctrl-C).
 """
 
 from __future__ import annotations

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli.shared.choices import MOST_THREADS, Device
-from karyoscope.cli.shared.terminal import terminal
+from karyoscope.cli.shared.choices import Device
+from karyoscope.cli.shared.recipe_options import TrainingWorkers
+from karyoscope.cli.shared.terminal import complain, terminal
 from karyoscope.cli.shared.torch import prepare_torch
+from karyoscope.core.text import for_markup
 
 app = typer.Typer()
 
@@ -26,7 +28,11 @@ def ablate(
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(help="Budget of each training in seconds, instead of the grid's.", min=1),
+        typer.Option(
+            help="Budget of each training, instead of the grid's: seconds of processor time of all"
+            " threads together on a CPU, of the clock on a GPU; without scoring.",
+            min=1,
+        ),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(help="Budget of each training in steps.", min=1)
@@ -42,15 +48,20 @@ def ablate(
     resume: Annotated[
         bool, typer.Option(help="Keep finished rows in --out and continue the others.")
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="List the rows and what they lack (data, weights); train nothing."
+        ),
+    ] = False,
     device: Annotated[Device, typer.Option(help="Device that runs the networks.")] = Device.AUTO,
-    workers: Annotated[
-        int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
-    ] = 0,
+    workers: TrainingWorkers = 0,
 ) -> None:
     """Train and score each row of GRID with the same budget, print and write the table.
 
-    A row that fails is reported, the others are run, and the exit code is then 1.
-    Needs the extra `train`.
+    Paths of shipped grids (../shared/data) are seen from the folder where the command runs. A row
+    that fails is reported, the others are run, and the exit code is then 1. Needs the extra
+    `train`.
     """
     from karyoscope.core.optional import require
 
@@ -61,7 +72,9 @@ def ablate(
         AblationSettings,
         Budget,
         ablate_to_table,
+        lines_of,
         narrow_table,
+        plan_of,
     )
 
     prepare_torch(workers, False, device.value)
@@ -69,25 +82,35 @@ def ablate(
     limits = {name: value for name, value in given.items() if value is not None}
     budget = Budget.model_validate(limits) if limits else None
     settings = AblationSettings(recipe, out, changes or [], device.value, workers)
+    if dry_run:
+        rows = plan_of(grid, settings, budget, seeds)
+        cells = [[r.row.name, r.recipe, r.trainings, r.budget] for r in rows]
+        terminal().print(table_of_cells(["row", "recipe", "trainings", "budget of each"], cells))
+        for line in (*lines_of(rows), *lines_of(rows, remarks=True)):
+            complain(line)
+        if any(row.problems for row in rows):
+            raise typer.Exit(1)
+        return
     outcome = ablate_to_table(
         grid, settings, budget, seeds, resume, lambda line: print(line, file=sys.stderr)
     )
-    terminal().print(_table(*narrow_table(outcome)))
+    terminal().print(table_of_cells(*narrow_table(outcome)))
     print(f"All columns: {out / 'table.md'}, {out / 'table.csv'}", file=sys.stderr)
     for problem in outcome.problems:
-        print(f"karyoscope: {problem}", file=sys.stderr)
+        complain(problem)
     if outcome.problems:
         raise typer.Exit(1)
 
 
-def _table(headings: list[str], rows: list[list[str]]):  # type: ignore[no-untyped-def]
+def table_of_cells(headings: list[str], rows: list[list[str]]):  # type: ignore[no-untyped-def]
+    """Table for a terminal whose scores are never cut short."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for place, heading in enumerate(headings):
         # Names may be folded; a score that is cut short is of no use.
-        table.add_column(heading, overflow="fold", no_wrap=place > 0 and heading != "published")
+        table.add_column(heading, overflow="fold", no_wrap=place > 0)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(for_markup, row))
     return table

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from karyoscope.cli.shared.terminal import complain, terminal
-from karyoscope.formats.cohort import cohort_rows, cohort_table
-from karyoscope.report import write_cohort
+from karyoscope.formats.cohort import cohort_table
+from karyoscope.report import summarise_cohort
 
 app = typer.Typer()
 
@@ -25,15 +25,13 @@ def cohort(
     Reads the summaries in the folder; slides that failed stay listed until they succeed. The exit
     code is 1 if slides failed or are incomplete; the table then has the others, too.
     """
-    made = write_cohort(folder)
-    rows = cohort_rows(folder)
+    found = summarise_cohort(folder)
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(found.rows, indent=2))
     else:
-        terminal().print(cohort_table(rows))
-        for path in made:
+        terminal().print(cohort_table(found.rows))
+        for path in found.files:
             print(path)
-    failed = sum(row["status"] != "ok" for row in rows)
-    if failed:
-        complain(f"{failed} of {len(rows)} slides failed or are incomplete")
+    if found.unfinished:
+        complain(f"{found.unfinished} of {len(found.rows)} slides failed or are incomplete")
         raise typer.Exit(1)

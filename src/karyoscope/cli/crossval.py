@@ -9,14 +9,18 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli.shared.choices import MOST_THREADS, Device
+from karyoscope.cli.shared.choices import Device
 from karyoscope.cli.shared.recipe_options import (
     OwnClasses,
     OwnData,
     OwnLayout,
     OwnMpp,
+    RecipeChanges,
     RecipeName,
     StartFrom,
+    StepsOfEach,
+    TrainingDevice,
+    TrainingWorkers,
 )
 from karyoscope.cli.shared.torch import prepare_torch
 
@@ -39,25 +43,16 @@ def crossval(
     cohorts: Annotated[
         bool, typer.Option("--leave-cohorts-out", help="Leave out each cohort in turn instead.")
     ] = False,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            help="Steps of each training; the schedule is fitted, except for keys of --set.", min=1
-        ),
-    ] = None,
+    changes: RecipeChanges = None,
+    steps: StepsOfEach = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same folds.")] = 0,
-    device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,
-    workers: Annotated[
-        int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
-    ] = 0,
+    device: TrainingDevice = Device.AUTO,
+    workers: TrainingWorkers = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train once for each fold on the others, and score every image by the model without it.
 
-    Prints mean and deviation over folds, and all images together with 95 % intervals over
+    Prints mean and standard deviation over folds, and all images together with 95 % intervals over
     sources. The same command continues where it was stopped. Needs the extra `train`.
     """
     from karyoscope.core.optional import require

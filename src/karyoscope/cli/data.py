@@ -207,14 +207,13 @@ def pack_command(
     from karyoscope.core.optional import require
 
     require("train", "torch", "timm", "lightning")
-    from karyoscope.training import load_recipe
-    from karyoscope.training.packed.recipe import pack
+    from karyoscope.training.packed.recipe import pack_from
 
     suffix = ".zip" if compress else ".safetensors"
     if out.suffix != suffix:
         raise typer.BadParameter(f"--out takes a {suffix} file here, not {out.name!r}")
     limit = int(limit_mib * 2**20) if compress else None
-    print(pack(load_recipe(recipe, changes), out, limit))
+    print(pack_from(recipe, out, changes=changes or (), limit=limit))
 
 
 def _fractions(parts: list[str] | None) -> dict[str, float] | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli.shared.choices import MOST_THREADS, Device
+from karyoscope.cli.shared.choices import Device
 from karyoscope.cli.shared.recipe_options import (
     OwnClasses,
     OwnData,
@@ -16,6 +16,10 @@ from karyoscope.cli.shared.recipe_options import (
     OwnMpp,
     RecipeName,
     StartFrom,
+    StepsOfEach,
+    TrainingDevice,
+    TrainingWorkers,
+    ValidatePart,
 )
 from karyoscope.cli.shared.torch import prepare_torch
 
@@ -35,9 +39,7 @@ def sweep(
     classes: OwnClasses = None,
     mpp: OwnMpp = None,
     split: Annotated[Path | None, typer.Option(help="Split of --data into parts.")] = None,
-    part: Annotated[
-        str | None, typer.Option(help="Part to validate on; by default validation.")
-    ] = None,
+    part: ValidatePart = None,
     trials: Annotated[int, typer.Option(help="Number of trainings in all.", min=1)] = 20,
     score: Annotated[
         str | None,
@@ -47,17 +49,10 @@ def sweep(
         list[str] | None,
         typer.Option("--set", help="Change a key of every training: training.batch_size=4."),
     ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            help="Steps of each training; the schedule is fitted, except for keys of --set.", min=1
-        ),
-    ] = None,
+    steps: StepsOfEach = None,
     seed: Annotated[int, typer.Option(help="The same seed proposes the same values.")] = 0,
-    device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,
-    workers: Annotated[
-        int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
-    ] = 0,
+    device: TrainingDevice = Device.AUTO,
+    workers: TrainingWorkers = 0,
 ) -> None:
     """Train RECIPE again and again, with keys that Optuna chooses by the validation score.
 

@@ -49,9 +49,11 @@ def train_command(
 ) -> None:
     """Train a mask-to-image GAN. Needs the extra `train`."""
     _prepare(workers, True, device.value)
-    from karyoscope.training.synthesis import load_synthesis_recipe, train_generator
+    from karyoscope.training.synthesis import train_generator_from
 
-    print(train_generator(load_synthesis_recipe(source, changes), out, resume, device.value))
+    print(
+        train_generator_from(source, out, changes=changes or (), resume=resume, device=device.value)
+    )
 
 
 @app.command("write")

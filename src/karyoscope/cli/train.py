@@ -8,14 +8,18 @@ from typing import Annotated
 
 import typer
 
-from karyoscope.cli.shared.choices import MOST_THREADS, Device, Log
+from karyoscope.cli.shared.choices import Device, Log
 from karyoscope.cli.shared.recipe_options import (
     OwnClasses,
     OwnData,
     OwnLayout,
     OwnMpp,
+    RecipeChanges,
     RecipeName,
     StartFrom,
+    TrainingDevice,
+    TrainingWorkers,
+    ValidatePart,
 )
 from karyoscope.cli.shared.torch import prepare_torch
 
@@ -35,9 +39,7 @@ def train(
         Path | None,
         typer.Option(help="Split of --data (`karyoscope data split`); made if not given."),
     ] = None,
-    part: Annotated[
-        str | None, typer.Option(help="Part to validate on; by default validation.")
-    ] = None,
+    part: ValidatePart = None,
     points: Annotated[
         Path | None,
         typer.Option(
@@ -45,9 +47,7 @@ def train(
             " outlines."
         ),
     ] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
-    ] = None,
+    changes: RecipeChanges = None,
     resume: Annotated[
         bool, typer.Option(help="Continue from the last checkpoint in --out.")
     ] = False,
@@ -71,13 +71,11 @@ def train(
     log: Annotated[
         Log, typer.Option(help="Format of the training log; others are written in addition to CSV.")
     ] = Log.CSV,
-    device: Annotated[Device, typer.Option(help="Device that trains the network.")] = Device.AUTO,
+    device: TrainingDevice = Device.AUTO,
     devices: Annotated[
         int | None, typer.Option(help="Number of GPUs (or processes) that train together.", min=1)
     ] = None,
-    workers: Annotated[
-        int, typer.Option(help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS)
-    ] = 0,
+    workers: TrainingWorkers = 0,
 ) -> None:
     """Train a recipe, or fine-tune a model on a folder of annotated images.
 

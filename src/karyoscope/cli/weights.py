@@ -14,13 +14,11 @@ app = typer.Typer(no_args_is_help=True, help="Encoder weights from public packag
 @app.command(name="list")
 def list_() -> None:
     """List the names that recipes may use, and which weights are in the cache."""
-    from karyoscope.pretrained import SOURCES, cache_folder
+    from karyoscope.pretrained import weights_rows
 
-    for name, source in SOURCES.items():
-        here = "here" if (cache_folder() / f"{name}.safetensors").is_file() else "-"
-        print(
-            f"{name}\t{here}\t{source.package} {source.version} ({source.index})\t{source.licence}"
-        )
+    line = "{name}\t{here}\t{package} {version} ({index})\t{licence}"
+    for row in weights_rows():
+        print(line.format(here="here" if row["cached"] else "-", **row))
 
 
 @app.command()
@@ -38,15 +36,15 @@ def fetch(
     The cache is `$KARYOSCOPE_CACHE/weights`, or `karyoscope/weights` in the user's cache folder.
     """
     from karyoscope.core.optional import require
-    from karyoscope.pretrained import SOURCES
-    from karyoscope.pretrained import fetch as run
+    from karyoscope.pretrained import SOURCES, fetch_all
 
-    require("train", "torch", "safetensors")
-    for name in names:
-        path = run(name, packages)
+    def fetched(name: str, path: Path) -> None:
         if SOURCES[name].note:
             print(f"karyoscope: {name}: {SOURCES[name].note}", file=sys.stderr)
         print(path)
+
+    require("train", "torch", "safetensors")
+    fetch_all(names, packages, fetched)
 
 
 @app.command()

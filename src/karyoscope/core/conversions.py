@@ -1,7 +1,7 @@
 """Nuclei as tables of other libraries, files and pictures; each method finds its package by name.
 
-The core imports no other package of karyoscope, so that what these methods need is imported when
-one is called.
+The core imports no other package of karyoscope. These methods are the exception: what one needs of
+``formats``, ``pipeline``, ``plotting`` or ``view`` is imported when it is called.
 """
 
 from __future__ import annotations

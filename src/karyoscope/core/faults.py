@@ -17,7 +17,7 @@ class Kind:
     name : str
         Name on the command line and in files.
     definition : str
-        What a cell with this fault is.
+        Description of a cell of the slide that has the fault.
     color : tuple of int
         Red, green and blue of its mask in pictures.
     """

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.process import machine, runs
@@ -182,6 +182,12 @@ def put_in_place(source: Path, target: Path) -> None:
         source.replace(target)
 
 
+def flush_to_disk(file: IO[bytes]) -> None:
+    """Write out what a file that is open for writing holds in memory, as far as onto the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
 def remove(path: Path) -> None:
     """Remove a file, or a folder with all that is in it, if it is there."""
     if path.is_dir() and not path.is_symlink():
@@ -278,4 +284,4 @@ def digest_of(path: Path) -> tuple[int, str]:
 def _synchronise(path: Path) -> None:
     # Open for writing, as some systems ask for it.
     with path.open("rb+") as file:
-        os.fsync(file.fileno())
+        flush_to_disk(file)

@@ -1,7 +1,7 @@
 """Colours that no H&E stain has: black padding, pen ink, flat grey.
 
-Haematoxylin and eosin both absorb green the most. Ink and padding are told by what they absorb
-instead, so that neither counts as tissue nor enters the statistics of a stain.
+Haematoxylin and eosin both absorb green the most. Ink and padding are recognised by what they
+absorb instead, so that neither counts as tissue nor enters the statistics of a stain.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ class MapKind:
         Values of each pixel along a last axis; 0 where there is no such axis, None where there is
         one for background and one for each class.
     vector : bool
-        Whether the values of a pixel are a vector (x, y): turning the image turns it too.
+        Whether the values of a pixel are a vector (x, y): rotating the image rotates it too.
     """
 
     meaning: str

@@ -1,4 +1,4 @@
-"""New label maps from old: every nucleus moved and turned a little (smile, section II.A)."""
+"""New label maps from old: every nucleus moved and rotated a little (smile, section II.A)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Jittered:
 def jitter_nuclei(
     inst_map: np.ndarray, rng: np.random.Generator, shift: float = 3.0, turn: float = 3.0
 ) -> Jittered:
-    """Move every nucleus by up to ``shift`` px along each axis and turn it by up to ``turn``°.
+    """Move every nucleus by up to ``shift`` px along each axis and rotate it by up to ``turn``°.
 
     Each nucleus is moved as a whole about its centroid, by amounts drawn evenly; its shape is read
     at the nearest pixel. The paper does not say what happens to nuclei that come to overlap. Here:
@@ -115,7 +115,7 @@ def _place(
 
 
 def _moved(mask: np.ndarray, dy: float, dx: float, angle: float) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns, from the corner of the mask, of the mask moved and turned."""
+    """Rows and columns, from the corner of the mask, of the mask moved and rotated."""
     height, width = mask.shape
     rows, columns = np.nonzero(mask)
     y, x = rows.mean(), columns.mean()

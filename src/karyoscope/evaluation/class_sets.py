@@ -1,4 +1,4 @@
-"""What the reader of scores is told of the class sets that met in them."""
+"""Notes beside scores: the class sets of predictions and truth, and how they were matched."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from karyoscope.metrics import contingency, count_nuclei, panoptic_quality
 from karyoscope.report.evaluation import EvaluationFigures
 from karyoscope.report.tiles import Tile
 
-#: True nuclei that a tile must have to be shown: on a few nuclei PQ is a matter of luck.
+#: True nuclei that a tile must have to be shown: on a few nuclei PQ is a matter of chance.
 LEAST_NUCLEI = 5
 _TYPICAL_KEPT = 40
 

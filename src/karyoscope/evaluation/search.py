@@ -3,7 +3,7 @@
 The network runs once; its maps are kept, and only the post-processing is repeated. Parameters
 are searched one after the other, each over a short list of values, round after round while the
 score rises. Never run this on the images that the result is reported on; how much of the gain is
-the search's own luck is what :func:`cross_check` measures.
+the overfitting of the search is what :func:`cross_check` measures.
 """
 
 from __future__ import annotations

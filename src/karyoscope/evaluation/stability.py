@@ -70,7 +70,7 @@ def count_found_again(
 
     Both label maps are cut to the area that both windows show. Nuclei are paired at an IoU above
     0.5, so that every pairing is unique. A pair counts where the centroids of both lie inside the
-    frame of that area, and is left out where one or both lie in it; a nucleus without partner
+    frame of that area, and is left out where one or both lie in it; an unmatched nucleus
     counts where its own centroid lies inside. Exchanging the two results exchanges ``lost`` and
     ``new`` and changes nothing else.
 
@@ -85,7 +85,7 @@ def count_found_again(
     Returns
     -------
     ndarray of float64, shape (4,)
-        Pairs; nuclei of ``before`` and of ``after`` that have no partner; pairs of one class, NaN
+        Pairs; nuclei of ``before`` and of ``after`` that are unmatched; pairs of one class, NaN
         where there are no classes.
     """
     maps = change.align(before.inst_map, after.inst_map)

@@ -1,4 +1,4 @@
-"""What lies in the regions that someone drew: counts, densities, shares, how nuclei are spread.
+"""Regions that someone drew: counts, densities, shares, and how nuclei are distributed in them.
 
 There is a row for each annotation, for each class of annotation (their union: where two overlap,
 their nuclei count once), for what lies in none (``outside``) and for everything (``all``). What an
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class RegionTally:
     """Counts nuclei and areas by region, block by block.
 
-    Holds the centroids of the nuclei in regions (16 bytes a nucleus and region), whose spread is
-    measured at the end.
+    Holds the centroids of the nuclei in regions (16 bytes per nucleus and region), whose
+    distribution is measured at the end.
 
     Parameters
     ----------

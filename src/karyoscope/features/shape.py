@@ -2,7 +2,7 @@
 
 Area and second moments of a polygon are sums over its edges (Green's theorem; C. Steger, "On the
 calculation of arbitrary moments of polygons", 1996), so that they need no pixels and do not depend
-on where the outline starts or how it turns.
+on where the outline starts or in which direction it runs.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _measure(vertices, offsets, scale_x, scale_y):
             continue
         middle, apart = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
         longer, shorter = middle + apart, max(middle - apart, 0.0)
-        # The y axis points down, so that an angle is turned the other way on the screen.
+        # The y axis points down, so that an angle runs the other way on the screen.
         angle = -math.degrees(math.atan2(2 * xy, xx - yy)) / 2 % 180.0
         hull = _hull_area(vertices, start, stop) * scale_x * scale_y
         out[1, row] = 4 * math.pi * area / perimeter**2

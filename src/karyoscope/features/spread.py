@@ -1,4 +1,4 @@
-"""How nuclei are spread over a region: spacing, regularity, mixture of classes."""
+"""How nuclei are distributed over a region: spacing, regularity, mixture of classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def spread_of(
     counts: np.ndarray,
     mpp_xy: np.ndarray,
 ) -> dict[str, float | None]:
-    """Score how nuclei are spread over a region.
+    """Score how nuclei are distributed over a region.
 
     Parameters
     ----------

@@ -28,16 +28,17 @@ def open_engine(bundle: Bundle, device: str = "auto", threads: int = 0) -> Engin
     bundle : Bundle
     device : str
         One of :data:`DEVICES`: ``auto`` is a GPU of NVIDIA or AMD (ROCm) that torch or ONNX
-        Runtime sees, else the CPU; ``mps`` is the GPU of a Mac, through torch. Or the engine of a
-        plugin: ``my_file.py:Name``.
+        Runtime sees, else the CPU; ``mps`` is the GPU of a Mac, through torch; ``torch`` is the
+        CPU through torch, which can drop units out at test time as OpenVINO cannot, and is
+        slower. Or the engine of a plugin: ``my_file.py:Name``.
     threads : int
         Threads of the CPU; 0 for all.
 
     Raises
     ------
     KaryoscopeError
-        If the device is unknown, is ``cuda`` or ``mps`` and nothing here can use such a GPU, or
-        the bundle cannot be run.
+        If the device is unknown, is ``cuda`` or ``mps`` and nothing here can use such a GPU, is
+        ``torch`` and PyTorch is not installed, or the bundle cannot be run.
     """
     opened = DEVICES.find(device)
     check_threads(threads)
@@ -75,6 +76,16 @@ def _open_on_mps(bundle: Bundle, threads: int) -> Engine:
     return TorchEngine.of_bundle(bundle, "mps")
 
 
+def _open_torch_on_cpu(bundle: Bundle, threads: int) -> Engine:
+    if not installed("torch"):
+        raise KaryoscopeError(
+            "--device torch needs PyTorch: pip install 'karyoscope[train]'; or use --device cpu"
+        )
+    from karyoscope.inference.torch_engine import TorchEngine
+
+    return TorchEngine.of_bundle(bundle, "cpu", threads)
+
+
 def _open_anywhere(bundle: Bundle, threads: int) -> Engine:
     # Not on a Mac's GPU, whose results nobody has compared yet: that has to be asked for.
     return open_on_gpu(bundle) or _open_on_cpu(bundle, threads)
@@ -82,7 +93,13 @@ def _open_anywhere(bundle: Bundle, threads: int) -> Engine:
 
 DEVICES: Registry[Callable[[Bundle, int], Engine]] = Registry(
     "device",
-    {"auto": _open_anywhere, "cpu": _open_on_cpu, "cuda": _open_on_cuda, "mps": _open_on_mps},
+    {
+        "auto": _open_anywhere,
+        "cpu": _open_on_cpu,
+        "cuda": _open_on_cuda,
+        "mps": _open_on_mps,
+        "torch": _open_torch_on_cpu,
+    },
     group="karyoscope.engines",
 )
 """What opens an engine for a bundle, with a number of threads, by the name of a device."""

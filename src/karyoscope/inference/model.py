@@ -214,8 +214,9 @@ def load_model(
     source : str, path or Bundle
         A shipped model by name, or a bundle (folder or zip file); several with commas between are
         averaged, as is a bundle that is an ensemble.
-    device : {"auto", "cpu", "cuda", "mps"}
-        ``auto`` takes a GPU where torch or ONNX Runtime sees one, else the CPU.
+    device : {"auto", "cpu", "cuda", "mps", "torch"}
+        ``auto`` takes a GPU where torch or ONNX Runtime sees one, else the CPU; ``torch`` is the
+        CPU through torch, with dropout in 16 views.
     threads : int
         Threads of the CPU; 0 for all.
     tta : int

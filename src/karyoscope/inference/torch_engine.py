@@ -1,4 +1,4 @@
-"""torch: the engine for GPUs where torch is installed, and for networks in training."""
+"""torch: the engine for GPUs, for networks in training, and for dropout at test time."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ class TorchEngine(Engine):
         Compute in bf16.
     """
 
-    # Test-time dropout is torch's alone: an ONNX graph would need the masks as a further input,
-    # and the networks that have dropout (bern's B5 to L2) are too large to run on a CPU anyway.
+    # Test-time dropout is torch's alone: an ONNX graph would need the masks as a further input.
 
     def __init__(self, module: nn.Module, autocast: bool = True) -> None:
         self._module = module
@@ -54,8 +53,18 @@ class TorchEngine(Engine):
         self.device = described_device(self._device, autocast)
 
     @classmethod
-    def of_bundle(cls, bundle: Bundle, device: str = "cuda") -> TorchEngine:
-        """Build a bundle's network and load its ``weights.safetensors``."""
+    def of_bundle(cls, bundle: Bundle, device: str = "cuda", threads: int = 0) -> TorchEngine:
+        """Build a bundle's network and load its ``weights.safetensors``.
+
+        Parameters
+        ----------
+        bundle : Bundle
+        device : {"cuda", "mps", "cpu"}
+        threads : int
+            Threads of the CPU, of all networks that torch runs in this process; 0 for all.
+        """
+        if threads:
+            torch.set_num_threads(threads)
         module = torch_module(bundle).to(torch.device(device))
         # On a Mac's GPU, bf16 depends on the chip and the version of macOS.
         autocast = torch.device(device).type == "cuda"

@@ -13,7 +13,7 @@ from karyoscope.inference.stain_jitter import change_stains, stain_gains
 VIEWS = (1, 2, 4, 8, 16)
 """How many views can be averaged."""
 
-# (quarter turns, mirrored left-right), in the order in which they are added.
+# (rotations by 90°, mirrored left-right), in the order in which they are added.
 _ORIENTATIONS = [
     (0, False),
     (0, True),
@@ -65,7 +65,7 @@ def average_batch_over_views(
         (n, h, w, 3) uint8 -> maps with a leading n.
     images : ndarray of uint8, shape (n, h, w, 3)
     views : int
-        1 (as they are), 2 (and mirrored), 4 (and upside down), 8 (and turned by a quarter), 16
+        1 (as they are), 2 (and mirrored), 4 (and upside down), 8 (and rotated by 90°), 16
         (each of these twice, with other stains and dropout).
     random_run : callable, optional
         Runs the passes of 16; ``run`` without dropout where not given.
@@ -87,7 +87,7 @@ def average_batch_over_views(
 
 
 def _views(images: np.ndarray, views: int) -> Iterator[tuple[np.ndarray, int, bool]]:
-    """Each view of a batch with its quarter turns, and whether it is mirrored after them."""
+    """Each view of a batch, its number of rotations by 90°, and whether it is mirrored then."""
     gains = stain_gains(views) if views > len(_ORIENTATIONS) else [None] * views
     for number, gain in enumerate(gains):
         turns, mirrored = _ORIENTATIONS[number % len(_ORIENTATIONS)]
@@ -100,7 +100,7 @@ def _views(images: np.ndarray, views: int) -> Iterator[tuple[np.ndarray, int, bo
 
 
 def _undo(name: str, values: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
-    """Turn the maps of a batch back, and their vectors where they hold any."""
+    """Rotate the maps of a batch back, and their vectors where they hold any."""
     vectors = is_vector(name)
     if mirrored:
         values = values[:, :, ::-1]
@@ -109,6 +109,6 @@ def _undo(name: str, values: np.ndarray, turns: int, mirrored: bool) -> np.ndarr
     for _ in range(turns):
         values = np.rot90(values, -1, axes=(1, 2))
         if vectors:
-            # A clockwise quarter turn takes (x, y) to (-y, x), y pointing down.
+            # A clockwise rotation by 90° takes (x, y) to (-y, x), y pointing down.
             values = np.stack([-values[..., 1], values[..., 0]], -1)
     return values

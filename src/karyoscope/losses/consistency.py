@@ -1,7 +1,7 @@
 """Consistency: two views of the same tissue should be given the same probabilities.
 
 The idea is that of Pi-models (Laine & Aila, ICLR 2017), with gradients through both views. It makes
-a network find the same nuclei again after a turn, a flip or a shift.
+a network find the same nuclei again after a rotation, a flip or a shift.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ class PerceptualLoss(nn.Module):
     """:func:`perceptual` on relu1_2, relu2_2, relu3_3 and relu4_3 of a fixed VGG16.
 
     In the paper the predicted map is the most probable label, which has no gradient; the
-    probabilities stand for it here. A map is shown to VGG16 as a grey picture from 0 to 1, as in
-    the authors' program, without the normalisation of ImageNet.
+    probabilities stand for it here. A map is the input of VGG16 as a grey picture from 0 to 1, as
+    in the authors' code, without the normalisation of ImageNet.
 
     Parameters
     ----------

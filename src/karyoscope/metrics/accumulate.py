@@ -208,7 +208,7 @@ class Accumulator(ABC):
         return self.score({name: value.sum(axis=0) for name, value in terms.items()})
 
     def image_scores(self) -> Scores:
-        """Scores of every image alone, shape (images,) (and (images, k) for classes)."""
+        """Return the scores of each image: shape (images,), and (images, k) for those by class."""
         return self.score(self.terms(self.counts))
 
     def compute(self) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def confusion_counts(
     -------
     ndarray of float64, shape (k + 2, k + 2)
         Rows true, columns predicted: the classes, then any other class or none, then "no
-        partner" (last row: predicted nuclei without one; last column: missed true nuclei).
+        match" (last row: predicted nuclei without one; last column: missed true nuclei).
 
     Examples
     --------

@@ -37,7 +37,7 @@ def detection_scores(
         See :func:`karyoscope.metrics.confusion.confusion_counts`.
     weights : tuple of four floats
         Weights alpha 0 to 3 of FP_c and FN_c (pairs of the wrong class), and of FP_d and FN_d
-        (nuclei without a partner).
+        (unmatched nuclei).
     unlabelled : {"ignore", "count"}
         ``"ignore"``: a found true nucleus of no class of the taxonomy is left out of accuracy
         and F_c (data sets whose truth is not labelled throughout, such as CRCHistoPhenotypes).

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
+from karyoscope.metrics.accumulate import ratio
 from karyoscope.metrics.contingency_table import Contingency, table_of
 from karyoscope.metrics.pair import Pair
+from karyoscope.metrics.ratios import RatioAccumulator
 from karyoscope.metrics.scores import Score
 
 
@@ -79,7 +80,7 @@ def ensemble_dice(
     return float(ratio(*dice_counts(table_of(true, pred, ignore))[1]))
 
 
-class DiceAccumulator(Accumulator):
+class DiceAccumulator(RatioAccumulator):
     """DICE and DICE2 of a set of images.
 
     Notes
@@ -95,8 +96,6 @@ class DiceAccumulator(Accumulator):
     0.5
     """
 
-    conventions = {"mean": "over images with a nucleus in either map"}  # noqa: RUF012
-
     set_scores = (
         Score("dice", "Dice", "images"),
         Score("dice2", "Dice2", "images"),
@@ -107,23 +106,3 @@ class DiceAccumulator(Accumulator):
     def count(self, pair: Pair) -> np.ndarray:
         """Numerators and denominators of DICE and DICE2, shape (2, 2)."""
         return dice_counts(pair.table)
-
-    def _row_shape(self) -> tuple[int, ...]:
-        return (2, 2)
-
-    def terms(self, counts: np.ndarray) -> Terms:
-        """Return the counts, and the ratios of each image."""
-        return {"counts": counts} | mean_terms("ratio", ratio(counts[..., 0], counts[..., 1]))
-
-    def score(self, sums: Terms) -> Scores:
-        """Means over images and pooled ratios."""
-        mean = mean_of(sums, "ratio")
-        pooled = ratio(sums["counts"][..., 0], sums["counts"][..., 1])
-        return Scores(
-            {
-                "dice": mean[..., 0],
-                "dice2": mean[..., 1],
-                "dice_pooled": pooled[..., 0],
-                "dice2_pooled": pooled[..., 1],
-            }
-        )

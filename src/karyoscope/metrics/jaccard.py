@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from karyoscope.metrics._assignment import assign
-from karyoscope.metrics.accumulate import Accumulator, Scores, Terms, mean_of, mean_terms, ratio
+from karyoscope.metrics.accumulate import ratio
 from karyoscope.metrics.contingency_table import Contingency, table_of
 from karyoscope.metrics.kernels import best_pairs
 from karyoscope.metrics.pair import Pair
+from karyoscope.metrics.ratios import RatioAccumulator
 from karyoscope.metrics.scores import Score
 
-# Part of the published rule: it decides which of two nearly equal partners is the best one.
+# Part of the published rule: it decides which of two nearly equal matches is the best one.
 _EPSILON = 1e-6
 
 
@@ -123,7 +124,7 @@ def aji_plus(
     return float(ratio(*aji_plus_counts(table_of(true, pred, ignore))))
 
 
-class JaccardAccumulator(Accumulator):
+class JaccardAccumulator(RatioAccumulator):
     """AJI and AJI+ of a set of images.
 
     Notes
@@ -139,8 +140,6 @@ class JaccardAccumulator(Accumulator):
     (0.5, 0.333)
     """
 
-    conventions = {"mean": "over images with a nucleus in either map"}  # noqa: RUF012
-
     set_scores = (
         Score("aji", "AJI", "images"),
         Score("aji_plus", "AJI+", "images"),
@@ -151,23 +150,3 @@ class JaccardAccumulator(Accumulator):
     def count(self, pair: Pair) -> np.ndarray:
         """Numerators and denominators of AJI and AJI+, shape (2, 2)."""
         return np.stack([aji_counts(pair.table), aji_plus_counts(pair.table)])
-
-    def _row_shape(self) -> tuple[int, ...]:
-        return (2, 2)
-
-    def terms(self, counts: np.ndarray) -> Terms:
-        """Return the counts, and the ratios of each image."""
-        return {"counts": counts} | mean_terms("ratio", ratio(counts[..., 0], counts[..., 1]))
-
-    def score(self, sums: Terms) -> Scores:
-        """Compute means over images and pooled ratios."""
-        mean = mean_of(sums, "ratio")
-        pooled = ratio(sums["counts"][..., 0], sums["counts"][..., 1])
-        return Scores(
-            {
-                "aji": mean[..., 0],
-                "aji_plus": mean[..., 1],
-                "aji_pooled": pooled[..., 0],
-                "aji_plus_pooled": pooled[..., 1],
-            }
-        )

@@ -31,7 +31,7 @@ def best_overlap(table: Contingency, of: Literal["true", "pred"]) -> np.ndarray:
     table : Contingency
         Areas and intersections of the two maps.
     of : {"true", "pred"}
-        Whose nuclei look for a partner.
+        Map whose nuclei are matched.
 
     Returns
     -------

@@ -31,7 +31,7 @@ def pair_points(
     order : {"assignment_first", "radius_first"}
         ``"assignment_first"``: the assignment of least total distance over *all* points, from
         which pairs beyond the radius are dropped, as HoVer-Net's code does; an outlier can cost
-        its neighbours their partners. ``"radius_first"``: only pairs within the radius are
+        its neighbours their matches. ``"radius_first"``: only pairs within the radius are
         considered; as many as possible, and among these the least total distance.
 
     Returns

@@ -10,11 +10,13 @@ from torch import nn
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.registry import Registry
 from karyoscope.networks.colour_stack import WithSixColours
+from karyoscope.networks.dcan import DCAN
 from karyoscope.networks.fcn8s import FCN8s
 from karyoscope.networks.hovernet import HoVerNet
 from karyoscope.networks.micronet import MicroNet
 from karyoscope.networks.plain_unet import DIST, PlainUNet
 from karyoscope.networks.resunet34 import ResUNet34
+from karyoscope.networks.segnet import SegNet
 from karyoscope.networks.two_decoder_unet import TwoDecoderUNet
 from karyoscope.networks.unet import SharedUNet
 
@@ -29,6 +31,8 @@ NETWORKS: Registry[Callable[..., nn.Module]] = Registry(
         "fcn8s": FCN8s,
         "dist": DIST,
         "micronet": MicroNet,
+        "segnet": SegNet,
+        "dcan": DCAN,
     },
     group="karyoscope.networks",
 )

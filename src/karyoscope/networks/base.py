@@ -13,7 +13,7 @@ class Network(Protocol):
     Attributes
     ----------
     encoder : nn.Module
-        The part that may be pretrained; it may learn at a rate of its own.
+        The part that may be pretrained; it may have a learning rate of its own.
     outputs : tuple of str
         Names of what :meth:`forward` returns.
     auxiliary : tuple of str

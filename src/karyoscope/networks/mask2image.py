@@ -44,7 +44,7 @@ def draw_noise(shape: tuple[int, int, int], rng: torch.Generator) -> Tensor:
 def convolution(
     in_channels: int, out_channels: int, stride: int = 1, bias: bool = True
 ) -> nn.Conv2d:
-    """3x3 convolution that repeats the edge, where zeros would be painted as a frame."""
+    """3x3 convolution that repeats the edge, where zeros would appear as a frame."""
     return nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=bias, padding_mode="replicate")
 
 
@@ -116,7 +116,7 @@ class Mask2Image(nn.Module):
         self.head = nn.Sequential(convolution(width, 3, bias=False), nn.InstanceNorm2d(3))
 
     def forward(self, layout: Tensor, style: Tensor, noise: Tensor) -> Tensor:
-        """Paint.
+        """Generate images.
 
         Parameters
         ----------

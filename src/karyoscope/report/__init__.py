@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
+    "Cohort": "karyoscope.report.cohort",
     "EvaluationFigures": "karyoscope.report.evaluation",
     "Tile": "karyoscope.report.tiles",
     "cohort_page": "karyoscope.report.cohort",
@@ -16,13 +17,26 @@ _PUBLIC = {
     "evaluation_page": "karyoscope.report.evaluation",
     "evaluation_table": "karyoscope.report.tables",
     "slide_page": "karyoscope.report.slide",
+    "summarise_cohort": "karyoscope.report.cohort",
     "write_cohort": "karyoscope.report.cohort",
 }
 
-__all__ = [*_PUBLIC]
+__all__ = [
+    "Cohort",
+    "EvaluationFigures",
+    "Tile",
+    "cohort_page",
+    "comparison_table",
+    "draw_tile",
+    "evaluation_page",
+    "evaluation_table",
+    "slide_page",
+    "summarise_cohort",
+    "write_cohort",
+]
 
 if TYPE_CHECKING:
-    from karyoscope.report.cohort import cohort_page, write_cohort
+    from karyoscope.report.cohort import Cohort, cohort_page, summarise_cohort, write_cohort
     from karyoscope.report.evaluation import EvaluationFigures, evaluation_page
     from karyoscope.report.slide import slide_page
     from karyoscope.report.tables import comparison_table, evaluation_table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from karyoscope.core.remarks import warn
 from karyoscope.formats.cohort import (
     class_colors,
     cohort_regions,
+    cohort_rows,
     cohort_with_sheet,
     copies,
     link_nuclei,
@@ -20,7 +22,7 @@ from karyoscope.formats.cohort import (
     write_cohort_regions,
     write_cohort_spatial,
 )
-from karyoscope.formats.report import ReportWriter
+from karyoscope.formats.report.writer import ReportWriter
 from karyoscope.formats.summaries.summary import SummaryWriter
 from karyoscope.report.groups import NAME as GROUPS
 from karyoscope.report.groups import GroupReport, group_figures, group_report, groups_csv
@@ -38,6 +40,51 @@ _SPATIAL = {
     "immune_beyond_per_mm2": ("farther away", ",.0f"),
     "stromal_til_percent": ("stromal TILs, %", ".3g"),
 }
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The results of many slides in one folder.
+
+    Attributes
+    ----------
+    rows : list of dict
+        One row per slide, those that failed included: the columns of ``cohort.csv``.
+    files : list of path
+        What was written; see :func:`write_cohort`.
+    """
+
+    rows: list[dict[str, Any]]
+    files: list[Path]
+
+    @property
+    def unfinished(self) -> int:
+        """Number of slides that failed or are incomplete."""
+        return sum(row["status"] != "ok" for row in self.rows)
+
+
+def summarise_cohort(folder: str | Path) -> Cohort:
+    """Write the tables and the page of the slides in a folder of results, and return their rows.
+
+    This is what ``karyoscope cohort`` does.
+
+    Parameters
+    ----------
+    folder : path
+        Folder with the results of ``karyoscope segment``.
+
+    Returns
+    -------
+    Cohort
+        The rows and the written files.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the folder holds no results, or the files cannot be written.
+    """
+    files = write_cohort(folder)
+    return Cohort(cohort_rows(folder), files)
 
 
 def write_cohort(

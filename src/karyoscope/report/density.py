@@ -42,7 +42,8 @@ def paint_density(
     stops = np.linspace(0, 1, len(RAMP))
     color = np.stack([np.interp(level, stops, channel) for channel in zip(*RAMP, strict=True)])
     cover = 0.85 * np.clip(level / 0.25, 0, 1)[..., None]
-    return (pale * (1 - cover) + np.moveaxis(color, 0, -1) * cover).astype(np.uint8)
+    mixed: np.ndarray = pale * (1 - cover) + np.moveaxis(color, 0, -1) * cover
+    return mixed.astype(np.uint8)
 
 
 def _pale(picture: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ def slide_page(figures: SlideFigures) -> str:
     Parameters
     ----------
     figures : SlideFigures
-        What :class:`karyoscope.formats.report.ReportWriter` collected.
+        What :class:`karyoscope.formats.report.writer.ReportWriter` collected.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from karyoscope.metrics import contingency
 
 _ZOOM = 2
 _LINE = 2
-#: How much of the class colour lies over a nucleus without partner.
+#: How much of the class colour lies over an unmatched nucleus.
 _FILL = 0.45
 _PLAIN = (255, 214, 0)
 _GAP = 8
@@ -48,9 +48,9 @@ class Tile:
 def draw_tile(tile: Tile, taxonomy: Taxonomy | None) -> tuple[np.ndarray, np.ndarray]:
     """Draw the true and the predicted nuclei of a tile, each on the image.
 
-    Outlines have the colour of the class. A nucleus without partner (IoU at most 0.5) is filled:
+    Outlines have the colour of the class. An unmatched nucleus (IoU at most 0.5) is filled:
     it is a false negative or a
-    false positive. A predicted nucleus with a partner of another class has a dot in
+    false positive. A predicted nucleus that is matched with one of another class has a dot in
     the colour of the true one.
 
     Parameters

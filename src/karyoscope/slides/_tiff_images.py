@@ -32,9 +32,9 @@ class TiffImage:
 def images_of(tif: tifffile.TiffFile) -> list[TiffImage]:
     """Find the images of a file that may be the one to read, in its order.
 
-    Labels, macros and thumbnails are left out, told by name, by Aperio's descriptions and by the
-    tag of reduced images; and smaller copies of another image. Nothing is left out where nothing
-    would be left.
+    Labels, macros and thumbnails are left out, recognised by name, by Aperio's descriptions and by
+    the tag of reduced images; and smaller copies of another image. Nothing is left out where
+    nothing would be left.
     """
     names = _ome_names(tif)
     titled = [

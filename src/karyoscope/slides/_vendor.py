@@ -6,7 +6,7 @@ from pathlib import Path
 
 from karyoscope.slides._openslide import openslide
 
-# These are told by their name even where OpenSlide does not know them, so that a slide whose
+# These are recognised by their name even where OpenSlide does not know them, so that a slide whose
 # companion files are missing is reported and not taken for the thumbnail that it begins with.
 _BY_SUFFIX = {
     ".mrxs": "mirax",

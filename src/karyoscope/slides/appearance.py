@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from karyoscope.core.foreign import extremes, flat_grey
+from karyoscope.core.staining import natural_density
 
 _FLUORESCENCE = (
     *("dapi", "hoechst", "fitc", "tritc", "cy2", "cy3", "cy5", "cy7", "alexa", "af4", "af5"),
@@ -100,7 +101,7 @@ def red_and_blue_swapped(pixels: np.ndarray) -> bool:
     """
     if len(pixels) < _JUDGED:
         return False
-    density = -np.log10((pixels.astype(np.float32) + 1) / 256)
+    density = natural_density(pixels)
     greenest = density[:, 1] >= np.maximum(density[:, 0], density[:, 2])
     return bool(greenest.mean() > 0.5 and swap_score(density) < _SWAPPED)
 
@@ -111,7 +112,7 @@ def swap_score(density: np.ndarray) -> float:
     Parameters
     ----------
     density : ndarray of float, shape (n, 3)
-        Decadic optical density of red, green and blue.
+        Optical density of red, green and blue; the base of the logarithm does not matter.
 
     Returns
     -------

@@ -153,7 +153,10 @@ class Slide(ABC):
     @classmethod
     @abstractmethod
     def recognises(cls, path: Path, head: bytes) -> bool:
-        """Whether this reader reads the file, by its path and first bytes (empty for a folder)."""
+        """Return whether this reader reads a file, judged by its path and first bytes.
+
+        A folder has no first bytes.
+        """
 
     @abstractmethod
     def _open(self) -> None:

@@ -1,4 +1,4 @@
-"""Mean and spread of colours carried over (Reinhard et al. 2001)."""
+"""Mean and standard deviation of colours carried over (Reinhard et al. 2001)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.stains.base import Normaliser, Recolour
 from karyoscope.stains.tissue import LEAST_PIXELS, tissue_pixels, tissue_share
 
-#: A spread below this, in units of LAB, is none.
+#: A standard deviation below this, in units of LAB, is none.
 _LEAST_SPREAD = 0.1
 #: A target whose lightness has a standard deviation below this is a flat area.
 _LEAST_SPREAD_OF_TARGET = 1.0
@@ -96,7 +96,7 @@ class Reinhard(Normaliser):
 
     @classmethod
     def of_statistics(cls, mean: Sequence[float], spread: Sequence[float]) -> Reinhard:
-        """Make one of the target's mean and spread, as :meth:`describe` gives them.
+        """Make one of the target's mean and standard deviation, as :meth:`describe` gives them.
 
         Parameters
         ----------

@@ -12,7 +12,7 @@ def contour(ids: Tensor) -> Tensor:
 
     The contour of a nucleus is what one step of dilation adds to it and one step of erosion takes
     from it, steps being to the four neighbours: two pixels wide, half of it outside. (The paper
-    names contours without a width; this is the authors' program.) In other words, a pixel is
+    names contours without a width; this is the authors' code.) In other words, a pixel is
     contour if it and its four neighbours are not all of one id. What lies beyond the tile counts
     as the same.
 

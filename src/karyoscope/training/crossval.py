@@ -47,7 +47,7 @@ class CrossValidation:
     problems: list[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: by score the mean and deviation over folds, and the pooled interval."""
+        """Plain data by score: mean and standard deviation over folds, and the pooled interval."""
         whole, inside = self.pooled.scores, self.pooled.intervals()
         by_fold = {fold: found.scores for fold, found in self.folds.items()}
         scores = {}

@@ -20,7 +20,7 @@ Log = dict[int, dict[str, float]]
 def read_log(run: Path) -> Log:
     """Join the logs of a run, which has one for each time it was started.
 
-    Where a run was stopped and went on from an earlier checkpoint, the later log counts.
+    Where a run was stopped and continued from an earlier checkpoint, the later log counts.
     """
     joined: Log = {}
     for path in sorted(run.glob("log/from-*/metrics.csv")):

@@ -69,7 +69,7 @@ def train(
         plugin files, and what was trained on; with these a run is exported from anywhere and
         without its data.
     resume : bool
-        Go on from ``out/last.ckpt``, at the step where it was written.
+        Continue from ``out/last.ckpt``, at the step where it was written.
     device : {"auto", "cpu", "cuda"}
     packed : path, optional
         Training images in one file, in place of the recipe's data, and the validation images if

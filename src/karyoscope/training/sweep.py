@@ -155,7 +155,7 @@ def sweep(
     Values are proposed by the tree-structured Parzen estimator (Bergstra et al., NIPS 2011) of
     Optuna (Akiba et al., KDD 2019). The score is that of the last validation, so the validation
     part is no measure of the chosen model any more: keep a test part. A call with the same ``out``
-    adds the trainings that are missing. One that fails is named and the others go on.
+    adds the trainings that are missing. One that fails is reported and the others continue.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Probabilities of a teacher for every training pixel, the mean over eight turned views.
+"""Probabilities of a teacher for every training pixel, the mean over eight views.
 
-The probabilities are computed once, before training, and are read like labels from then on. A
-student that learns the mean of eight views in one pass gives the same answer after a turn or a
-flip without their cost.
+The views are rotated by multiples of 90° and mirrored. The probabilities are computed once, before
+training, and are read like labels from then on. A student that learns the mean of eight views in
+one pass gives the same answer after a rotation or a flip without their cost.
 """
 
 from __future__ import annotations

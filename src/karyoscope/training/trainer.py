@@ -73,7 +73,7 @@ def begun_run(out: Path, resume: bool, described: Mapping[str, bytes]) -> Iterat
         except (OSError, RuntimeError, SafetensorError) as error:
             if not _is_full_disk(error):
                 raise
-            kept = "; --resume goes on from the last checkpoint" if last.is_file() else ""
+            kept = "; --resume continues from the last checkpoint" if last.is_file() else ""
             full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise KaryoscopeError(cannot_write(out, full) + kept) from error
 

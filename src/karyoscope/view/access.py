@@ -2,7 +2,7 @@
 
 The link holds a token that works once and is exchanged for a session, which the browser keeps as
 a cookie that scripts and other sites do not see. Besides, the server answers only to its own name
-(which stops rebinding of host names), turns down requests that another site started, and forbids
+(which stops rebinding of host names), refuses requests that another site started, and forbids
 the page to load or send anything elsewhere.
 """
 
@@ -77,7 +77,7 @@ class Access:
         return answer
 
     def refusal(self, scope: Scope) -> Response | None:
-        """Why a request is turned down; None where it is not."""
+        """Why a request is refused; None where it is not."""
         headers = Headers(scope=scope)
         if _host(headers.get("host", "")) not in self.hosts:
             return _refuse(421, "this server does not answer to that name")

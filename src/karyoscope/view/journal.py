@@ -1,9 +1,9 @@
 """Corrections beside a result: one line each, added at the end and never changed.
 
 ``<stem>.edits.jsonl`` is a text file of JSON objects. A line is written in one call, under a lock,
-and synchronised with the disk before the page is told. A line that a crash cut short is passed
-over when the file is read, and closed when the next one is written. The result itself stays as it
-was; remove the journal and every correction is gone.
+and synchronised with the disk before the page receives an answer. A line that a crash cut short is
+passed over when the file is read, and closed when the next one is written. The result itself stays
+as it was; remove the journal and every correction is gone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.files import cannot_write
+from karyoscope.core.files import cannot_write, flush_to_disk
 
 SUFFIX = ".edits.jsonl"
 
@@ -164,8 +164,7 @@ class Journal:
                     if _cut_short(file):
                         line = b"\n" + line
                     file.write(line)
-                    file.flush()
-                    os.fsync(file.fileno())
+                    flush_to_disk(file)
             except OSError as error:
                 raise KaryoscopeError(cannot_write(self.path, error)) from error
             return self.read()[-1]

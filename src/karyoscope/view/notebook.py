@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import html
 from pathlib import Path
 
 import numpy as np
 
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.text import for_html
 from karyoscope.formats import ExportContext
 from karyoscope.slides import Slide, open_slide
 from karyoscope.view.answers import Answers
@@ -59,7 +59,7 @@ class NotebookView:
         return f"{self._server.address}/#session={self._server.access.session}"
 
     def _repr_html_(self) -> str:
-        source = html.escape(self.address)
+        source = for_html(self.address)
         return (
             f'<iframe src="{source}" title="karyoscope view" width="100%"'
             f' height="{self._height}" style="border:0;border-radius:8px"></iframe>'

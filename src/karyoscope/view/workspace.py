@@ -182,7 +182,7 @@ def _open_table(entry: ResultEntry) -> EditedTable:
 
 
 def _preload(table: NucleiTable) -> None:
-    with suppress(KaryoscopeError):  # told when the outlines are requested
+    with suppress(KaryoscopeError):  # reported when the outlines are requested
         table.preload()
 
 

@@ -1,6 +1,7 @@
 """The whole way: rows trained, scored, tabled; failures named, results kept."""
 
 import csv
+import io
 import json
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ pytest.importorskip("lightning")
 pytest.importorskip("timm")
 pytest.importorskip("onnx")
 
+from rich.console import Console
 from typer.testing import CliRunner
 
 from karyoscope.cli import ablate as command
@@ -23,8 +25,9 @@ from karyoscope.datasets.folder import write_folder
 from karyoscope.datasets.image_files import read_rgb
 from karyoscope.datasets.split import Split, read_split, write_split
 from karyoscope.training.ablation.grid import Grid, Row, load_grid
-from karyoscope.training.ablation.runs import Ablation, AblationSettings, Job, ablate
-from karyoscope.training.ablation.table import markdown, table_of
+from karyoscope.training.ablation.runs import Ablation, Job, ablate
+from karyoscope.training.ablation.settings import AblationSettings
+from karyoscope.training.ablation.table import markdown, narrow_table, table_of
 
 SMALL = {
     "network.pretrained": False,
@@ -160,3 +163,69 @@ def test_means_over_seeds_and_dashes_in_the_table():
     text = markdown(outcome)
     assert "| a | 0.600 ± 0.141 |" in text
     assert "* b: no such | thing" in text
+
+
+def test_a_terminal_of_80_columns_holds_scores_deviations_and_what_was_published():
+    row = Row(name="hovernet-over-a-resnet", published={"PQ": 0.547, "mPQ+": 0.29558, "x": 0.1})
+    outcome = Ablation(Grid(name="g", rows=[row]))
+    outcome.results = [(Job(row, 0), result_of(0.5, a=0.1)), (Job(row, 1), result_of(0.7, a=0.1))]
+    headings, lines = narrow_table(outcome)
+    assert headings == ["row", "PQ", "mPQ+", "R²", "images/s"]
+    assert lines == [
+        ["hovernet-over-a-resnet", "0.600", "-", "-0.50", "2.0"],
+        ["  ±", "0.141", "", "0.00", ""],
+        ["  published", "0.547", "0.29558", "", ""],
+    ]
+    console = Console(width=80, file=io.StringIO())
+    console.print(command.table_of_cells(headings, lines))
+    for line in console.file.getvalue().splitlines():
+        assert len(line) <= 80
+    assert "hovernet-over-a-resnet  0.600" in console.file.getvalue()
+    assert "PQ 0.547, mPQ+ 0.29558" in markdown(outcome)
+
+
+def test_classes_of_every_set_have_a_column():
+    row = Row(name="a")
+    outcome = Ablation(Grid(name="g", rows=[row]))
+    result = result_of(0.5, plasma=0.25)
+    result["scores"]["on"] = "one"
+    other = {"on": "two", "protocol": "hovernet", "f_d": 0.5, "classes": {"spindle": {"f_c": 0.4}}}
+    outcome.results = [(Job(row, 0), result | {"also": [other]})]
+    outcome.grid = Grid(name="g", rows=[row], score=({"truth": "one"}, {"truth": "two"}))
+    headings, (first, second) = table_of(outcome)
+    assert dict(zip(headings, first, strict=True))["plasma"] == "0.250"
+    assert dict(zip(headings, first, strict=True))["spindle"] == "-"
+    assert dict(zip(headings, second, strict=True))["spindle"] == "0.400"
+
+
+def test_a_dry_run_names_what_rows_lack_and_writes_nothing(place, tmp_path):
+    grid = yaml.safe_load((place / "grid.yaml").read_text())
+    grid["score"] = [{"truth": "nowhere/tnbc", "name": "TNBC", "protocol": "hovernet"}]
+    away = {"data": [{"path": "nowhere/lizard"}]}
+    grid["rows"] = [
+        {"name": "plain", "leave_out": "each"},
+        {"name": "away", "set": away},
+        {"name": "further", "set": away | {"network.pretrained": "no.safetensors"}},
+        {"name": "stricter", "trained_as": "away", "set": {"postprocessing.seed": 0.6}},
+    ]
+    (tmp_path / "grid.yaml").write_text(json.dumps(grid))  # without YAML's aliases
+    arguments = ["lizard", str(tmp_path / "grid.yaml"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(command.app, [*arguments, "--seeds", "3", "--dry-run"])
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    words = " ".join(result.output.split())
+    assert "plain lizard 3 for each cohort 2 steps" in words
+    assert "stricter lizard as away 2 steps" in words
+    assert "away, further, stricter: no images at nowhere/lizard from " in words
+    assert "further: " in words.partition("away, further")[2]
+    assert "not scored on TNBC: nothing at nowhere/tnbc" in words
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_grid_whose_data_are_elsewhere_ends_before_any_training(place, tmp_path):
+    changes = [f"{key}={json.dumps(value)}" for key, value in SMALL.items()]
+    grid = Grid(name="g", rows=[Row(name="a"), Row(name="b", set={"optimiser.lr": 0.1})])
+    settings = AblationSettings("lizard", tmp_path / "out", [*changes, "data=[{path: nowhere}]"])
+    with pytest.raises(KaryoscopeError, match="no row can be trained; a: no images at nowhere"):
+        ablate(grid, settings)
+    assert not (tmp_path / "out").exists()

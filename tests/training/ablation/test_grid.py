@@ -15,9 +15,19 @@ from karyoscope.evaluation.search_space import search_space
 from karyoscope.losses import build_loss
 from karyoscope.networks import build_network
 from karyoscope.postprocessing import POSTPROCESSINGS
-from karyoscope.training.ablation.grid import Budget, Grid, Row, load_grid, shipped_grids
+from karyoscope.training.ablation.budget import within
+from karyoscope.training.ablation.grid import (
+    Budget,
+    Grid,
+    Row,
+    ScoredSet,
+    load_grid,
+    shipped_grids,
+)
 from karyoscope.training.ablation.measure import gflop_per_mpx, parameters
-from karyoscope.training.ablation.runs import AblationSettings, ablate, recipe_of
+from karyoscope.training.ablation.plan import lacking
+from karyoscope.training.ablation.runs import ablate
+from karyoscope.training.ablation.settings import AblationSettings, recipe_of
 from karyoscope.training.recipe import stretched
 from karyoscope.training.recipe.reading import Recipe, load_recipe
 
@@ -66,7 +76,10 @@ def test_rows_differ_from_each_other():
     for name in shipped_grids():
         grid = load_grid(name)
         settings = AblationSettings(name.partition("_")[0], Path("out"))
-        seen = [(*recipe_of(row, grid, settings), row.leave_out, row.tune) for row in grid.rows]
+        seen = [
+            (*recipe_of(row, grid, settings), row.leave_out, row.tune, row.trained_as)
+            for row in grid.rows
+        ]
         assert all(row not in seen[:i] for i, row in enumerate(seen)), name
 
 
@@ -144,6 +157,26 @@ def test_a_budget_may_be_in_steps_tiles_or_none():
     assert Budget().model_dump(exclude_none=True) == {}
     with pytest.raises(ValueError, match="greater than 0"):
         Budget(steps=0)
+
+
+def test_nothing_is_chosen_on_the_images_that_are_scored():
+    recipe = load_recipe("lizard")
+    chosen = recipe.training.model_copy(update={"keep_parent": "choose"})
+    recipe = recipe.model_copy(update={"training": chosen})
+    said = [line for line in lacking(recipe) if "keep_parent" in line]
+    assert said == [
+        "training.keep_parent: choose would choose on the images that the row is scored on; give a"
+        " number"
+    ]
+    other = [ScoredSet(truth=Path("other"))]
+    assert not [line for line in lacking(recipe, other) if "keep_parent" in line]
+
+
+def test_keys_of_the_command_are_not_fitted_to_the_budget():
+    recipe = load_recipe("lizard", ["optimiser.warmup=7", "optimiser.decay=40"])
+    short = within(recipe, Budget(steps=100), 1.0, keep=["optimiser.warmup"])
+    assert short.optimiser.warmup == 7
+    assert short.optimiser.decay == max(1, round(40 * 100 / recipe.training.steps))
 
 
 def test_operations_of_one_convolution():

@@ -21,7 +21,7 @@ from karyoscope.inference import load_model
 from karyoscope.pipeline import SegmentOptions, segment_file
 from karyoscope.slides import open_slide
 from karyoscope.training.ablation.grid import load_grid
-from karyoscope.training.ablation.runs import AblationSettings, recipe_of
+from karyoscope.training.ablation.settings import AblationSettings, recipe_of
 from karyoscope.training.bundle.export import export_bundle
 from karyoscope.training.recipe.reading import load_recipe
 from karyoscope.training.run import train

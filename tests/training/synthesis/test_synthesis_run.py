@@ -21,6 +21,7 @@ from karyoscope.training.synthesis import (  # noqa: E402
     load_sources,
     load_synthesis_recipe,
     train_generator,
+    train_generator_from,
 )
 
 DATA = Path(__file__).parents[2] / "data" / "dsb2018"
@@ -46,7 +47,7 @@ def small(*more):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("synthesis") / "run"
-    train_generator(small(), out, device="cpu")
+    assert train_generator_from(DATA, out, changes=SMALL, device="cpu") == out / "generator"
     return out
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from karyoscope.cli.shared.choices import MOST_THREADS, Device
+
 RecipeName = Annotated[str | None, typer.Argument(help="Recipe: a shipped name or a YAML file.")]
 OwnData = Annotated[
     Path | None,
@@ -28,4 +30,23 @@ OwnClasses = Annotated[
 OwnMpp = Annotated[
     float | None,
     typer.Option("--mpp", help="Micrometres per pixel of --data, where unknown."),
+]
+ValidatePart = Annotated[
+    str | None, typer.Option("--part", help="Part to validate on; by default validation.")
+]
+RecipeChanges = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a key: training.steps=1000.")
+]
+StepsOfEach = Annotated[
+    int | None,
+    typer.Option(
+        "--steps",
+        help="Steps of each training; the schedule is fitted, except for keys of --set.",
+        min=1,
+    ),
+]
+TrainingDevice = Annotated[Device, typer.Option("--device", help="Device that trains the network.")]
+TrainingWorkers = Annotated[
+    int,
+    typer.Option("--workers", help="Threads of the CPU; 0 for all.", min=0, max=MOST_THREADS),
 ]

@@ -85,7 +85,7 @@ def make_lenient() -> None:
 def code_after_printing(code: int) -> int:
     """Exit code of a job, once all that it printed has left: 1 where that was lost.
 
-    A reader that has gone (``| head``) needs no word.
+    A reader that has gone (``| head``) needs no message.
     """
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

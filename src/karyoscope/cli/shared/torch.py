@@ -22,7 +22,7 @@ def prepare_torch(workers: int, log: bool = True, device: str = "cpu") -> None:
     Raises
     ------
     KaryoscopeError
-        If it is not there: told here, before data are looked at.
+        If it is not there; reported here, before data are read.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""What every format of predictions offers: labels and classes for an annotated image."""
+"""Interface of the formats of predictions: labels and classes for each annotated image."""
 
 from __future__ import annotations
 

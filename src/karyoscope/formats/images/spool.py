@@ -1,7 +1,7 @@
 """Outlines set aside on disk by horizontal band, to be read back from top to bottom.
 
 Blocks arrive in any order, but an image is written row by row. Keeping the outlines instead of
-the pixels takes a few hundred bytes a nucleus, whatever the size of the slide.
+the pixels takes a few hundred bytes per nucleus, whatever the size of the slide.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class OutlineSpool:
             file.write(b"".join(array.tobytes() for array in arrays))
 
     def read(self, band: int) -> Nuclei:
-        """Nuclei that touch a band, by ascending id; 0 is the topmost band.
+        """Return the nuclei that touch a band, by ascending id; band 0 is the topmost.
 
         Only ids, classes and outlines are kept; the other columns are zero.
         """

@@ -13,7 +13,7 @@ from karyoscope.formats.context import ExportContext
 
 _MOST_BINS = 64
 _SMALLEST_UM = 20.0
-#: Spread of the smoothing, in bins.
+#: Standard deviation of the smoothing, in bins.
 _SPREAD = 1.0
 
 

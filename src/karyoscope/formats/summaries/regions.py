@@ -7,10 +7,8 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.text import for_csv
-from karyoscope.formats.base import Writer
-from karyoscope.formats.summaries.tally import Tally
+from karyoscope.formats.summaries.tally_writer import TallyWriter
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "kind": (
@@ -46,7 +44,7 @@ _OF_CLASS = {
 }
 
 
-class RegionsWriter(Writer):
+class RegionsWriter(TallyWriter):
     """CSV with a row for each annotation, each class of annotation, ``outside`` and ``all``.
 
     Without annotations there is the row ``all`` only.
@@ -56,19 +54,10 @@ class RegionsWriter(Writer):
     about = "counts, areas, densities and spacing of each annotation"
     opens_in = "pandas, R, spreadsheets"
     suffix = ".regions.csv"
-    reports_run = True
 
-    def _open(self) -> None:
-        self._tally = Tally(self.context)
-        self.partial.touch()
-
-    def _write(self, nuclei: Nuclei) -> None:
-        self._tally.add(nuclei)
-
-    def _finish(self) -> None:
-        summary = self._tally.summary(self.run)
+    def _text(self, summary: dict[str, Any]) -> str:
         rows = summary.get("regions") or [_all_of(summary, self.context.area_mm2)]
-        self.partial.write_bytes(csv_text(map(flat, rows)).encode(errors="backslashreplace"))
+        return csv_text(map(flat, rows))
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from karyoscope.core.nuclei import Nuclei
-from karyoscope.formats.base import Writer
 from karyoscope.formats.summaries.regions import csv_text
-from karyoscope.formats.summaries.tally import Tally
+from karyoscope.formats.summaries.tally_writer import TallyWriter
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "from": ("", "class of the nuclei whose surroundings are looked at"),
@@ -34,25 +32,16 @@ COLUMNS: dict[str, tuple[str, str]] = {
 """Columns with unit and definition."""
 
 
-class SpatialWriter(Writer):
+class SpatialWriter(TallyWriter):
     """CSV with a row for each ordered pair of classes; scores only where they were asked for."""
 
     name = "spatial"
     suffix = ".spatial.csv"
     about = "distances and co-occurrence of each pair of classes"
     opens_in = "pandas, R, spreadsheets"
-    reports_run = True
 
-    def _open(self) -> None:
-        self._tally = Tally(self.context)
-        self.partial.touch()
-
-    def _write(self, nuclei: Nuclei) -> None:
-        self._tally.add(nuclei)
-
-    def _finish(self) -> None:
-        rows = spatial_rows(self._tally.summary(self.run))
-        self.partial.write_bytes(csv_text(rows).encode(errors="backslashreplace"))
+    def _text(self, summary: dict[str, Any]) -> str:
+        return csv_text(spatial_rows(summary))
 
 
 def spatial_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,38 +9,27 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.text import for_markup, for_terminal
-from karyoscope.formats.base import Writer
-from karyoscope.formats.summaries.tally import Tally
+from karyoscope.formats.summaries.tally_writer import TallyWriter
 
 LARGEST = 1 << 26
 """Most bytes of a summary that is read: a million regions that could not be read."""
 
 
-class SummaryWriter(Writer):
+class SummaryWriter(TallyWriter):
     """Numbers of nuclei and what the run reports, in one small JSON file."""
 
     name = "summary"
     about = "counts, shares, densities and what the run reports; always written"
     opens_in = "JSON readers"
     suffix = ".summary.json"
-    reports_run = True
-
-    def _open(self) -> None:
-        self._tally = Tally(self.context)
-        self.partial.touch()
-
-    def _write(self, nuclei: Nuclei) -> None:
-        self._tally.add(nuclei)
 
     def summary(self) -> dict[str, Any]:
         """The content of the file, from the nuclei so far."""
         return self._tally.summary(self.run)
 
-    def _finish(self) -> None:
-        text = json.dumps(self.summary(), indent=2, ensure_ascii=False) + "\n"
-        self.partial.write_bytes(text.encode(errors="backslashreplace"))
+    def _text(self, summary: dict[str, Any]) -> str:
+        return json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table:

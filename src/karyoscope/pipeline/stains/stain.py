@@ -21,7 +21,7 @@ from karyoscope.slides.scale import RecordedScale
 from karyoscope.stains import NORMALISERS, Normaliser, Recolour, Reinhard, build_normaliser
 
 _THREE = r"-?\d+(\.\d+)?(,-?\d+(\.\d+)?){2}"
-#: A stain that is all in its name: mean and spread of L, a and b.
+#: A stain that is all in its name: mean and standard deviation of L, a and b.
 _STATISTICS = re.compile(f"reinhard:{_THREE}/{_THREE}")
 
 
@@ -90,8 +90,8 @@ def load_stain(spec: str | Path, mpp: float | None = None, threads: int = 0) -> 
     ----------
     spec : str or path
         ``macenko:IMAGE`` or ``reinhard:IMAGE``, with a slide or image to resemble, or a folder or
-        glob of them; ``reinhard:L,a,b/L,a,b``, the mean and the spread of CIE LAB to resemble;
-        ``clahe``; or the bundle of a RestainNet.
+        glob of them; ``reinhard:L,a,b/L,a,b``, the mean and the standard deviation of the
+        target in CIE LAB; ``clahe``; or the bundle of a RestainNet.
     mpp : float, optional
         Micrometres per pixel at which the image to resemble is read, where it states a scale.
     threads : int

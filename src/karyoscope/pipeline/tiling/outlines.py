@@ -144,7 +144,7 @@ def extent_of(slide: Slide) -> str:
 
 
 def valid_areas(feature: Feature) -> shapely.Geometry | None:
-    """Areas of a feature, in the coordinates of its file; None where it has none.
+    """Return the areas of a feature, in the coordinates of its file, or None if it has no area.
 
     A hand-drawn outline that crosses itself becomes the areas that it encloses.
 

@@ -12,9 +12,11 @@ from karyoscope.training.ablation.grid import (
     load_grid,
     shipped_grids,
 )
-from karyoscope.training.ablation.runs import Ablation, AblationSettings, Job, ablate
+from karyoscope.training.ablation.plan import PlannedRow, lines_of, planned
+from karyoscope.training.ablation.runs import Ablation, Job, ablate
+from karyoscope.training.ablation.settings import AblationSettings
 from karyoscope.training.ablation.table import markdown, narrow_table, table_of, write_table
-from karyoscope.training.ablation.tabled import ablate_to_table
+from karyoscope.training.ablation.tabled import ablate_to_table, plan_of
 
 __all__ = [
     "Ablation",
@@ -22,14 +24,18 @@ __all__ = [
     "Budget",
     "Grid",
     "Job",
+    "PlannedRow",
     "Row",
     "ScoredSet",
     "Search",
     "ablate",
     "ablate_to_table",
+    "lines_of",
     "load_grid",
     "markdown",
     "narrow_table",
+    "plan_of",
+    "planned",
     "shipped_grids",
     "table_of",
     "write_table",

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from karyoscope.training.ablation.grid import Budget
 from karyoscope.training.recipe.schema import Recipe
 from karyoscope.training.recipe.stretch import stretched
 
 
-def within(recipe: Recipe, budget: Budget, seconds_a_step: float, pixels: int = 0) -> Recipe:
+def within(
+    recipe: Recipe,
+    budget: Budget,
+    seconds_a_step: float,
+    pixels: int = 0,
+    keep: Collection[str] = (),
+) -> Recipe:
     """The recipe with as many steps as a budget allows, and its schedule stretched to them.
 
     Parameters
@@ -17,6 +25,9 @@ def within(recipe: Recipe, budget: Budget, seconds_a_step: float, pixels: int = 
     seconds_a_step : float
     pixels : int
         Area of the training images, for a budget in epochs.
+    keep : collection of str
+        Keys whose values stay as they are; see
+        :func:`~karyoscope.training.recipe.stretch.stretched`.
 
     Examples
     --------
@@ -35,4 +46,4 @@ def within(recipe: Recipe, budget: Budget, seconds_a_step: float, pixels: int = 
         steps = max(1, round(budget.tiles / recipe.training.batch_size))
     elif budget.seconds is not None:
         steps = max(1, round(budget.seconds / seconds_a_step))
-    return stretched(recipe, steps)
+    return stretched(recipe, steps, keep)

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, operations, and images a second in training."""
+"""What a network costs: parameters, operations, and images per second in training."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def cost_of(recipe: Recipe, seconds_a_step: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``steps``; ``tiles`` drawn in all; ``images_per_s``, tiles trained a second (of the
+        ``steps``; ``tiles`` drawn in all; ``images_per_s``, tiles trained per second (of the
         processor on a CPU), at the size that the recipe draws; ``parameters``;
         ``gflop_per_mpx`` of the forward pass.
     """

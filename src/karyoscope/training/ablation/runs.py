@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,10 +21,12 @@ from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.training.ablation.budget import within
 from karyoscope.training.ablation.grid import Grid, Row
 from karyoscope.training.ablation.measure import cost_of, seconds_a_step
+from karyoscope.training.ablation.plan import lacking, lines_of, planned
 from karyoscope.training.ablation.scoring import scores_of
+from karyoscope.training.ablation.settings import AblationSettings, recipe_of, refuse_undone
 from karyoscope.training.bundle.export import export_bundle
 from karyoscope.training.data.images import load_training_bank, open_source
-from karyoscope.training.recipe.reading import load_recipe
+from karyoscope.training.recipe.reading import changed_keys, load_recipe
 from karyoscope.training.recipe.schema import Recipe
 from karyoscope.training.run import train
 from karyoscope.training.trainer import is_first
@@ -65,30 +67,6 @@ class Ablation:
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class AblationSettings:
-    """Settings that all rows of an ablation share.
-
-    Attributes
-    ----------
-    recipe : str
-        Recipe of the rows that name none: a name or a file.
-    out : path
-        A folder for each job, with its run, its bundle and its result.
-    changes : sequence of str
-        ``key=value`` for every row, after those of the grid.
-    device : {"auto", "cpu", "cuda"}
-    threads : int
-        Threads of the CPU that score; 0 for all.
-    """
-
-    recipe: str
-    out: Path
-    changes: Sequence[str] = ()
-    device: str = "auto"
-    threads: int = 0
-
-
 def ablate(
     grid: Grid,
     settings: AblationSettings,
@@ -116,15 +94,34 @@ def ablate(
     Raises
     ------
     KaryoscopeError
-        If the folder holds results and they are not resumed, another process trains there, or a
-        change of the command would undo one of a row.
+        If the folder holds results and they are not resumed, another process trains there, a
+        change of the command would undo one of a row, or no row can be trained, for want of data
+        or weights for example.
     """
-    _refuse_undone(grid, settings)
+    refuse_undone(grid, settings)
+    _refuse_results(settings.out, resume)
+    _say_what_lacks(grid, settings, seeds, watch)
     # Where several processes train together, each comes here, and the first holds the folder.
     with locked_folder(settings.out) if is_first() else nullcontext():
-        if not resume and any(settings.out.glob(f"*/{RESULT}")):
-            raise KaryoscopeError(f"{settings.out} holds results: give --resume or another --out")
+        _refuse_results(settings.out, resume)
         return _ablate(grid, settings, seeds or grid.seeds, watch)
+
+
+def _refuse_results(out: Path, resume: bool) -> None:
+    if not resume and any(out.glob(f"*/{RESULT}")):
+        raise KaryoscopeError(f"{out} holds results: give --resume or another --out")
+
+
+def _say_what_lacks(
+    grid: Grid, settings: AblationSettings, seeds: int | None, watch: Callable[[str], None]
+) -> None:
+    """Name the rows that will fail before the first is trained; raise where all will."""
+    every = planned(grid, settings, seeds)
+    rows = [r for r in every if not any(settings.out.glob(f"{r.row.name}-*/{RESULT}"))]
+    if len(rows) == len(every) and all(row.problems for row in rows):
+        raise KaryoscopeError(f"no row can be trained; {rows[0].row.name}: {rows[0].problems[0]}")
+    for line in lines_of(rows):
+        watch(f"will fail: {line}")
 
 
 def _ablate(
@@ -161,27 +158,6 @@ def _jobs(row: Row, grid: Grid, settings: AblationSettings, seeds: int) -> Itera
     for cohort in cohorts:
         for seed in range(seeds):
             yield Job(row, seed, cohort)
-
-
-def _refuse_undone(grid: Grid, settings: AblationSettings) -> None:
-    """Raise where a row would not be what its name says: changes of the command come last."""
-    for change in settings.changes:
-        key = change.partition("=")[0].split(".")
-        for row in grid.rows:
-            for name in row.set:
-                own = name.split(".")
-                shared = min(len(own), len(key))
-                if own[:shared] == key[:shared]:
-                    raise KaryoscopeError(
-                        f"--set {change} would undo what row {row.name!r} of the grid changes"
-                        f" ({name}): leave it out, or change the grid"
-                    )
-
-
-def recipe_of(row: Row, grid: Grid, settings: AblationSettings) -> tuple[str, list[str]]:
-    """Name of a row's recipe and its changes: the grid's, the row's, those of the command."""
-    common = Row(name="common", set={k: v for k, v in grid.set.items() if k not in row.set})
-    return row.recipe or settings.recipe, [*common.changes, *row.changes, *settings.changes]
 
 
 def _asked(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any]:
@@ -244,9 +220,12 @@ def _trained(job: Job, grid: Grid, settings: AblationSettings, folder: Path) -> 
         split = _without(job.cohort, load_recipe(name, changes), folder / "split.json")
         changes += [f"validation.split={split}", "validation.part=validation"]
     recipe = load_recipe(name, changes)
+    for lack in lacking(recipe, job.row.score or grid.score):
+        raise KaryoscopeError(lack)
     pace = seconds_a_step(recipe, settings.device)
     pixels = _training_pixels(recipe) if grid.budget.epochs else 0
-    recipe = within(recipe, grid.budget, pace, pixels)
+    kept = changed_keys(list(settings.changes))
+    recipe = within(recipe, grid.budget, pace, pixels, kept)
     (folder / COST).write_text(json.dumps(cost_of(recipe, pace)), encoding="utf-8")
     train(recipe, run, device=settings.device)
     return recipe

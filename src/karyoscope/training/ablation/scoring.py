@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.datasets import open_dataset
+from karyoscope.datasets import merge_classes, open_dataset
+from karyoscope.datasets.merge import maps_to
 from karyoscope.evaluation import ScoringOptions, evaluate_model, names_of_part
 from karyoscope.inference import load_model
 from karyoscope.metrics.stored import plain
@@ -72,6 +73,9 @@ def _scored(
     truth: Any, protocol: str, names: Any, bundle: Path, device: str, threads: int
 ) -> dict[str, Any]:
     model = load_model(str(bundle), device, threads)
+    if maps_to(truth.taxonomy, model.taxonomy):
+        # So that every set of a table has the classes of the recipe.
+        truth = merge_classes(truth, model.taxonomy)
     outcome = evaluate_model(truth, model, ScoringOptions(protocol, names))
     if outcome.problems:
         raise KaryoscopeError(outcome.problems[0])

@@ -23,6 +23,8 @@ _OTHER_SCORES = {
     "SQ": ("sq", 3),
     "PQ": ("pq", 3),
     "F1": ("f1", 3),
+    "object Dice": ("object_dice", 3),
+    "Hausdorff": ("object_hausdorff", 2),
     "F_d": ("f_d", 3),
     "accuracy": ("acc", 3),
 }
@@ -42,8 +44,9 @@ def table_of(ablation: Ablation) -> tuple[list[str], list[list[str]]]:
     several sets there is one row for each. A column for the published scores stands beside ours
     where the grid has them.
     """
-    first = ablation.results[0][1] if ablation.results else {"scores": {}}
-    classes = list(first["scores"].get("classes", {}))
+    sets = [scores for _, r in ablation.results for scores in (r["scores"], *r.get("also", []))]
+    # Sets and rows may have classes of their own.
+    classes = list(dict.fromkeys(name for scores in sets for name in scores.get("classes", {})))
     headings = ["row", *_scores_in(ablation), *classes]
     if _has_published(ablation):
         headings.append("published")
@@ -51,11 +54,23 @@ def table_of(ablation: Ablation) -> tuple[list[str], list[list[str]]]:
 
 
 def narrow_table(ablation: Ablation) -> tuple[list[str], list[list[str]]]:
-    """The columns of :func:`table_of` that fit a terminal: rows, scores, what was published."""
+    """The columns of :func:`table_of` that fit a terminal: rows, scores, speed of training.
+
+    Standard deviations and published scores have lines of their own below those of their row.
+    """
     headings, rows = table_of(ablation)
-    wanted = ["row", *_scores_in(ablation), "published", "images/s"]
-    kept = [k for k, heading in enumerate(headings) if heading in wanted]
-    return [headings[k] for k in kept], [[row[k] for k in kept] for row in rows]
+    wanted = ["row", *_scores_in(ablation), "images/s"]
+    lines = []
+    for row in rows:
+        cells = dict(zip(headings, row, strict=True))
+        scores = [cells[heading].partition(" ± ") for heading in wanted[1:-1]]
+        lines.append([cells["row"], *(mean for mean, _, _ in scores), cells["images/s"]])
+        if any(deviation for _, _, deviation in scores):
+            lines.append(["  ±", *(deviation for _, _, deviation in scores), ""])
+        said = dict(p.rsplit(" ", 1) for p in cells.get("published", "").split(", ") if p)
+        if said:
+            lines.append(["  published", *(said.get(heading, "") for heading in wanted[1:])])
+    return wanted, lines
 
 
 def _scores_in(ablation: Ablation) -> dict[str, tuple[str, int]]:
@@ -98,7 +113,10 @@ def markdown(ablation: Ablation) -> str:
         ]
     what = "the sets that rows name, by their protocols; classes: PQ, or F_c"
     if not any(row.score for row in ablation.grid.rows) and not ablation.grid.score:
-        what = "validation images by the protocol conic (patches of 256 px, pooled); classes: PQ"
+        what = (
+            "validation images by the protocol conic (patches of 256 px; PQ: their mean, mPQ+:"
+            " pooled); classes: PQ"
+        )
     lines += [
         f"Budget of each training: {spent or 'the steps of its recipe'}. Scores: {what}."
         " ± is the standard deviation over seeds or cohorts. images/s: tiles trained per second;"
@@ -118,7 +136,7 @@ def _rows(ablation: Ablation, classes: list[str]) -> Iterator[list[str]]:
     headings, published = _scores_in(ablation), _has_published(ablation)
 
     def cells(jobs: Results, place: int, said: dict[str, float]) -> list[str]:
-        beside = [", ".join(f"{k} {v:g}" for k, v in said.items())] if published else []
+        beside = [", ".join(f"{k} {_as_printed(v)}" for k, v in said.items())] if published else []
         scores = [_set_of(result, place) for _, result in jobs]
         return [*_cells(scores, headings, classes), *beside, *_costs(jobs)]
 
@@ -135,6 +153,11 @@ def _rows(ablation: Ablation, classes: list[str]) -> Iterator[list[str]]:
             name = row.name if not sets else f"{row.name} on {_set_of(jobs[0][1], place)['on']}"
             said = row.published | (sets[place].published if sets else {})
             yield [name, *cells(jobs, place, said), row.corresponds_to]
+
+
+def _as_printed(score: float) -> str:
+    """A published score with the decimal places of ours, or more where it has more."""
+    return f"{score:.3f}" if round(score, 3) == score else f"{score:g}"
 
 
 def _set_of(result: dict[str, Any], place: int) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Colour(BaseModel):
     contrast: float = 0.15
     saturation: float = 0.2
     hue: float = 0.0
-    """Hues are turned by up to ± this, degrees."""
+    """Hues are rotated by up to ± this, degrees."""
     blur: float = 1.0
     """Largest standard deviation of the blur, px; half of the tiles are blurred."""
     median: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -126,7 +126,7 @@ class Colour(BaseModel):
 
 
 def turned_hue(image: Tensor, rng: torch.Generator, degrees: float) -> Tensor:
-    """Turn the colours of each image about the axis of greys, by up to ± so many degrees.
+    """Rotate the colours of each image about the axis of greys, by up to ± so many degrees.
 
     Parameters
     ----------

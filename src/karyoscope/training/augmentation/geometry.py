@@ -19,7 +19,7 @@ class Geometry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rotate: bool = True
-    """Turn by any angle, not only by quarters."""
+    """Rotate by any angle, not only by multiples of 90°."""
     scale: float = 0.15
     """Zoom by a factor from 1/(1 + scale) to 1 + scale."""
     shear: float = 0.0

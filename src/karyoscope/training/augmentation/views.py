@@ -1,4 +1,4 @@
-"""Two views of the same tissue in one batch: turned, flipped and moved against each other."""
+"""Two views of the same tissue in one batch: rotated, flipped and moved against each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class SecondView:
     """How second views are cut from positions that reach beyond the tiles.
 
     The first view of a tile is the middle ``size`` x ``size`` of the positions. The second is
-    moved by a few whole pixels, then flipped and turned by quarters.
+    moved by a few whole pixels, then flipped and rotated by multiples of 90°.
 
     Attributes
     ----------

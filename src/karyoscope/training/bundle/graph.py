@@ -28,7 +28,8 @@ def write_onnx(module: Deployed) -> tuple[bytes, dict[str, int]]:
     strides = module.strides()
     buffer = io.BytesIO()
     # The tracing exporter takes a second where the other takes many minutes.
-    with warnings.catch_warnings():
+    # Without gradients, the features of every layer are not kept.
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.filterwarnings("ignore", message="Constant folding", category=UserWarning)
         torch.onnx.export(

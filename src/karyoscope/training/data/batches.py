@@ -30,7 +30,7 @@ class TileBatches(IterableDataset):
 
     Batch ``k`` depends on the seed, the process and ``k`` alone, so that a run that was stopped
     continues with the same batches. Where a loss compares two views of the same tissue, the second
-    half of a batch shows the tiles of the first half again: turned, flipped, moved, and coloured
+    half of a batch shows the tiles of the first half again: rotated, flipped, moved, and coloured
     anew.
 
     Parameters

@@ -33,9 +33,9 @@ class Phase(BaseModel):
     batch_size: int | None = Field(None, gt=0)
     """Tiles a step in this phase; ``training.batch_size`` where not given."""
     drop_at: float = Field(0.5, gt=0, le=1)
-    """Share of the phase after which the rate drops."""
+    """Share of the phase after which the learning rate drops."""
     drop_to: float = Field(0.1, gt=0, le=1)
-    """The rate from then on, as a multiple of the first."""
+    """The learning rate from then on, as a multiple of the first."""
 
 
 def phase_at(step: int, phases: Sequence[Phase]) -> tuple[Phase, int]:

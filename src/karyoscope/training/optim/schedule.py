@@ -15,7 +15,7 @@ class _Schedule(BaseModel):
 class Flat(_Schedule):
     """Constant learning rate, except during warm-up and decay.
 
-    A run with a constant rate can be continued: raise ``training.steps`` and resume.
+    A run with a constant learning rate can be continued: raise ``training.steps`` and resume.
     """
 
     name: Literal["flat"] = "flat"
@@ -29,10 +29,10 @@ class Cosine(_Schedule):
 
     name: Literal["cosine"]
     to: float = Field(0.0, ge=0, lt=1)
-    """The last rate, as a multiple of the first."""
+    """The last learning rate, as a multiple of the first."""
 
     def at(self, step: int, steps: int) -> float:
-        r"""Rate as a multiple of the first.
+        r"""Learning rate as a multiple of the first.
 
         .. math:: r(t) = r_1 + (1 - r_1) \frac{1 + \cos(\pi t / T)}{2}
         """
@@ -49,10 +49,10 @@ class Steps(_Schedule):
     epoch: int = Field(gt=0)
     """Steps that count as an epoch: batches are drawn without end, so the recipe says."""
     factor: float = Field(0.1, gt=0, lt=1)
-    """What the rate is multiplied by at each drop."""
+    """Factor of the learning rate at each drop."""
 
     def at(self, step: int, steps: int) -> float:
-        """Rate as a multiple of the first."""
+        """Learning rate as a multiple of the first."""
         return self.factor ** (step // (self.every * self.epoch))
 
 
@@ -60,10 +60,10 @@ Schedule = Annotated[Flat | Cosine | Steps, Field(discriminator="name")]
 
 
 def warm_up(step: int, steps: int) -> float:
-    """Share of the rate while it rises over the first steps; 1 after them."""
+    """Share of the learning rate while it rises over the first steps; 1 after them."""
     return min(1.0, (step + 1) / max(1, steps))
 
 
 def decay_to_zero(step: int, steps: int, over: int) -> float:
-    """Share of the rate while it falls over the last steps; 1 before them."""
+    """Share of the learning rate while it falls over the last steps; 1 before them."""
     return min(1.0, max(0, steps - step) / over) if over else 1.0

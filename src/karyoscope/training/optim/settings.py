@@ -24,12 +24,12 @@ class Sharpness(_Strict):
 
 
 class Optimiser(_Strict):
-    """The optimiser, its rate, and how the rate changes over the run."""
+    """The optimiser, its learning rate, and how that changes over the run."""
 
     name: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
     lr: float = Field(8e-4, gt=0)
     encoder_lr: float = Field(1.0, gt=0)
-    """Rate of the encoder, as a multiple of ``lr``."""
+    """Learning rate of the encoder, as a multiple of ``lr``."""
     weight_decay: float = Field(1e-4, ge=0)
     """Decoupled in adamw; a term of the gradient in the others."""
     momentum: float | None = Field(None, ge=0, lt=1)
@@ -37,10 +37,10 @@ class Optimiser(_Strict):
     betas: tuple[float, float] | None = None
     """Decays of both moments in adamw and adam; (0.9, 0.999) where they are not given."""
     warmup: int = Field(200, ge=0)
-    """First steps, over which the rate rises."""
+    """First steps, over which the learning rate rises."""
     decay: int | None = Field(None, ge=0)
-    """Last steps, over which the rate falls to zero; where not given, 2000 under a flat schedule
-    and none under others or phases."""
+    """Last steps, over which the learning rate falls to zero; where not given, 2000 under a flat
+    schedule and none under others or phases."""
     schedule: Schedule = Flat()
     clip: float | None = Field(2.0, gt=0)
     """Largest norm of the gradient; null for no limit."""
@@ -61,6 +61,6 @@ class Optimiser(_Strict):
         return self
 
     def own_options(self) -> dict[str, Any]:
-        """Arguments of the named optimiser beyond rate and weight decay."""
+        """Arguments of the named optimiser beyond learning rate and weight decay."""
         given = {"momentum": self.momentum, "betas": self.betas}
         return {key: value for key, value in given.items() if value is not None}

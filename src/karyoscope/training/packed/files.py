@@ -91,7 +91,7 @@ def read_packed(path: Path, recipe: Recipe) -> PixelBank:
 
 
 def read_packed_validation(path: Path, recipe: Recipe) -> list[Sample]:
-    """Read the validation images that lie beside a training set; none where it has none.
+    """Read the validation images beside a training set; the result is empty if there are none.
 
     Raises
     ------

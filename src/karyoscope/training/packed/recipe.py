@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from karyoscope.training.data.images import ValidationImages, load_training_bank, split_records
 from karyoscope.training.packed.files import about_recipe, write_packed
 from karyoscope.training.packed.images import rows_of, samples_of
 from karyoscope.training.packed.writing import Report, write_compressed
-from karyoscope.training.recipe.schema import Recipe
+from karyoscope.training.recipe import Recipe, load_recipe
 
 _JPEG = (".jpg", ".jpeg")
 
 
-def pack(recipe: Recipe, path: Path, limit: int | None = None) -> str:
-    """Write the images of a recipe to one file, for a machine without the data.
+def pack_from(
+    recipe: str | Path, path: str | Path, *, changes: Sequence[str] = (), limit: int | None = None
+) -> str:
+    """Write the images of a recipe that is named by path to one file.
 
     This is what ``karyoscope data pack`` does.
+
+    Parameters
+    ----------
+    recipe : str or path
+        Recipe, by the name of a shipped one or by path.
+    path : path
+        File to write; see :func:`pack`.
+    changes : sequence of str
+        Keys of the recipe to change, such as ``"data.0.path=FOLDER"``.
+    limit : int, optional
+        Size limit of a compressed file, in bytes; see :func:`pack`.
+
+    Returns
+    -------
+    str
+        Description of the written file, for the terminal.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the recipe cannot be read, an image is damaged, or the images do not fit.
+    """
+    return pack(load_recipe(recipe, list(changes)), Path(path), limit)
+
+
+def pack(recipe: Recipe, path: Path, limit: int | None = None) -> str:
+    """Write the images of a recipe to one file, for a machine without the data.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from karyoscope.training.optim.phases import Phase, rate_in_phases
 from karyoscope.training.optim.schedule import Flat, decay_to_zero, warm_up
 from karyoscope.training.optim.settings import Optimiser
 
-#: Last steps over which a flat rate falls to zero, where the recipe does not say.
+#: Last steps over which a constant learning rate falls to zero, where the recipe does not say.
 DECAY = 2000
 
 
@@ -220,7 +220,7 @@ class Recipe(_Strict):
     colour: Colour = Colour()
     optimiser: Optimiser = Optimiser.model_validate({})
     phases: list[Phase] = []
-    """Parts of the run, one after the other; they set the rate in place of a schedule."""
+    """Parts of the run, one after the other; they set the learning rate in place of a schedule."""
     training: Training
     postprocessing: Named
 

@@ -66,7 +66,7 @@ def read_target(inputs: list[str], mpp: float, file_mpp: float | None = None) ->
 
 
 class ColourTiles(IterableDataset):
-    """Batches without end: (b, 3, tile, tile) float32, 0 to 1, turned and mirrored at random.
+    """Batches without end: (b, 3, tile, tile) float32, 0 to 1, rotated and mirrored at random.
 
     Batch ``k`` depends on the seed and ``k`` alone, so that a run that was stopped continues with
     the same batches.

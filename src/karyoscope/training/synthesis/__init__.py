@@ -1,4 +1,4 @@
-"""Masks in, painted image/label pairs out (smile, section II.A)."""
+"""Masks in, synthetic image/label pairs out (smile, section II.A)."""
 
 from karyoscope.training.synthesis.data import TileSource, load_part, load_sources
 from karyoscope.training.synthesis.distance import (
@@ -11,7 +11,7 @@ from karyoscope.training.synthesis.generator import Generator, load_generator
 from karyoscope.training.synthesis.pairs import WrittenPairs, write_pairs
 from karyoscope.training.synthesis.recipe import SynthesisRecipe, load_synthesis_recipe
 from karyoscope.training.synthesis.tiles import Motion, SyntheticTiles
-from karyoscope.training.synthesis.train import train_generator
+from karyoscope.training.synthesis.train import train_generator, train_generator_from
 
 __all__ = [
     "Generator",
@@ -29,5 +29,6 @@ __all__ = [
     "load_synthesis_recipe",
     "tile_distance",
     "train_generator",
+    "train_generator_from",
     "write_pairs",
 ]

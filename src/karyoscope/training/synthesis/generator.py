@@ -29,7 +29,7 @@ _WEIGHTS = "generator.safetensors"
 
 @dataclass(frozen=True)
 class Generator:
-    """A mask-to-image network that paints layouts.
+    """A mask-to-image network that generates images from layouts.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Generator:
     def paint(
         self, inst_map: np.ndarray, class_map: np.ndarray, style: Tensor, rng: torch.Generator
     ) -> np.ndarray:
-        """Paint one image.
+        """Generate one image.
 
         Parameters
         ----------

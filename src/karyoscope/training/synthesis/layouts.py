@@ -102,7 +102,7 @@ class TileWindows:
 
 
 class LayoutTiles(IterableDataset):
-    """Batches of real tiles without end, each flipped and turned by quarters.
+    """Batches of real tiles without end, each flipped and rotated by multiples of 90°.
 
     Nothing is resampled, so that the discriminator never sees a real image blurred. Batch ``k``
     depends on the seed and on ``k`` alone.

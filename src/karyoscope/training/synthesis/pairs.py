@@ -57,7 +57,7 @@ def write_pairs(
     overwrite: bool = False,
     watch: Callable[[], None] = lambda: None,
 ) -> WrittenPairs:
-    """Move the nuclei of real masks, paint them, and write the pairs as a dataset.
+    """Move the nuclei of real masks, generate images from them, and write the pairs as a dataset.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Images painted from jittered masks, as a dataset that any layout can be written from."""
+"""Images generated from jittered masks, as a dataset that any layout can be written from."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class SyntheticTiles(Dataset):
             self.records.append(Record(name, of.source, of.cohort))
 
     def load(self, record: Record) -> Sample:
-        """Move the nuclei and paint; see :meth:`Dataset.load`."""
+        """Move the nuclei and generate; see :meth:`Dataset.load`."""
         k = self._number[record.name]
         rng = np.random.default_rng([self._seed, k])
         ids, classes = self._moved(k, rng)

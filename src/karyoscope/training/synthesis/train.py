@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import lightning as L
@@ -16,7 +17,7 @@ from karyoscope.training.synthesis.data import TileSource, load_sources
 from karyoscope.training.synthesis.generator import GENERATOR, save_generator
 from karyoscope.training.synthesis.layouts import LayoutTiles, TileWindows
 from karyoscope.training.synthesis.module import SynthesisModule
-from karyoscope.training.synthesis.recipe import SynthesisRecipe
+from karyoscope.training.synthesis.recipe import SynthesisRecipe, load_synthesis_recipe
 from karyoscope.training.trainer import (
     begun_run,
     build_trainer,
@@ -64,6 +65,43 @@ class SavedGenerator(Callback):
         )
 
 
+def train_generator_from(
+    source: str | Path,
+    out: str | Path,
+    *,
+    changes: Sequence[str] = (),
+    resume: bool = False,
+    device: str = "auto",
+) -> Path:
+    """Train a mask-to-image generator from a recipe or a folder of images that is named by path.
+
+    This is what ``karyoscope synthesize train`` does.
+
+    Parameters
+    ----------
+    source : str or path
+        Recipe or folder of annotated images; see :func:`load_synthesis_recipe`.
+    out : path
+        Folder for checkpoints, the generator, the log and a copy of the recipe.
+    changes : sequence of str
+        Keys of the recipe to change, such as ``"training.steps=1000"``.
+    resume, device : bool and str
+        See :func:`train_generator`.
+
+    Returns
+    -------
+    path
+        Folder of the generator.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is no such recipe, or it cannot be trained; see :func:`train_generator`.
+    """
+    recipe = load_synthesis_recipe(source, list(changes))
+    return train_generator(recipe, Path(out), resume, device)
+
+
 def train_generator(
     recipe: SynthesisRecipe, out: Path, resume: bool = False, device: str = "auto"
 ) -> Path:
@@ -76,7 +114,7 @@ def train_generator(
     out : path
         Folder for checkpoints, the generator, the log and a copy of the recipe.
     resume : bool
-        Go on from ``out/last.ckpt``, at the step where it was written.
+        Continue from ``out/last.ckpt``, at the step where it was written.
     device : {"auto", "cpu", "cuda"}
 
     Returns

@@ -1,0 +1,153 @@
+"""What a grid would train, and what it lacks, before hours are spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.networks.pretrained_weights import weights_file
+from karyoscope.pretrained import find_weights
+from karyoscope.training.ablation.grid import Budget, Grid, Row, ScoredSet
+from karyoscope.training.ablation.settings import AblationSettings, recipe_of
+from karyoscope.training.recipe.reading import find_split, load_recipe
+from karyoscope.training.recipe.schema import Recipe
+
+
+@dataclass(frozen=True)
+class PlannedRow:
+    """A row of a grid before it is trained.
+
+    Attributes
+    ----------
+    row : Row
+    recipe : str
+        Name of its recipe; that of the row whose network it takes, if it takes one.
+    trainings : str
+        Number of trainings, or what is scored again.
+    budget : str
+        Budget of each training.
+    problems : tuple of str
+        Why it cannot be trained; empty if it can.
+    remarks : tuple of str
+        Sets that it cannot be scored on, since they are not on this machine.
+    """
+
+    row: Row
+    recipe: str
+    trainings: str
+    budget: str
+    problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def planned(grid: Grid, settings: AblationSettings, seeds: int | None = None) -> list[PlannedRow]:
+    """Every row of a grid, checked: its recipe, its data, its split and its weights.
+
+    Nothing is written, no network gets memory and no image is read. Weights that timm downloads
+    are not looked for.
+
+    Parameters
+    ----------
+    grid : Grid
+    settings : AblationSettings
+    seeds : int, optional
+        Trainings of each row; as the grid says where not given.
+    """
+    return [_planned(row, grid, settings, seeds or grid.seeds) for row in grid.rows]
+
+
+def lines_of(rows: Sequence[PlannedRow], remarks: bool = False) -> list[str]:
+    """What rows lack, a line each, with the names of all rows that lack it.
+
+    Parameters
+    ----------
+    rows : sequence of PlannedRow
+    remarks : bool
+        The sets that rows are not scored on, in place of why rows cannot be trained.
+    """
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        for line in row.remarks if remarks else row.problems:
+            names.setdefault(line, []).append(row.row.name)
+    return [f"{', '.join(of)}: {line}" for line, of in names.items()]
+
+
+def lacking(recipe: Recipe, sets: Sequence[ScoredSet] = ()) -> list[str]:
+    """Why a recipe cannot be trained here: folders of images, split or weights are not there.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    sets : sequence of ScoredSet
+        What the row is scored on; where there is none, its validation images, on which nothing
+        may then be chosen.
+
+    Returns
+    -------
+    list of str
+        A sentence for each.
+    """
+    folder = Path.cwd()
+    found = [
+        f"no images at {source.path} from {folder}: run the command in another folder, or give"
+        " --set data"
+        for source in recipe.data
+        if not source.path.exists()
+    ]
+    if recipe.validation.split and not Path(recipe.validation.split).is_file():
+        found.append(f"no split {recipe.validation.split}")
+    if recipe.training.keep_parent == "choose" and not sets:
+        found.append(
+            "training.keep_parent: choose would choose on the images that the row is scored on;"
+            " give a number"
+        )
+    return [*found, *_weights(recipe)]
+
+
+def _weights(recipe: Recipe) -> Iterator[str]:
+    options = recipe.network.options
+    try:
+        weights_file(str(options.get("encoder", "")), options.get("pretrained", False))
+        for loss in recipe.losses:
+            given = loss.options.get("pretrained", False)
+            if not isinstance(given, bool):
+                find_weights(given)
+    except KaryoscopeError as error:
+        yield str(error)
+
+
+def _planned(row: Row, grid: Grid, settings: AblationSettings, seeds: int) -> PlannedRow:
+    trained = next((r for r in grid.rows if r.name == row.trained_as), row)
+    name, changes = recipe_of(trained, grid, settings)
+    problems: list[str] = []
+    budget = _words(grid.budget)
+    try:
+        recipe = load_recipe(name, changes)
+        problems += lacking(recipe, trained.score or grid.score)
+        budget = budget or f"{recipe.training.steps:,} steps"
+    except KaryoscopeError as error:
+        problems.append(str(error))
+    each = f"{seeds} for each cohort" if trained.leave_out == "each" else str(seeds)
+    return PlannedRow(
+        row,
+        name,
+        each if row.trained_as is None else f"as {row.trained_as}",
+        budget,
+        tuple(problems),
+        tuple(_remarks(row.score or grid.score)),
+    )
+
+
+def _remarks(sets: tuple[ScoredSet, ...]) -> Iterator[str]:
+    for given in sets:
+        if not given.truth.exists():
+            yield f"not scored on {given.name or given.truth.name}: nothing at {given.truth}"
+        elif given.split is not None and not find_split(str(given.split)).is_file():
+            yield f"not scored on {given.name or given.truth.name}: no split {given.split}"
+
+
+def _words(budget: Budget) -> str:
+    given = budget.model_dump(exclude_none=True)
+    return " ".join(f"{value:,g} {unit}" for unit, value in given.items())
