@@ -88,12 +88,12 @@ def main() -> None:
     found = {}
     for slide in arguments.slides:
         command = [sys.executable, __file__, str(slide), "--here"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         found[slide.stem] = json.loads(done.stdout.splitlines()[-1])
     if arguments.markdown:
         print("| resident (peak) after | " + " | ".join(found) + " |")
         print("| --- |" + " ---: |" * len(found))
-    steps = list(next(iter(found.values())))
+    steps = list(dict.fromkeys(step for rows in found.values() for step in rows))
     for step in steps:
         cells = ["{:.0f} ({:.0f})".format(*rows.get(step, (0, 0))) for rows in found.values()]
         print("| " + " | ".join([step, *cells]) + " |")

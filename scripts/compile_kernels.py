@@ -107,9 +107,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         command = [sys.executable, "-c", CHECK, str(folder)]
         environment["NUMBA_CACHE_DIR"] = cache
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    if done.stdout:
-        raise SystemExit(f"{archive}: {done.stdout.strip()}")
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    if done.returncode or done.stdout:
+        archive.unlink()
+        raise SystemExit(f"{archive} was removed: {done.stdout.strip() or 'its check failed'}")
     print(f"{archive}: {archive.stat().st_size / 1e3:.0f} kB")
 
 

@@ -27,6 +27,8 @@ VALUES = np.arange(5)
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A folder with a module of one loop, and an archive of that loop; caches are elsewhere."""
+    if not precompiled.fits():
+        pytest.skip("this CPU lacks the instructions that archives are made for")
     caches = tmp_path / "caches"
     monkeypatch.setattr(kernels.numba.config, "CACHE_DIR", str(caches / "first"))
     root = tmp_path / "package"
@@ -38,7 +40,6 @@ def package(tmp_path, monkeypatch):
     archive = precompiled.write_archive(root / "compiled", compiled, [root / "loops.py"], root)
     monkeypatch.setattr(kernels.numba.config, "CACHE_DIR", str(caches / "second"))
     monkeypatch.setattr(precompiled, "FOLDER", archive.parent)
-    monkeypatch.setattr(precompiled, "PACKAGE", root)
     monkeypatch.setattr(precompiled, "open_archive", opener(root))
     return archive
 
@@ -86,6 +87,19 @@ def test_without_a_whole_archive_loops_are_compiled(package, content):
     else:
         package.write_bytes(content)
     assert compiles(package.parents[1]) == (True, 10)
+
+
+def test_a_damaged_archive_is_not_used(package):
+    """Whatever byte is damaged, the result is the same."""
+    whole = package.read_bytes()
+    for at in range(40, len(whole), max(1, len(whole) // 12)):
+        package.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        assert compiles(package.parents[1])[1] == 10
+
+
+def test_code_with_instructions_that_the_user_excludes_is_not_used(package, monkeypatch):
+    monkeypatch.setattr(kernels.numba.config, "ENABLE_AVX", 0)
+    assert compiles(package.parents[1])[0]
 
 
 def test_code_for_a_cpu_with_more_instructions_is_not_used(package, monkeypatch):

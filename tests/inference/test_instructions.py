@@ -1,4 +1,4 @@
-"""On CPUs with fewer instructions, which oneDNN is told to be on, the shipped model runs alike."""
+"""Where the CPU or the user limits instructions, the shipped model runs alike."""
 
 from __future__ import annotations
 
@@ -36,9 +36,11 @@ def run_limited_to(instructions: str, path) -> tuple[str, dict[str, np.ndarray]]
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="instructions of x86")
 @pytest.mark.parametrize("instructions", ["AVX2", "AVX512_CORE"])
 def test_without_bf16_the_network_runs_in_fp32(tmp_path, instructions):
+    usual_device, usual = run_limited_to("DEFAULT", tmp_path / "usual.npz")
+    if "bf16" not in usual_device:
+        pytest.skip("this CPU has no bf16 that could be left out")
     device, maps = run_limited_to(instructions, tmp_path / "limited.npz")
     assert "bf16" not in device
-    _, usual = run_limited_to("DEFAULT", tmp_path / "usual.npz")
     assert set(maps) == set(usual)
     for name, values in maps.items():
         assert np.abs(values - usual[name]).mean() < 0.02, name

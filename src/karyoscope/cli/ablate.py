@@ -59,7 +59,7 @@ def ablate(
 ) -> None:
     """Train and score each row of GRID with the same budget, print and write the table.
 
-    Paths of shipped grids (../shared/data) are seen from the folder where the command runs. A row
+    Paths of shipped grids (../shared/data) are relative to the folder where the command runs. A row
     that fails is reported, the others are run, and the exit code is then 1. Needs the extra
     `train`.
     """

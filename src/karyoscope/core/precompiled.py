@@ -14,6 +14,7 @@ import pickle
 import platform
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -26,11 +27,14 @@ from numba.core.caching import FunctionCache, NullCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
+from karyoscope.core.files import writing
+
 #: Folder of the package, below which are the sources that an archive is compared with.
 PACKAGE = Path(__file__).parents[1]
 #: Where the archives of a wheel are.
 FOLDER = PACKAGE / "core" / "compiled"
 _SOURCES = "sources.json"
+_DAMAGED = (zlib.error, zipfile.BadZipFile)
 
 #: For each kind of machine: name of the CPU that code is compiled for, and what it must have.
 CPUS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -51,6 +55,7 @@ def fits() -> bool:
     """Return whether code for the kind of CPU in :data:`CPUS` runs here, and may be used."""
     config: Any = numba.config
     chosen_by_user = config.CPU_NAME is not None or config.CPU_FEATURES is not None
+    chosen_by_user |= not config.ENABLE_AVX
     if chosen_by_user or machine() not in CPUS:
         return False
     try:
@@ -106,7 +111,7 @@ def write_archive(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / archive_name()
     digests = {p.relative_to(root).as_posix(): _digest(p) for p in sorted(sources)}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with writing(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in [(_SOURCES, json.dumps(digests).encode()), *sorted(compiled.items())]:
             # Without the time, so that the same content is the same file.
             archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
@@ -140,7 +145,8 @@ def open_archive(folder: Path, root: Path = PACKAGE) -> dict[str, bytes]:
             content = {name: archive.read(name) for name in archive.namelist()}
         digests = json.loads(content.pop(_SOURCES))
         same = all(_digest(root / name) == digest for name, digest in digests.items())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    # What zipfile raises for damaged bytes; RuntimeError, if they ask for a password.
+    except (OSError, ValueError, LookupError, EOFError, RuntimeError, *_DAMAGED):
         return {}
     return content if same else {}
 
@@ -179,7 +185,8 @@ class KernelCache(FunctionCache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled."""
-        if _collected is not None:
+        # A loop that refers to an address of this process cannot be kept.
+        if _collected is not None and self._impl.check_cachable(data):
             pickled: Any = dumps
             _collected[key_of(self._py_func, sig)] = pickled(self._impl.reduce(data))
         super().save_overload(sig, data)  # type: ignore[no-untyped-call]

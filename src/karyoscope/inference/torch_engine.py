@@ -61,7 +61,8 @@ class TorchEngine(Engine):
         bundle : Bundle
         device : {"cuda", "mps", "cpu"}
         threads : int
-            Threads of the CPU, of all networks that torch runs in this process; 0 for all.
+            Threads of the CPU, of all networks that torch runs in this process; 0 leaves torch's
+            number, which is that of the cores unless it was set.
         """
         if threads:
             torch.set_num_threads(threads)

@@ -105,7 +105,6 @@ class Deployed(nn.Module):
         return maps
 
     @torch.no_grad()
-    @torch.no_grad()
     def strides(self, multiple_of: int = 32) -> dict[str, int]:
         """Maps by name, and how many pixels one of their values spans along each axis."""
         edge = 2 * multiple_of

@@ -107,6 +107,8 @@ class SegNet(nn.Module):
                 f"network 'segnet': encoder {encoder!r} has feature maps at strides"
                 f" {', '.join(map(str, strides))}, not before each pooling, as a VGG has"
             )
+        if min(convolutions) < 1:
+            raise KaryoscopeError("network 'segnet': convolutions are numbers from 1")
         if len(convolutions) < len(found):
             raise KaryoscopeError(
                 f"network 'segnet': convolutions of {len(found)} levels are needed,"
@@ -121,6 +123,8 @@ class SegNet(nn.Module):
         )
         self.head = nn.Conv2d(found[0], sum(self.channels.values()), 3, padding=1)
         initialise(self.decoder, self.head)
+        if encoder is None:
+            initialise(self.encoder)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Map a normalised image (b, c, h, w), h and w multiples of 32, to raw outputs."""

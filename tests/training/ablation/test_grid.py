@@ -168,8 +168,17 @@ def test_nothing_is_chosen_on_the_images_that_are_scored():
         "training.keep_parent: choose would choose on the images that the row is scored on; give a"
         " number"
     ]
+    own = {"truth": recipe.data[0].path, "split": Path("lizard.split.json")}
+    assert [line for line in lacking(recipe, [ScoredSet(**own)]) if "keep_parent" in line] == said
+    test_part = [ScoredSet(**own, part="test")]
+    assert not [line for line in lacking(recipe, test_part) if "keep_parent" in line]
     other = [ScoredSet(truth=Path("other"))]
     assert not [line for line in lacking(recipe, other) if "keep_parent" in line]
+
+
+def test_a_teacher_without_weights_is_named():
+    recipe = load_recipe("lizard-student", ["teacher.weights=no/such/weights.safetensors"])
+    assert [line for line in lacking(recipe) if "no/such/weights.safetensors" in line]
 
 
 def test_keys_of_the_command_are_not_fitted_to_the_budget():

@@ -102,9 +102,9 @@ def test_a_pasted_nucleus_is_whole(bank):
 
 @pytest.mark.parametrize("background", [200.0, 190.0])
 def test_colours_are_shifted_by_the_difference_of_the_surroundings(background):
-    mask = torch.zeros(1, 20, 20, dtype=torch.bool)
-    mask[:, 8:12, 8:12] = True
-    rgb = torch.where(mask[:, None], 50.0, 200.0).expand(1, 3, 20, 20)
+    mask = torch.zeros(1, 24, 24, dtype=torch.bool)
+    mask[:, 10:14, 10:14] = True
+    rgb = torch.where(mask[:, None], 50.0, 200.0).expand(1, 3, 24, 24)
     patches = Patches(rgb, mask, ~mask, torch.tensor([2], dtype=torch.uint8))
     tiles = Tiles(
         torch.full((1, 3, 40, 40), background),
@@ -112,7 +112,7 @@ def test_colours_are_shifted_by_the_difference_of_the_surroundings(background):
         torch.zeros(1, 40, 40, dtype=torch.uint8),
         {},
     )
-    settings = Pasting(nuclei=1, size=20)
+    settings = Pasting(nuclei=1, size=24)
     used = paste(tiles, patches, 7, settings, torch.Generator().manual_seed(0))
     assert used.tolist() == [True]
     new = tiles.ids == 7
@@ -143,6 +143,24 @@ def test_a_batch_without_pasting_is_as_before(bank):
     image, _ = TileBatches(bank, *about, seed=2).batch(3)
     none, _ = TileBatches(bank, *about, seed=2, pasting=Pasting()).batch(3)
     assert torch.equal(image, none)
+
+
+def test_nuclei_that_may_be_parts_are_not_pasted(bank):
+    """Those at the edge of the image, and those beside pixels that are not labelled."""
+    whole = RareNuclei.of(bank, PASTING)
+    h, w = int(bank.heights[0]), int(bank.widths[0])
+    first = whole.image == 0
+    number = whole.ids[first][0]
+    ids = bank.ids.clone()
+    view = ids[: h * w].view(h, w)
+    row = int((view == number).nonzero()[:, 0].min())
+    assert row > 0
+    view[:row][view[:row] == 0] = -1
+    kept = RareNuclei.of(replace(bank, ids=ids), PASTING)
+    assert number not in kept.ids[kept.image == 0]
+    assert torch.equal(kept.ids[kept.image > 0], whole.ids[whole.image > 0])
+    at_edge = view[[0, -1]].unique(), view[:, [0, -1]].unique()
+    assert not torch.isin(whole.ids[first], torch.cat(at_edge).clamp(min=0)).any()
 
 
 def test_images_without_certain_classes_are_refused_in_one_line(bank):

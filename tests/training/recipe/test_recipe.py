@@ -120,6 +120,10 @@ def test_every_fault_is_named_with_its_line(tmp_path):
         (["optimiser.name=sgd", "optimiser.betas=[0.9, 0.99]"], "sgd has no betas"),
         (["optimiser.sam.rho=0"], "optimiser.sam.rho: .*greater than 0"),
         (["optimiser.sam={radius: 1}"], "optimiser.sam.radius: unknown key; there are rho"),
+        (
+            ["training.paste={nuclei: 1, size: 300}"],
+            "training.paste: patches of 300 px do not fit into tiles of 256 px",
+        ),
         (["losses.9.name=hv"], "--set losses.9.name=hv: the recipe has no losses.9"),
     ],
 )

@@ -143,9 +143,12 @@ class OverlayWriter(Writer):
 def _encoded(picture: np.ndarray) -> bytes | bytearray:
     """JPEG with colours at full resolution: outlines are one or two pixels wide."""
     # The same bytes as those of OpenCV, in half the time, most of which it takes to turn colours.
-    return imagecodecs.jpeg8_encode(
-        picture, level=_QUALITY, colorspace="rgb", outcolorspace="ycbcr", subsampling="444"
-    )
+    try:
+        return imagecodecs.jpeg8_encode(
+            picture, level=_QUALITY, colorspace="rgb", outcolorspace="ycbcr", subsampling="444"
+        )
+    except imagecodecs.Jpeg8Error as error:
+        raise OSError(f"the overlay cannot be encoded: {error}") from error
 
 
 def _areas(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -98,7 +98,7 @@ def lacking(recipe: Recipe, sets: Sequence[ScoredSet] = ()) -> list[str]:
     ]
     if recipe.validation.split and not Path(recipe.validation.split).is_file():
         found.append(f"no split {recipe.validation.split}")
-    if recipe.training.keep_parent == "choose" and not sets:
+    if recipe.training.keep_parent == "choose" and _scored_on_validation(recipe, sets):
         found.append(
             "training.keep_parent: choose would choose on the images that the row is scored on;"
             " give a number"
@@ -106,7 +106,26 @@ def lacking(recipe: Recipe, sets: Sequence[ScoredSet] = ()) -> list[str]:
     return [*found, *_weights(recipe)]
 
 
+def _scored_on_validation(recipe: Recipe, sets: Sequence[ScoredSet]) -> bool:
+    """Whether a set that the row is scored on has the recipe's validation images."""
+    if not sets:
+        return True
+    folders = {source.path.resolve() for source in recipe.data}
+    own = recipe.validation
+    for given in sets:
+        if given.truth.resolve() not in folders:
+            continue
+        if given.split is None or own.split is None:
+            return True
+        split = find_split(str(given.split)).resolve()
+        if (split, given.part) == (Path(own.split).resolve(), own.part):
+            return True
+    return False
+
+
 def _weights(recipe: Recipe) -> Iterator[str]:
+    if recipe.teacher is not None and not recipe.teacher.weights.exists():
+        yield f"no weights of the teacher at {recipe.teacher.weights} from {Path.cwd()}"
     options = recipe.network.options
     try:
         weights_file(str(options.get("encoder", "")), options.get("pretrained", False))
@@ -126,6 +145,8 @@ def _planned(row: Row, grid: Grid, settings: AblationSettings, seeds: int) -> Pl
     try:
         recipe = load_recipe(name, changes)
         problems += lacking(recipe, trained.score or grid.score)
+        if trained is not row:
+            load_recipe(*recipe_of(row, grid, settings))
         budget = budget or f"{recipe.training.steps:,} steps"
     except KaryoscopeError as error:
         problems.append(str(error))
@@ -150,4 +171,4 @@ def _remarks(sets: tuple[ScoredSet, ...]) -> Iterator[str]:
 
 def _words(budget: Budget) -> str:
     given = budget.model_dump(exclude_none=True)
-    return " ".join(f"{value:,g} {unit}" for unit, value in given.items())
+    return " ".join(f"{value:,.15g} {unit}" for unit, value in given.items())

@@ -117,11 +117,20 @@ def _say_what_lacks(
 ) -> None:
     """Name the rows that will fail before the first is trained; raise where all will."""
     every = planned(grid, settings, seeds)
-    rows = [r for r in every if not any(settings.out.glob(f"{r.row.name}-*/{RESULT}"))]
+    rows = [r for r in every if not _is_done(r.row, grid, settings, seeds or grid.seeds)]
     if len(rows) == len(every) and all(row.problems for row in rows):
         raise KaryoscopeError(f"no row can be trained; {rows[0].row.name}: {rows[0].problems[0]}")
     for line in lines_of(rows):
         watch(f"will fail: {line}")
+
+
+def _is_done(row: Row, grid: Grid, settings: AblationSettings, seeds: int) -> bool:
+    """Whether every training of a row has a result."""
+    try:
+        jobs = list(_jobs(row, grid, settings, seeds))
+    except KaryoscopeError:
+        return False
+    return all((settings.out / job.folder / RESULT).is_file() for job in jobs)
 
 
 def _ablate(

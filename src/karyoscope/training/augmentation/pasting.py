@@ -22,7 +22,7 @@ class Pasting(BaseModel):
 
     nuclei: int = Field(0, ge=0)
     """Nuclei that are tried in each tile; 0 for no pasting."""
-    size: int = Field(48, ge=16)
+    size: int = Field(48, ge=24)
     """Edge of the patch around a nucleus, px. Nuclei that do not fit are not pasted."""
     places: int = Field(16, gt=0)
     """Places in the tile that are compared; the most similar in colour is used."""

@@ -45,7 +45,14 @@ class RareNuclei:
 
     @classmethod
     def of(cls, bank: PixelBank, settings: Pasting) -> RareNuclei:
-        """Find the nuclei that fit into a patch and are not cut by the edge of their image.
+        """Find the nuclei that fit into a patch and are not cut by an edge.
+
+        Nuclei at the edge of their image, or beside pixels that are not labelled, may be parts.
+
+        Parameters
+        ----------
+        bank : PixelBank
+        settings : Pasting
 
         Raises
         ------
@@ -77,6 +84,12 @@ class RareNuclei:
     def paste_into(self, tiles: Tiles, rng: torch.Generator) -> Tensor:
         """Paste ``settings.nuclei`` nuclei into each tile, in place.
 
+        Parameters
+        ----------
+        tiles : Tiles
+        rng : torch.Generator
+            Random numbers, on the device of the tiles.
+
         Returns
         -------
         Tensor of int64, shape (b,)
@@ -99,11 +112,11 @@ class RareNuclei:
 def _nuclei(bank: PixelBank, k: int, size: int) -> np.ndarray:
     """Image, id, x, y and class of the nuclei of image ``k`` that can be pasted, shape (n, 5)."""
     start, h, w = int(bank.starts[k]), int(bank.heights[k]), int(bank.widths[k])
-    ids = bank.ids[start : start + h * w].cpu().numpy()
-    at = np.flatnonzero(ids > 0)
+    of_image = bank.ids[start : start + h * w].cpu().numpy()
+    at = np.flatnonzero(of_image > 0)
     if not len(at):
         return np.zeros((0, 5))
-    ids = ids[at]
+    ids = of_image[at]
     area = np.bincount(ids)
     x, y = at % w, at // w
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -114,6 +127,9 @@ def _nuclei(bank: PixelBank, k: int, size: int) -> np.ndarray:
     classes[ids] = bank.classes[start : start + h * w].cpu().numpy()[at]
     edge = np.zeros(len(area), bool)
     edge[ids[(x == 0) | (y == 0) | (x == w - 1) | (y == h - 1)]] = True
+    for step in (-w, -1, 1, w):
+        beside = np.clip(at + step, 0, h * w - 1)
+        edge[ids[of_image[beside] == -1]] = True
     # The edge of the patch keeps a pixel for rounding and six for the surroundings.
     fits = (area > 0) & ~edge & (reach < size / 2 - 7)
     certain = (classes > 0) & (classes <= bank.n_classes)

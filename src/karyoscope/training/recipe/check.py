@@ -79,6 +79,12 @@ def _combinations(recipe: Recipe) -> Iterator[Fault]:
             ("training", "accumulate"),
             "Sharpness-Aware Minimization looks at one batch twice: leave one of them out",
         )
+    paste = recipe.training.paste
+    if paste.nuclei and paste.size > recipe.training.tile:
+        yield (
+            ("training", "paste"),
+            f"patches of {paste.size} px do not fit into tiles of {recipe.training.tile} px",
+        )
     if recipe.training.keep_parent and recipe.start is None:
         yield (
             ("training", "keep_parent"),
