@@ -80,7 +80,7 @@ class LocalExecutor:
 
     Attributes
     ----------
-    device : {"auto", "cpu", "cuda", "mps"}
+    device : {"auto", "cpu", "torch", "cuda", "mps"}
     threads : int
         Threads of the CPU; 0 for all.
     tta : int

@@ -66,7 +66,7 @@ def segment(
         Radius of the neighbourhood of local densities, in µm.
     expansion_um : float
         Distance by which nuclei are expanded to cells, in µm, for the features ``cells``.
-    device : {"auto", "cpu", "cuda", "mps"}
+    device : {"auto", "cpu", "torch", "cuda", "mps"}
     tta : int
         Views that are averaged: 1, 2, 4 or 8 (flips and rotations by 90°), or 16 (each twice, with
         other stains).
