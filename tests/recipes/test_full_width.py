@@ -48,8 +48,10 @@ def full(name: str, folder: Path) -> Recipe:
         if "counts" in loss:
             loss["counts"] = [1, 2]
     least = 2 if name.startswith("hovernet") else 1
-    # One tile, so that machines with 16 GB of memory hold the widest.
-    data["training"] |= {"batch_size": 1, "tile": 128 * least if "consep" not in name else 200}
+    # One tile, or two views of one, so that machines with 16 GB of memory hold the widest.
+    of_pairs = any(loss["name"].startswith("consistent_") for loss in data["losses"])
+    size = 2 if of_pairs else 1
+    data["training"] |= {"batch_size": size, "tile": 128 * least if "consep" not in name else 200}
     data["training"]["precision"] = "fp32"
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(data))
