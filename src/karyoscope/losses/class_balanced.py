@@ -28,7 +28,8 @@ class PriorWeightedCrossEntropy(nn.Module):
         ``inverse_root``: :math:`w_c = X_c^{-1/2}`, milder on background and stronger between
         the rare classes; for use on top of balanced tiles.
     gamma, rho : float
-        Decay of the running prior, and exponent of ``power``; defaults are those of the paper.
+        Decay of the running prior, which the paper does not give, and exponent of ``power``, by
+        default the paper's 3.
     label_smoothing : float
         Share of the target spread over all classes.
     """
