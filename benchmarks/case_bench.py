@@ -88,7 +88,7 @@ class Bench:
     def summary(self, out: str = "out") -> dict:
         """The only summary of a folder of results."""
         (path,) = (self.folder / out).glob("*.summary.json")
-        return json.loads(path.read_text())
+        return json.loads(path.read_text("utf-8"))
 
 
 def require(holds: bool, seen: str) -> None:

@@ -108,7 +108,10 @@ def _arms(
         chosen = np.random.default_rng(seed).choice(len(whole), max(args.counts), replace=False)
         both = {"ranked": ranked, "random": [whole[i] for i in chosen]}
         file.write_text(json.dumps({arm: [_place(t) for t in t_] for arm, t_ in both.items()}))
-    return {arm: [tuple(p) for p in places] for arm, places in json.loads(file.read_text()).items()}
+    return {
+        arm: [tuple(p) for p in places]
+        for arm, places in json.loads(file.read_text("utf-8")).items()
+    }
 
 
 def _place(tile: RankedTile) -> Place:
@@ -170,7 +173,7 @@ def _score_share(args: argparse.Namespace, done: Path, share: str, test: list[st
 def _review(out: Path, name: str, boxes: list[tuple[int, ...]], corrected: Path) -> None:
     """The labels of an image as a person's corrections, with rectangles that were reviewed."""
     source = _slide(out, name).with_suffix(".geojson")
-    data = json.loads(source.read_text())
+    data = json.loads(source.read_text("utf-8"))
     for x, y, width, height in boxes:
         right, low = x + width, y + height
         ring = [[x, y], [right, y], [right, low], [x, low], [x, y]]

@@ -48,7 +48,7 @@ def content(out: Path) -> dict[str, bytes | dict]:
             name = str(path.relative_to(out))
             files[name] = path.read_bytes()
             if name.endswith(".summary.json"):
-                files[name] = {**json.loads(path.read_text()), "seconds": None}
+                files[name] = {**json.loads(path.read_text("utf-8")), "seconds": None}
     return files
 
 

@@ -30,7 +30,7 @@ class Steps:
 
     def note(self, step: str) -> None:
         """End a step."""
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text("utf-8")
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
         now, peak = (int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
         row = self.rows.setdefault(step, [0.0, 0.0])

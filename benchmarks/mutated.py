@@ -267,7 +267,7 @@ def main() -> None:
     arguments = parser.parse_args()
     recorded: dict[str, dict[str, int]] = {}
     if arguments.resume and arguments.resume.exists():
-        recorded = json.loads(arguments.resume.read_text())
+        recorded = json.loads(arguments.resume.read_text("utf-8"))
     folder = Path(tempfile.mkdtemp(prefix="karyoscope-mutated-"))
     total: Counter[str] = Counter()
     try:

@@ -42,7 +42,7 @@ def measure(path: Path, edge: int, tissue: float, out: Path, extra: list[str]) -
     plan = plan_slide(edge, tissue, seed=0)
     command = [sys.executable, "-m", "karyoscope", "segment", str(path), "--out", str(out)]
     result |= run_command([*command, *extra])
-    summary = json.loads((out / f"{path.stem}.summary.json").read_text())
+    summary = json.loads((out / f"{path.stem}.summary.json").read_text("utf-8"))
     table = pq.read_table(out / f"{path.stem}.parquet", columns=["x", "y"])
     x, y = (np.asarray(table[name]) for name in "xy")
     return result | {
@@ -96,7 +96,7 @@ def describe_machine() -> str:
     """Return what the figures were measured on, before anything is run."""
     names = [
         line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         if line.startswith("model name")
     ]
     cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]

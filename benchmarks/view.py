@@ -127,7 +127,7 @@ class Server:
         }
 
     def memory_mb(self, peak: bool = False) -> float:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        status = Path(f"/proc/{self.process.pid}/status").read_text("utf-8")
         found = re.search(rf"{'VmHWM' if peak else 'VmRSS'}:\s+(\d+)", status)
         return round(int(found[1]) / 1024, 1) if found else float("nan")
 
@@ -196,10 +196,10 @@ def browser_memory_mb() -> int:
     sizes: dict[int, int] = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            status = (process / "status").read_text()
+            status = (process / "status").read_text("utf-8")
             parents[int(process.name)] = int(re.search(r"PPid:\s+(\d+)", status)[1])  # type: ignore[index]
             if re.search(r"Name:\s+chrom", status):
-                text = (process / "smaps_rollup").read_text()
+                text = (process / "smaps_rollup").read_text("utf-8")
                 sizes[int(process.name)] = int(re.search(r"Pss:\s+(\d+)", text)[1])  # type: ignore[index]
         except (OSError, TypeError):
             continue  # it ended, or is of somebody else

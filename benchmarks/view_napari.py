@@ -29,7 +29,7 @@ PAN_STEPS = 30
 
 def memory_mb(peak: bool = False) -> float:
     """Resident memory of this process, which holds napari's window, too."""
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text("utf-8")
     found = re.search(rf"{'VmHWM' if peak else 'VmRSS'}:\s+(\d+)", status)
     return round(int(found[1]) / 1024) if found else float("nan")
 

@@ -169,7 +169,7 @@ def test_what_is_read_with_a_word(segment, quote_line, picture, tmp_path, name):
     line = next(line for line in result.lines if line.startswith(f"karyoscope: {tmp_path / name}"))
     quote_line(line, "Warnings about images that are read", name.replace("_", " "))
     stem = name.removesuffix(".tif")
-    summary = json.loads((tmp_path / "out" / f"{stem}.summary.json").read_text())
+    summary = json.loads((tmp_path / "out" / f"{stem}.summary.json").read_text("utf-8"))
     assert summary["white_point"] == (16383 if name == "fourteen_bits.tif" else 255)
 
 
@@ -189,5 +189,5 @@ def test_a_scene_names_its_outputs(segment, picture, tmp_path):
     assert not any("holds" in line for line in result.lines)
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"a.scene-1.csv", "a.scene-1.summary.json"}
-    summary = json.loads((tmp_path / "out" / "a.scene-1.summary.json").read_text())
+    summary = json.loads((tmp_path / "out" / "a.scene-1.summary.json").read_text("utf-8"))
     assert (summary["scene"], summary["size"]) == ("1", [150, 200])

@@ -25,7 +25,7 @@ def test_out_cannot_be_a_folder(segment, quote, picture, tmp_path):
     for title, out in (("a file", "file"), ("below a file", "file/below")):
         line = quote(segment(picture, "--mpp", 0.5, "--out", tmp_path / out), "Output", title)
         assert "choose another folder" in line
-    assert (tmp_path / "file").read_text() == ""
+    assert (tmp_path / "file").read_text("utf-8") == ""
 
 
 def test_out_is_not_writable(segment, quote, picture, tmp_path):
@@ -84,7 +84,7 @@ def test_output_exists(segment, quote, picture, tmp_path):
 
 
 def spoil_card(bundle: Path, **changes) -> None:
-    card = yaml.safe_load((bundle / "model.yaml").read_text())
+    card = yaml.safe_load((bundle / "model.yaml").read_text("utf-8"))
     (bundle / "model.yaml").write_text(yaml.safe_dump(card | changes))
 
 

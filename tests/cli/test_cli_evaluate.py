@@ -86,7 +86,7 @@ def test_files_are_written(folders, tmp_path):
     arguments = folders / "moved", "--truth", folders / "truth", "--out", out
     run(evaluate.app, *arguments)
     assert {p.name for p in out.iterdir()} == {"evaluation.json", "evaluation.html", "images.csv"}
-    assert json.loads((out / "evaluation.json").read_text())["images"] == 4
+    assert json.loads((out / "evaluation.json").read_text("utf-8"))["images"] == 4
     with pytest.raises(KaryoscopeError, match=r"evaluation\.json exists; use --overwrite"):
         run(evaluate.app, *arguments)
     assert run(evaluate.app, *arguments, "--overwrite").exit_code == 0

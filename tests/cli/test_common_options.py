@@ -21,7 +21,7 @@ def config(tmp_path):
 
 
 def summary_of(folder):
-    return json.loads((folder / "tissue.summary.json").read_text())
+    return json.loads((folder / "tissue.summary.json").read_text("utf-8"))
 
 
 def test_a_file_gives_options_and_the_command_line_wins(segment, picture, tmp_path, config):

@@ -66,7 +66,7 @@ def test_a_group_that_the_package_does_not_know(
     table = tmp_path / "out" / "tissue.parquet"
     at_once = read_parquet(table)
     assert set(at_once.measurements["added_30um"]) == {30 + len(at_once) * needs_all}
-    header = (tmp_path / "out" / "tissue.csv").read_text().partition("\n")[0].split(",")
+    header = (tmp_path / "out" / "tissue.csv").read_text("utf-8").partition("\n")[0].split(",")
     asked = ["shape", "neighbours", "rank"]
     expected = [f.name for f in feature_columns(asked, at_once.taxonomy, 30)]
     assert header[-len(expected) :] == expected == list(at_once.measurements)
@@ -124,7 +124,7 @@ def test_several_slides_give_a_cohort(batch, run, segment, tissue, tmp_path):
     shown = run("cohort", out)
     assert shown.code == 0
     assert str(out / "cohort.html") in "".join(shown.out.split())
-    assert (out / "cohort.html").read_text().count("<a href") == 3
+    assert (out / "cohort.html").read_text("utf-8").count("<a href") == 3
 
 
 def test_a_cohort_that_cannot_be_written_ends_in_code_1(segment, tissue, tmp_path):

@@ -61,7 +61,7 @@ def test_annotations_of_a_file_and_of_a_folder(segment, picture, tmp_path):
     )
     assert second.code == 0
     one, two = (
-        (f / "tissue.regions.csv").read_text() for f in (tmp_path / "out", tmp_path / "two")
+        (f / "tissue.regions.csv").read_text("utf-8") for f in (tmp_path / "out", tmp_path / "two")
     )
     assert one == two
     again = segment(picture, "--mpp", 0.499, "--annotations", drawn, *formats)

@@ -34,7 +34,7 @@ def test_one_slide(segment, picture, tmp_path):
     result = segment(picture, "--mpp", 0.499)
     assert result.code == 0
     assert names(tmp_path / "out") == {"tissue" + suffix for suffix in DEFAULT}
-    summary = json.loads((tmp_path / "out" / "tissue.summary.json").read_text())
+    summary = json.loads((tmp_path / "out" / "tissue.summary.json").read_text("utf-8"))
     assert summary["nuclei"] > 20
     assert "tissue.png: 0.0295 mm² of tissue in 0.0299 mm² analysed" in result.out
     for row in summary["classes"]:
@@ -54,7 +54,7 @@ def test_json_is_all_there_is_on_stdout(segment, picture, tmp_path):
     result = segment(picture, tmp_path / "none.png", "--mpp", 0.499, "--json")
     assert result.code == 1
     (summary,) = json.loads(result.out)
-    assert summary == json.loads((tmp_path / "out" / "tissue.summary.json").read_text())
+    assert summary == json.loads((tmp_path / "out" / "tissue.summary.json").read_text("utf-8"))
     nothing = segment(tmp_path / "none.png", "--json")
     assert nothing.code == 1
     assert json.loads(nothing.out) == []
@@ -125,8 +125,8 @@ def test_nothing_there_gives_valid_empty_files(segment, tmp_path, side):
     assert result.code == 0
     assert names(tmp_path / "out") == {"glass" + suffix for suffix in DEFAULT}
     assert len(read_parquet(tmp_path / "out" / "glass.parquet")) == 0
-    assert json.loads((tmp_path / "out" / "glass.geojson").read_text())["features"] == []
-    assert json.loads((tmp_path / "out" / "glass.summary.json").read_text())["nuclei"] == 0
+    assert json.loads((tmp_path / "out" / "glass.geojson").read_text("utf-8"))["features"] == []
+    assert json.loads((tmp_path / "out" / "glass.summary.json").read_text("utf-8"))["nuclei"] == 0
 
 
 def test_warnings_are_one_line(segment, example_slide, tmp_path):
@@ -145,14 +145,14 @@ def test_overwrite(segment, picture, tmp_path):
     options = [picture, "--mpp", 0.5, "--format", "csv"]
     assert segment(*options).code == 0
     table = tmp_path / "out" / "tissue.csv"
-    first = table.read_text()
+    first = table.read_text("utf-8")
     table.write_text("mine")
     result = segment(*options, "--tta", 2)
     assert result.code == 1
     assert "tissue.csv exists; use --overwrite to replace it" in result.err
-    assert table.read_text() == "mine"
+    assert table.read_text("utf-8") == "mine"
     assert segment(*options, "--overwrite").code == 0
-    assert table.read_text() == first
+    assert table.read_text("utf-8") == first
 
 
 def test_what_is_done_is_left(segment, picture, tmp_path):

@@ -79,9 +79,9 @@ def test_names_that_are_not_utf_8_or_too_long(images, tiny_bundle, tissue):
     assert "File name too long" in ended.stderr
     assert "1 of 3 inputs failed" in ended.stderr
     assert ended.returncode == 1
-    table = (images / "out" / "cohort.csv").read_text()
+    table = (images / "out" / "cohort.csv").read_text("utf-8")
     assert r"l\udce4in.png" in table
-    assert "%E4in.report.html" in (images / "out" / "cohort.html").read_text()
+    assert "%E4in.report.html" in (images / "out" / "cohort.html").read_text("utf-8")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of Unix")

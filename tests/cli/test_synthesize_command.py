@@ -60,7 +60,7 @@ def test_train_prints_where_the_generator_is(run, tmp_path):
     result = run(*arguments, "--set", "training.batch_size=1")
     assert result.code == 0
     assert result.out.strip() == str(tmp_path / "run" / "generator")
-    saved = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())
+    saved = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text("utf-8"))
     assert saved["training"]["batch_size"] == 1
     one_line(run(*arguments), "give --resume or another --out")
 

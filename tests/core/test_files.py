@@ -33,7 +33,7 @@ def test_a_kill_before_the_renaming_leaves_what_was_there(tmp_path, kind):
         write_folder(target, {"a": b"old"})
     done = subprocess.run([sys.executable, "-c", KILLED, str(target), kind])
     assert done.returncode == -signal.SIGKILL
-    assert (target if kind == "file" else target / "a").read_text() == "old"
+    assert (target if kind == "file" else target / "a").read_text("utf-8") == "old"
     assert all(p == target or p.name.startswith(".") for p in tmp_path.iterdir())
 
 
@@ -49,7 +49,7 @@ def test_an_error_leaves_nothing_but_what_was_there(tmp_path):
     with pytest.raises(ZeroDivisionError):
         write_half(target)
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-    assert target.read_text() == "old"
+    assert target.read_text("utf-8") == "old"
 
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
@@ -63,7 +63,7 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
         assert first != second
         first.write_text("first")
         second.write_text("second")
-    assert (tmp_path / "a").read_text() == "first"
+    assert (tmp_path / "a").read_text("utf-8") == "first"
     assert len(list(tmp_path.iterdir())) == 1
 
 

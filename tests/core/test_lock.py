@@ -103,7 +103,7 @@ def test_a_number_that_another_process_has_now_is_stale(tmp_path):
         pytest.skip("this system does not tell when a process began")
     with locked(path, "a.svs") as held:
         held.check()
-        assert json.loads(path.read_text())["started"] == started(os.getpid())
+        assert json.loads(path.read_text("utf-8"))["started"] == started(os.getpid())
 
 
 def test_another_machine_is_judged_by_its_heartbeat(tmp_path):
@@ -171,7 +171,7 @@ def test_a_folder_that_was_moved_away_is_put_back(tmp_path):
     old.mkdir()
     (old / "model.yaml").write_text("whole")
     remove_leftovers(tmp_path / "bundle")
-    assert (tmp_path / "bundle" / "model.yaml").read_text() == "whole"
+    assert (tmp_path / "bundle" / "model.yaml").read_text("utf-8") == "whole"
 
 
 def test_running_processes():

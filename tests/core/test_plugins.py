@@ -65,10 +65,10 @@ def test_a_file_is_run_once_and_again_where_it_changed(write, tmp_path):
     path = write(code.format(1))
     for _ in range(2):
         plugins.use_plugin(path)
-    assert count.read_text() == "x"
+    assert count.read_text("utf-8") == "x"
     path.write_text(code.format(2))
     plugins.use_plugin(path)
-    assert count.read_text() == "xx"
+    assert count.read_text("utf-8") == "xx"
     assert plugins.part_of_file("function", "mine.py:f")() == 2
 
 

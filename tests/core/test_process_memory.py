@@ -13,7 +13,7 @@ from pathlib import Path
 from karyoscope.core.process import give_back_memory
 
 def resident_mb():
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 blocks = [bytes(100_000) for _ in range(1000)]

@@ -91,9 +91,9 @@ def test_arrays_are_as_published(tmp_path):
     for label in labels:
         ids = np.unique(label[..., 0])
         np.testing.assert_array_equal(ids, np.arange(len(ids)))
-    lines = (tmp_path / "counts.csv").read_text().split()
+    lines = (tmp_path / "counts.csv").read_text("utf-8").split()
     assert lines[0] == "neutrophil,epithelial,lymphocyte,plasma,eosinophil,connective"
-    assert (tmp_path / "patch_info.csv").read_text().split() == [
+    assert (tmp_path / "patch_info.csv").read_text("utf-8").split() == [
         "patch_info",
         "glas_1-0000",
         "glas_1-0001",
@@ -134,7 +134,9 @@ def test_a_nucleus_counts_with_one_pixel_in_the_central_224():
 
 def test_counts_equal_the_published_script(shared):
     cases = np.load(shared / "golden" / "conic_cases.npz")
-    expected = json.loads((shared / "golden" / "conic_expected.json").read_text())["composition"]
+    expected = json.loads((shared / "golden" / "conic_expected.json").read_text("utf-8"))[
+        "composition"
+    ]
     order = expected["class_order"]
     for key in ("true", "pred"):
         for label, counts in zip(cases[key], expected[key], strict=True):

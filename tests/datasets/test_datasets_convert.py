@@ -65,7 +65,7 @@ def test_points_and_ignored_pixels_are_kept(layout, tmp_path):
         np.testing.assert_allclose(b.points, a.points)
     CASES["monusac"].write(tmp_path / "regions", pictures(CASES["monusac"]))
     path = sorted((tmp_path / "regions").rglob("*.xml"))[0]
-    path.write_text(path.read_text().replace('Name="Macrophage"', 'Name="Ambiguous"'))
+    path.write_text(path.read_text("utf-8").replace('Name="Macrophage"', 'Name="Ambiguous"'))
     regions = open_dataset(tmp_path / "regions")
     convert(regions, layout, tmp_path / "b")
     for a, b in zip(regions, open_dataset(tmp_path / "b"), strict=True):
@@ -121,7 +121,7 @@ def test_merged_classes_are_written(tmp_path):
     CASES["lizard"].write(tmp_path / "in", pictures(CASES["lizard"]))
     merged = merge_classes(open_dataset(tmp_path / "in"), Taxonomy.load("consep4"))
     convert(merged, "conic", tmp_path / "out")
-    head = (tmp_path / "out" / "counts.csv").read_text().splitlines()[0]
+    head = (tmp_path / "out" / "counts.csv").read_text("utf-8").splitlines()[0]
     assert head == "other,inflammatory,epithelial,spindle"
     assert_same(merged, open_dataset(tmp_path / "out").whole())
 
@@ -156,7 +156,7 @@ def test_story_of_a_user_with_a_plain_folder(tmp_path):
         tmp_path / "split.json",
     )
     assert "train: 9 images" in shown
-    parts = json.loads((tmp_path / "split.json").read_text())["parts"]
+    parts = json.loads((tmp_path / "split.json").read_text("utf-8"))["parts"]
     assert (len(parts["train"]), len(parts["test"])) == (9, 3)
 
     run(

@@ -87,7 +87,7 @@ def test_aperio_names_layers_by_attribute_else_by_name(tmp_path):
     found = read_aperio(path)
     assert [(name, p.area) for name, p in found.polygons] == [("nuclei", 11.0)]
     assert found.mpp == 0.25
-    path.write_text(path.read_text().replace('X="1"', ""))
+    path.write_text(path.read_text("utf-8").replace('X="1"', ""))
     with pytest.raises(KaryoscopeError, match=r"a\.xml: not readable Aperio XML"):
         read_aperio(path)
 

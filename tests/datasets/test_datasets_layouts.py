@@ -122,7 +122,7 @@ def test_crchisto_points_count_from_the_corner(tmp_path, image):
 def test_monusac_ambiguous_regions_are_ignored_and_its_scale_is_its_own(tmp_path):
     written("monusac", tmp_path)
     path = sorted(tmp_path.rglob("*.xml"))[0]
-    path.write_text(path.read_text().replace('Name="Neutrophil"', 'Name="Ambiguous"'))
+    path.write_text(path.read_text("utf-8").replace('Name="Neutrophil"', 'Name="Ambiguous"'))
     sample = next(s for s in open_dataset(tmp_path) if s.record.name == path.stem)
     assert sample.ignore.dtype == bool
     assert sample.ignore.any()
@@ -149,7 +149,7 @@ def test_nucls_boxes_are_ignored_not_taken_for_outlines(tmp_path, image):
 def test_nucls_with_an_unknown_class_is_named(tmp_path, image):
     written("nucls", tmp_path)
     path = sorted(tmp_path.glob("csv/*.csv"))[0]
-    path.write_text(path.read_text().replace("tumor_any", "martian"))
+    path.write_text(path.read_text("utf-8").replace("tumor_any", "martian"))
     dataset = open_dataset(tmp_path)
     assert len(list(dataset)) == 1
     assert "unknown super-class 'martian'" in dataset.problems[0]

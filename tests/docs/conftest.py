@@ -64,7 +64,9 @@ def place(tmp_path, monkeypatch, tiny_bundle) -> Path:
 
 def _write_annotated(tissue: np.ndarray) -> None:
     """Three tiles with squares as nuclei, two classes, and predictions as run lengths."""
-    taxonomy = Taxonomy.from_dict(yaml.safe_load(Path("model/model.yaml").read_text())["taxonomy"])
+    taxonomy = Taxonomy.from_dict(
+        yaml.safe_load(Path("model/model.yaml").read_text("utf-8"))["taxonomy"]
+    )
     samples = []
     Path("predictions").mkdir()
     for k in range(3):

@@ -44,7 +44,7 @@ class TestTheRound:
             assert max(same) == 1
 
     def test_it_was_trained_on_them_and_scored_on_others(self, work):
-        trained = json.loads((work / "run" / "trained_on.json").read_text())
+        trained = json.loads((work / "run" / "trained_on.json").read_text("utf-8"))
         sources = {name.rsplit("-", 1)[0] for name in trained["data"][0]["train"]}
         before, after = (read_evaluation(work / name) for name in ("before", "after"))
         scored = {row["source"] for row in after.image_scores()}

@@ -27,7 +27,7 @@ def follow(page, run):
 
 
 def summary(path="out/tissue.summary.json"):
-    return json.loads(Path(path).read_text())
+    return json.loads(Path(path).read_text("utf-8"))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -42,18 +42,18 @@ def test_a_page_shows_one_example_and_its_commands(page):
 @pytest.mark.parametrize(("page", "loss"), [("loss", "Tversky"), ("target", "BetweenNuclei")])
 def test_losses_train_through_the_command(page, loss, place, run):
     follow(page, run)
-    header = next(Path("run").rglob("metrics.csv")).read_text().splitlines()[0]
+    header = next(Path("run").rglob("metrics.csv")).read_text("utf-8").splitlines()[0]
     assert f"train/{loss}" in header
     # The run keeps the file, and names the copy.
     name = f"my_{page}.py"
-    assert Path("run", name).read_text() == Path(name).read_text()
-    assert f"name: {name}:{loss}" in Path("run/recipe.yaml").read_text()
+    assert Path("run", name).read_text("utf-8") == Path(name).read_text("utf-8")
+    assert f"name: {name}:{loss}" in Path("run/recipe.yaml").read_text("utf-8")
 
 
 def test_a_network_is_trained_and_shipped(place, run):
     follow("network", run)
     assert summary()["model"]["name"] == "tiny"
-    assert "my_network.py:Small" in Path("bundle/model.yaml").read_text()
+    assert "my_network.py:Small" in Path("bundle/model.yaml").read_text("utf-8")
 
 
 def test_an_own_encoder_is_that_of_a_network(tmp_path):
@@ -75,7 +75,7 @@ def test_an_own_encoder_is_that_of_a_network(tmp_path):
 def test_a_postprocessing_is_trained_shipped_and_tuned(place, run):
     printed = follow("postprocessing", run)
     assert json.loads(printed[-1])
-    assert "my_postprocessing.py:BLOBS" in Path("tuned/model.yaml").read_text()
+    assert "my_postprocessing.py:BLOBS" in Path("tuned/model.yaml").read_text("utf-8")
 
 
 def test_a_dataset_is_read(place, run):
@@ -105,10 +105,10 @@ def test_a_protocol_is_in_table_and_page(place, run):
 def test_features_are_columns(place, run):
     follow("feature-group", run)
     for path in ("out/tissue.csv", "measured/tissue.csv"):
-        header, first = Path(path).read_text().splitlines()[:2]
+        header, first = Path(path).read_text("utf-8").splitlines()[:2]
         row = dict(zip(header.split(","), first.split(","), strict=True))
         assert float(row["box_width_um"]) > 0
-    header, first = Path("nearest/tissue.csv").read_text().splitlines()[:2]
+    header, first = Path("nearest/tissue.csv").read_text("utf-8").splitlines()[:2]
     row = dict(zip(header.split(","), first.split(","), strict=True))
     assert -180 <= float(row["nearest_deg"]) <= 180
 
@@ -123,7 +123,7 @@ def test_a_format_is_written(place, run):
 
     follow("format", run)
     found = ElementTree.parse("out/tissue.points.xml").getroot()
-    rows = Path("out/tissue.csv").read_text().splitlines()[1:]
+    rows = Path("out/tissue.csv").read_text("utf-8").splitlines()[1:]
     assert len(found) == len(rows) > 0
 
 

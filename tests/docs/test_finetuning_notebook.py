@@ -18,12 +18,12 @@ def work(executed):
 @pytest.mark.slow
 class TestTheStory:
     def test_the_test_part_is_unseen_in_every_training(self, work):
-        parts = json.loads((work / "split.json").read_text())["parts"]
+        parts = json.loads((work / "split.json").read_text("utf-8"))["parts"]
         assert {part: len(names) for part, names in parts.items()} == {
             "train": 6, "validation": 2, "test": 2
         }  # fmt: skip
         for run in ("run", "run_encoder"):
-            kept = json.loads((work / run / "trained_on.json").read_text())
+            kept = json.loads((work / run / "trained_on.json").read_text("utf-8"))
             (data,) = kept["data"]
             assert sorted(data["train"]) == sorted(parts["train"])
             assert sorted(kept["validation"]) == sorted(parts["validation"])
@@ -39,7 +39,7 @@ class TestTheStory:
     def test_the_share_of_the_parent_was_chosen_on_the_validation_part(self, work):
         card = find_bundle(work / "tuned").card
         kept = card.training["keep_parent"]
-        assert kept == json.loads((work / "run" / "keep_parent.json").read_text())
+        assert kept == json.loads((work / "run" / "keep_parent.json").read_text("utf-8"))
         assert kept["chosen_by"] == "mpq_plus"
         assert "keep_parent" not in find_bundle(work / "encoder").card.training
         assert card.mpp == 0.5

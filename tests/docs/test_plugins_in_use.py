@@ -24,10 +24,10 @@ def show(page):
 def with_plugin(place):
     """A model whose post-processing is that of a file, which lies in the working directory."""
     name = show("postprocessing")
-    text = Path(name).read_text() + "\nfrom pathlib import Path\nPath('ran').touch()\n"
+    text = Path(name).read_text("utf-8") + "\nfrom pathlib import Path\nPath('ran').touch()\n"
     Path(name).write_text(text)
     path = Path("model/model.yaml")
-    card = yaml.safe_load(path.read_text())
+    card = yaml.safe_load(path.read_text("utf-8"))
     card["postprocessing"] = {"name": f"{name}:BLOBS"}
     card["plugins"] = {name: hashlib.sha256(text.encode()).hexdigest()}
     path.write_text(yaml.safe_dump(card))
@@ -84,7 +84,7 @@ def test_a_folder_of_data_runs_no_file(place, run):
 
 def test_a_slide_on_which_a_plugin_fails_does_not_cost_the_others(place, run):
     name = show("format")
-    text = Path(name).read_text()
+    text = Path(name).read_text("utf-8")
     failing = "names = nuclei.class_names()\n        if self.context.slide == 'a.png':\n"
     failing += "            raise IndexError('no such thing')"
     Path(name).write_text(text.replace("names = nuclei.class_names()", failing))
@@ -105,7 +105,7 @@ def test_an_error_of_a_loss_is_its_own(place, run):
     pytest.importorskip("lightning", reason="training needs the [train] extra")
     pytest.importorskip("timm", reason="training needs the [train] extra")
     name = show("loss")
-    wrong = Path(name).read_text().replace('targets["types"]', 'targets["type"]')
+    wrong = Path(name).read_text("utf-8").replace('targets["types"]', 'targets["type"]')
     Path(name).write_text(wrong)
     number = next(i for i, line in enumerate(wrong.splitlines(), 1) if 'targets["type"]' in line)
     losses = f'losses=[{{name: three_label}}, {{name: centre}}, {{name: "{name}:Tversky"}}]'
@@ -126,7 +126,9 @@ def test_a_recipe_that_cannot_be_is_refused_with_its_place(place, run, change, s
     pytest.importorskip("lightning", reason="training needs the [train] extra")
     show("loss")
     if "network" in change:
-        recipe = yaml.safe_load(Path("recipe.yaml").read_text()) | {"network": {"name": "unet"}}
+        recipe = yaml.safe_load(Path("recipe.yaml").read_text("utf-8")) | {
+            "network": {"name": "unet"}
+        }
         Path("recipe.yaml").write_text(yaml.safe_dump(recipe))
     changes = [x for part in change.split(", ") for x in ("--set", part)]
     assert says in one_line(run("train", "recipe.yaml", "--out", "run", *changes))

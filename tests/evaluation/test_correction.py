@@ -73,7 +73,7 @@ def test_a_file_that_nobody_reviewed_is_named_and_the_others_go_on(corrected, tm
 
 
 def test_a_region_may_have_any_shape(tmp_path, corrected):
-    data = json.loads(corrected.read_text())
+    data = json.loads(corrected.read_text("utf-8"))
     data["features"][3]["geometry"] = json.loads(
         shapely.to_geojson(shapely.Polygon([(10, 10), (60, 10), (10, 60)]))
     )

@@ -42,7 +42,7 @@ def test_geojson_of_karyoscope_against_classes_of_ones_own(samples, tmp_path):
 
 
 def _edit_geojson(path, edit):
-    data = json.loads(path.read_text())
+    data = json.loads(path.read_text("utf-8"))
     edit(data)
     path.write_text(json.dumps(data))
 

@@ -37,7 +37,7 @@ def results(tmp_path):
 @pytest.mark.parametrize("change", BAD, ids=lambda change: str(change)[:20])
 def test_a_bad_summary_is_a_failed_row(results, change):
     path = results / "bad.summary.json"
-    sound = json.loads(path.read_text())
+    sound = json.loads(path.read_text("utf-8"))
     text = change if isinstance(change, str) else json.dumps(sound | change)
     path.write_text(text, encoding="latin-1")
     write_cohort(results)
@@ -53,7 +53,7 @@ _ANYTHING = st.recursive(_PLAIN, lambda inner: st.lists(inner, max_size=2), max_
 @given(data=st.data())
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_value_of_a_summary_ends_the_cohort(results, data):
-    sound = json.loads((results / "good.summary.json").read_text())
+    sound = json.loads((results / "good.summary.json").read_text("utf-8"))
     name = data.draw(st.sampled_from(sorted(sound)))
     changed = json.dumps(sound | {name: data.draw(_ANYTHING)})
     (results / "bad.summary.json").write_text(changed)
@@ -66,7 +66,7 @@ def test_no_value_of_a_summary_ends_the_cohort(results, data):
 
 
 def test_the_summary_knows_the_files(results):
-    files = json.loads((results / "good.summary.json").read_text())["files"]
+    files = json.loads((results / "good.summary.json").read_text("utf-8"))["files"]
     assert list(files) == ["good.csv"]
     assert files["good.csv"]["bytes"] == (results / "good.csv").stat().st_size
     assert np.char.str_len(files["good.csv"]["sha256"]) == 64

@@ -50,7 +50,7 @@ def test_a_row_a_slide(tmp_path, context):
     assert int(second["nuclei"]) == 30
     assert (second["tissue_mm2"], second["analysed_mm2"]) == ("0.03", "0.06")
     assert (float(second["mpp"]), second["mpp_source"]) == (context.mpp, "given")
-    summary = json.loads((tmp_path / "b.summary.json").read_text())
+    summary = json.loads((tmp_path / "b.summary.json").read_text("utf-8"))
     for c in summary["classes"]:
         assert int(second[f"count_{c['name']}"]) == (nuclei.class_id == c["id"]).sum()
         assert float(second[f"density_{c['name']}_per_mm2"]) == c["density_per_mm2"]
@@ -135,7 +135,7 @@ def test_nothing_to_tell_of_and_a_table_of_someone_else(tmp_path, context):
     (tmp_path / "cohort.csv").write_text("patient,age\nx,50\n")
     with pytest.raises(KaryoscopeError, match="move it away"):
         write_cohort(tmp_path)
-    assert (tmp_path / "cohort.csv").read_text() == "patient,age\nx,50\n"
+    assert (tmp_path / "cohort.csv").read_text("utf-8") == "patient,age\nx,50\n"
 
 
 def test_printed_table(tmp_path, context):

@@ -34,7 +34,7 @@ def gives(what):
 
 
 def read_geojson(path):
-    features = json.loads(path.read_text())["features"]
+    features = json.loads(path.read_text("utf-8"))["features"]
     return {
         int(f["properties"]["name"]): f["properties"]["classification"]["name"] for f in features
     }
@@ -53,7 +53,7 @@ def read_parquet_table(path):
 
 
 def read_csv(path):
-    rows = [line.split(",")[:2] for line in path.read_text().splitlines()[1:]]
+    rows = [line.split(",")[:2] for line in path.read_text("utf-8").splitlines()[1:]]
     return {int(row[0]): row[1] for row in rows}
 
 
@@ -71,7 +71,7 @@ def read_overlay(path):
 
 @gives(NOTHING)
 def read_quality(path):
-    assert json.loads(path.read_text())["type"] == "FeatureCollection"
+    assert json.loads(path.read_text("utf-8"))["type"] == "FeatureCollection"
 
 
 @gives(COUNTS)
@@ -82,7 +82,7 @@ def read_spatial(path):
 
 @gives(COUNTS)
 def read_summary(path):
-    return {c["name"]: c["count"] for c in json.loads(path.read_text())["classes"]}
+    return {c["name"]: c["count"] for c in json.loads(path.read_text("utf-8"))["classes"]}
 
 
 @gives(COUNTS)
@@ -107,7 +107,7 @@ def read_sqlite(path):
 
 
 def read_hovernet(path):
-    data = json.loads(path.read_text())
+    data = json.loads(path.read_text("utf-8"))
     names = {int(k): v[0] for k, v in data["type_info"].items()}
     return {int(k): names[v["type"]] for k, v in data["nuc"].items()}
 

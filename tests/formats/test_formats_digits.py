@@ -36,7 +36,7 @@ def test_numbers_are_equal_in_all_files(tmp_path, measured, context):
     with (tmp_path / "slide.csv").open(newline="") as file:
         rows = {int(row["id"]): row for row in csv.DictReader(file)}
     table = read_parquet(tmp_path / "slide.parquet").columns()
-    features = json.loads((tmp_path / "slide.geojson").read_text())["features"]
+    features = json.loads((tmp_path / "slide.geojson").read_text("utf-8"))["features"]
     in_qupath = {int(f["properties"]["name"]): f["properties"]["measurements"] for f in features}
     with closing(sqlite3.connect(tmp_path / "slide.annotations.db")) as connection:
         stored = connection.execute("SELECT id, properties FROM annotations").fetchall()

@@ -240,7 +240,7 @@ def test_ome_zarr_names_and_colours_every_nucleus(tmp_path, nuclei, context, mon
     (tmp_path / "many").mkdir()
     many = export(tmp_path / "many", "ome-zarr", context, nuclei)
     assert zarr.open_group(str(many), mode="r").attrs["image-label"] == {"version": "0.4"}
-    assert len((tmp_path / "many" / "slide.labels.csv").read_text().splitlines()) == 301
+    assert len((tmp_path / "many" / "slide.labels.csv").read_text("utf-8").splitlines()) == 301
 
 
 def test_ome_zarr_library_reads_it(tmp_path, nuclei, context):
@@ -269,7 +269,7 @@ def test_gdal_takes_geojson_for_plane_pixels(tmp_path, nuclei, context):
 
 
 def test_hovernet_pixels_are_those_of_the_labels(tmp_path, nuclei, context):
-    data = json.loads(export(tmp_path, "hovernet", context, nuclei).read_text())
+    data = json.loads(export(tmp_path, "hovernet", context, nuclei).read_text("utf-8"))
     assert data["mag"] is None
     labels = nuclei.label_image(600, 400)
     for row, nucleus_id in enumerate(nuclei.id.tolist()):
@@ -302,7 +302,9 @@ def test_hovernet_keeps_nuclei_smaller_than_a_pixel(tmp_path, nuclei, context):
         offsets=np.array([0, 3]),
         probabilities=np.zeros((1, 0)),
     )
-    (found,) = json.loads(export(tmp_path, "hovernet", context, tiny).read_text())["nuc"].values()
+    (found,) = json.loads(export(tmp_path, "hovernet", context, tiny).read_text("utf-8"))[
+        "nuc"
+    ].values()
     assert found["bbox"] == [[20, 10], [21, 11]]
     assert found["contour"] == [[10, 20]]
     assert found["type_prob"] is None
@@ -318,7 +320,7 @@ def test_conic_arrays(tmp_path, nuclei, context):
     classes = np.zeros(nuclei.id.max() + 1, int)
     classes[nuclei.id] = nuclei.class_id
     assert np.array_equal(pair[0, ..., 1], classes[labels])
-    header, counts = (tmp_path / "slide.conic.csv").read_text().splitlines()
+    header, counts = (tmp_path / "slide.conic.csv").read_text("utf-8").splitlines()
     assert header.split(",") == list(nuclei.taxonomy.names)
     assert [int(c) for c in counts.split(",")] == [
         (nuclei.class_id == i).sum() for i in nuclei.taxonomy.ids

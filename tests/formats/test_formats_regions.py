@@ -64,7 +64,7 @@ def test_parquet_is_text_and_comes_back(tmp_path, named):
 
 
 def test_geojson_has_it_in_the_metadata_of_qupath(tmp_path, named):
-    features = json.loads(written(tmp_path, "geojson", *named).read_text())["features"]
+    features = json.loads(written(tmp_path, "geojson", *named).read_text("utf-8"))["features"]
     found = {
         int(f["properties"]["name"]): f["properties"].get("metadata", {}).get("region", "")
         for f in features
@@ -108,7 +108,7 @@ def test_a_slide_without_nuclei_has_the_column_too(tmp_path, name, context):
         pass
     if name in ("csv", "parquet"):
         path = tmp_path / f"slide.{name}"
-        first = path.read_text().splitlines()[0].split(",") if name == "csv" else None
+        first = path.read_text("utf-8").splitlines()[0].split(",") if name == "csv" else None
         assert "region" in (first or pq.read_schema(path).names)
 
 

@@ -246,7 +246,7 @@ def test_a_table_without_rows_has_the_further_columns(tmp_path, context):
     assert len(found) == 0
     with CSVWriter(tmp_path / "a.csv", context):
         pass
-    (header,) = (tmp_path / "a.csv").read_text().splitlines()
+    (header,) = (tmp_path / "a.csv").read_text("utf-8").splitlines()
     assert header.split(",") == list(found.columns())
 
 

@@ -189,7 +189,7 @@ def test_units_are_in_the_names_of_measurements_and_decimals_follow_them(tmp_pat
     values = {name: np.full(len(nuclei), v, np.float32) for name, v in columns.items()}
     nuclei = replace(nuclei, measurements=values)
     path = write(GeoJSONWriter, tmp_path / "a.geojson", context, nuclei)
-    measured = json.loads(path.read_text())["features"][0]["properties"]["measurements"]
+    measured = json.loads(path.read_text("utf-8"))["features"][0]["properties"]["measurements"]
     assert measured["Perimeter µm"] == 12.35
     assert measured["Density 50 µm per mm^2"] == 1234.6
     assert measured["Solidity"] == pytest.approx(0.912345)

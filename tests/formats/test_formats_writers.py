@@ -27,7 +27,7 @@ def test_all_outputs_of_a_slide(tmp_path, nuclei, context):
         "slide.summary.json",
     }
     assert {p.name for p in writers.paths} == {p.name for p in writers.paths if p.exists()}
-    summary = json.loads((tmp_path / "new" / "out" / "slide.summary.json").read_text())
+    summary = json.loads((tmp_path / "new" / "out" / "slide.summary.json").read_text("utf-8"))
     assert summary["nuclei"] == len(nuclei)
     assert summary["seconds"] == {"reading": 1.0}
 
@@ -104,7 +104,9 @@ def test_label_images_of_two_formats_share_one_table_of_ids(tmp_path, nuclei, co
         with open_writers(folder, "slide", formats, context) as writers:
             writers.write(nuclei)
         assert [path.name for path in writers.paths].count("slide.labels.csv") == 1
-    one, two, both = (path.read_text() for path in sorted(tmp_path.glob("*/slide.labels.csv")))
+    one, two, both = (
+        path.read_text("utf-8") for path in sorted(tmp_path.glob("*/slide.labels.csv"))
+    )
     assert one == two == both
     header, first, *_ = one.splitlines()
     assert header == "id,class,color"

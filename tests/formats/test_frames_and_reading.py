@@ -97,7 +97,7 @@ def test_geojson_is_read_again_to_its_digits(tmp_path, nuclei, end):
 
 def test_geojson_of_qupath_needs_the_size_of_its_pixels(tmp_path, nuclei):
     path = nuclei.save(tmp_path / "a.geojson")
-    data = json.loads(path.read_text())
+    data = json.loads(path.read_text("utf-8"))
     # QuPath keeps the objects, and nothing of the collection.
     data = {"type": "FeatureCollection", "features": data["features"]}
     drawn = {"objectType": "annotation", "name": "Tumour"}
@@ -137,7 +137,7 @@ def test_saving_refuses_in_one_line(tmp_path, nuclei):
     with pytest.raises(KaryoscopeError, match=r"a\.csv exists; use .*overwrite"):
         nuclei.save(path)
     assert nuclei[:2].save(path, overwrite=True) == path
-    assert len(path.read_text().splitlines()) == 3
+    assert len(path.read_text("utf-8").splitlines()) == 3
 
 
 @pytest.mark.parametrize("name", ["absent.parquet", "a.csv", "a.geojson", "folder"])

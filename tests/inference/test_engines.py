@@ -101,7 +101,7 @@ def spoilt(folder, target, graph: bytes):
     """The bundle with another network, whose digest is right."""
     shutil.copytree(folder, target)
     (target / "model.onnx").write_bytes(graph)
-    card = yaml.safe_load((target / "model.yaml").read_text())
+    card = yaml.safe_load((target / "model.yaml").read_text("utf-8"))
     card["files"]["model.onnx"] = hashlib.sha256(graph).hexdigest()
     (target / "model.yaml").write_text(yaml.safe_dump(card))
     return target

@@ -132,7 +132,7 @@ def test_what_results_depend_on(pair):
     assert len({find_bundle(text).digest() for text in lists}) == 5
     assert find_bundle(lists[0]).digest() == find_bundle(lists[0]).digest()
     before = find_bundle(first).digest()
-    card = yaml.safe_load((pair[0] / "model.yaml").read_text())
+    card = yaml.safe_load((pair[0] / "model.yaml").read_text("utf-8"))
     (pair[0] / "model.yaml").write_text(dump_yaml(card | {"mpp": 0.4}))
     assert find_bundle(first).digest() != before
 

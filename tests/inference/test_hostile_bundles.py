@@ -22,7 +22,7 @@ def message(field, content):
 
 def test_a_file_that_unpacks_to_gigabytes(tiny_bundle, tmp_path):
     path = tmp_path / "bomb.zip"
-    card = yaml.safe_load((tiny_bundle / "model.yaml").read_text()) | {"files": {}}
+    card = yaml.safe_load((tiny_bundle / "model.yaml").read_text("utf-8")) | {"files": {}}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("model.yaml", yaml.safe_dump(card))
         with archive.open("model.onnx", "w", force_zip64=True) as member:
@@ -44,7 +44,7 @@ def test_weights_in_other_files(tiny_bundle, tmp_path, tensor):
     inside = message(5, message(6, message(1, message(5, message(5, tensor)))))  # in a subgraph
     for graph in (message(5, tensor), message(1, inside), message(15, message(2, tensor))):
         assert has_external_data(message(7, graph))
-    card = yaml.safe_load((tiny_bundle / "model.yaml").read_text()) | {"files": {}}
+    card = yaml.safe_load((tiny_bundle / "model.yaml").read_text("utf-8")) | {"files": {}}
     (tmp_path / "model.yaml").write_text(yaml.safe_dump(card))
     (tmp_path / "model.onnx").write_bytes(message(7, message(5, tensor)))
     with pytest.raises(KaryoscopeError, match="keeps weights in other files"):

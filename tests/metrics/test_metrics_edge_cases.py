@@ -11,7 +11,7 @@ from karyoscope.core.taxonomy import NucleusClass, Taxonomy
 from karyoscope.metrics.overlap import f1_of_counts
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
-EXPECTED = json.loads((GOLDEN / "edge_expected.json").read_text())
+EXPECTED = json.loads((GOLDEN / "edge_expected.json").read_text("utf-8"))
 CASES = sorted(EXPECTED["instances"])
 # Without background CoNIC's code stops and the object script loses an object.
 WITH_BACKGROUND = [case for case in CASES if not case.startswith("no_background")]

@@ -27,7 +27,7 @@ def golden(shared):
 
     def read(name):
         if name.endswith(".json"):
-            return json.loads((folder / name).read_text())
+            return json.loads((folder / name).read_text("utf-8"))
         with np.load(folder / name) as file:
             return dict(file)
 

@@ -43,7 +43,7 @@ def points_of(table: Path) -> tuple[list[shapely.Point], dict[str, np.ndarray]]:
 
 def areas_in(path: Path) -> list[tuple[str, str, Any]]:
     """Name, class and geometry of each feature."""
-    features = json.loads(path.read_text())["features"]
+    features = json.loads(path.read_text("utf-8"))["features"]
     return [
         (
             f["properties"].get("name", ""),

@@ -118,9 +118,9 @@ def test_what_was_used_longest_ago_makes_room(web, cache, tmp_path, monkeypatch)
 
 
 def test_a_file_that_changed_is_fetched_again(web, tmp_path):
-    first = fetch(f"{web}/samples.csv").read_text()
+    first = fetch(f"{web}/samples.csv").read_text("utf-8")
     (tmp_path / "web" / "samples.csv").write_text("path\nanother, longer one\n")
-    assert fetch(f"{web}/samples.csv").read_text() != first
+    assert fetch(f"{web}/samples.csv").read_text("utf-8") != first
 
 
 def test_web_servers_take_no_results(web, threshold_model, tmp_path):

@@ -111,14 +111,14 @@ def test_a_journal_of_other_settings_is_discarded(journal, folder, settings, key
     other = Journal(folder, settings, TAXONOMY, 0.5)
     assert other.done() == set()
     assert other.discarded == key
-    assert json.loads((folder / "header.json").read_text()) == settings
+    assert json.loads((folder / "header.json").read_text("utf-8")) == settings
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut"])
 def test_blocks_without_a_sound_header_are_discarded(journal, folder, damage):
     journal.put(7, some_nuclei(3), BlockReport(1.5))
     header = folder / "header.json"
-    text = header.read_text()
+    text = header.read_text("utf-8")
     header.unlink()
     if damage != "missing":
         header.write_text(text[: len(text) // 2] if damage == "cut" else "")

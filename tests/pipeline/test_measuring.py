@@ -93,10 +93,11 @@ def test_added_later_they_are_the_same(threshold_model, saved, tmp_path):
     assert list(later.measurements) == list(at_once.measurements)
     for name, column in at_once.measurements.items():
         np.testing.assert_array_equal(later.measurements[name], column, err_msg=name)
-    texts = [(tmp_path / f / "tissue.csv").read_text() for f in ("once", "new")]
+    texts = [(tmp_path / f / "tissue.csv").read_text("utf-8") for f in ("once", "new")]
     assert texts[0] == texts[1]
     summaries = [
-        json.loads((tmp_path / f / "tissue.summary.json").read_text()) for f in ("later", "new")
+        json.loads((tmp_path / f / "tissue.summary.json").read_text("utf-8"))
+        for f in ("later", "new")
     ]
     for name in ("nuclei", "analysed_mm2", "run", "seconds", "warnings"):
         assert summaries[0][name] == summaries[1][name]

@@ -76,7 +76,7 @@ def test_so_are_those_of_a_file_and_the_summary_says_so(models, part, tmp_path):
         image, tmp_path / "given", plain, replace(options, stain=load_stain("clahe"))
     )
     assert mine["nuclei"] == theirs["nuclei"] > 20
-    columns = [(tmp_path / run / "tissue.csv").read_text() for run in ("own", "given")]
+    columns = [(tmp_path / run / "tissue.csv").read_text("utf-8") for run in ("own", "given")]
     assert columns[0] == columns[1]
     assert mine["run"]["model"]["stain"] == {"name": "clahe", "cell": 32, "limit": 4.0}
     assert mine["run"]["stain"] is None

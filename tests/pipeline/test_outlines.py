@@ -81,7 +81,7 @@ def test_what_is_written_is_read_at_its_place(suffix, threshold_model, tissue, t
     path = write(tmp_path / f"a.{suffix}", np.ascontiguousarray(tissue[:331, :467]))
     options = SegmentOptions(("geojson",), tissue="none")
     found = segment_file(path, tmp_path / "out", threshold_model, options)["nuclei"]
-    features = json.loads((tmp_path / "out" / "a.geojson").read_text())["features"]
+    features = json.loads((tmp_path / "out" / "a.geojson").read_text("utf-8"))["features"]
     assert found == len(features) > 5
     places = np.concatenate([f["geometry"]["coordinates"][0] for f in features])
     assert places.min() >= -1

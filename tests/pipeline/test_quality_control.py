@@ -117,7 +117,7 @@ def test_what_is_excluded_is_in_no_number(found, masks, tmp_path, threshold_mode
 
 
 def test_masks_open_as_annotations(found, masks):
-    features = json.loads((found[0] / "a.quality.geojson").read_text())["features"]
+    features = json.loads((found[0] / "a.quality.geojson").read_text("utf-8"))["features"]
     by_class = {f["properties"]["classification"]["name"]: f for f in features}
     quality = masks[0]
     assert set(by_class) == {name for name, mask in quality.masks.items() if mask.any()}
@@ -153,7 +153,7 @@ def test_without_quality_control(tmp_path, threshold_model, slide):
     summary = segment_file(slide, tmp_path, threshold_model, options)
     assert "quality" not in summary
     assert "Quality control" not in (tmp_path / "a.report.html").read_text(encoding="utf-8")
-    assert json.loads((tmp_path / "a.quality.geojson").read_text())["features"] == []
+    assert json.loads((tmp_path / "a.quality.geojson").read_text("utf-8"))["features"] == []
     with pytest.raises(InvalidOptions, match="need the quality control"):
         SegmentOptions(quality=False, exclude=["blur"])
     with pytest.raises(InvalidOptions, match="no kind of fault"):

@@ -124,7 +124,7 @@ def test_a_nucleus_lies_in_the_smallest_region_around_it(counted):
 
 def test_the_summary_holds_the_same_rows(counted):
     folder, _, summary = counted
-    kept = json.loads((folder / "a.summary.json").read_text())["regions"]
+    kept = json.loads((folder / "a.summary.json").read_text("utf-8"))["regions"]
     assert kept == summary["regions"]
     assert [str(row["nuclei"]) for row in kept] == [row["nuclei"] for row in region_table(folder)]
     assert "a.regions.csv" in summary["files"]
@@ -272,7 +272,7 @@ def test_annotations_that_are_drawn_later_give_the_same(threshold_model, saved, 
     first = segment_file(saved, tmp_path / "first", threshold_model, there)
     table, out = tmp_path / "plain" / "a.parquet", tmp_path / "later"
     add_features(table, out, ("shape",), ("parquet", "csv"), saved, annotations=drawn)
-    later = json.loads((out / "a.summary.json").read_text())
+    later = json.loads((out / "a.summary.json").read_text("utf-8"))
     for row, other in zip(later["regions"], first["regions"], strict=True):
         for name in ("region", "class", "nuclei", "classes", "means", "nearest_um"):
             assert row[name] == other[name]

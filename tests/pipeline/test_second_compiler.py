@@ -26,7 +26,7 @@ def test_it_is_waited_for(two_cores, monkeypatch, tmp_path):
     compiler.start()
     assert compiler.started
     compiler.wait()
-    assert done.read_text() == "all"
+    assert done.read_text("utf-8") == "all"
 
 
 def test_one_that_does_not_end_is_ended(two_cores, monkeypatch):

@@ -61,7 +61,7 @@ def test_array_and_file_give_the_same(threshold_model, tissue, saved, tmp_path):
         "tissue.summary.json",
     ]
     assert_same_nuclei(read_parquet(tmp_path / "out" / "tissue.parquet"), nuclei)
-    assert summary == json.loads((tmp_path / "out" / "tissue.summary.json").read_text())
+    assert summary == json.loads((tmp_path / "out" / "tissue.summary.json").read_text("utf-8"))
     assert summary["nuclei"] == len(nuclei)
     assert summary["analysed_mm2"] == pytest.approx(760 * 900 * 0.499**2 * 1e-6, abs=1e-6)
     assert summary["unread_regions"] == summary["warnings"] == []
@@ -142,7 +142,7 @@ def test_whatever_stops_a_run_nothing_is_half_written(threshold_model, saved, tm
     with pytest.raises(type(error)):
         segment_file(saved, out, model, SegmentOptions(mpp=0.5, overwrite=True))
     assert [p.name for p in out.iterdir()] == ["tissue.csv"]
-    assert (out / "tissue.csv").read_text() == "from before"
+    assert (out / "tissue.csv").read_text("utf-8") == "from before"
     # Other tests may keep threads of their own; ours are named after their stage.
     ours = [t.name for t in threading.enumerate() if t.name.startswith(("read", "infer"))]
     assert ours == []
@@ -238,7 +238,7 @@ def test_positions_in_qupath_count_from_the_scanned_part(threshold_model, tissue
     assert len(nuclei) == summary["nuclei"] > 20
     assert (nuclei.x > 512).all()
     assert (nuclei.y > 256).all()
-    data = json.loads((tmp_path / "out" / "a.geojson").read_text())
+    data = json.loads((tmp_path / "out" / "a.geojson").read_text("utf-8"))
     assert data["metadata"]["scanned_from"] == summary["scanned_from"] == [512, 256]
     assert read_context(tmp_path / "out" / "a.parquet").scanned_from == (512, 256)
     rings = [np.array(f["geometry"]["coordinates"][0][:-1]) for f in data["features"]]

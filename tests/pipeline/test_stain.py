@@ -166,7 +166,7 @@ class TestBundle:
         folder.mkdir()
         for file in bundle.iterdir():
             (folder / file.name).write_bytes(file.read_bytes())
-        card = yaml.safe_load((bundle / "model.yaml").read_text()) | changes
+        card = yaml.safe_load((bundle / "model.yaml").read_text("utf-8")) | changes
         (folder / "model.yaml").write_text(yaml.safe_dump(card))
         return folder
 

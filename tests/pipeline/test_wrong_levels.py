@@ -33,7 +33,7 @@ def results(tmp_path_factory, tissue, threshold_model):
     options = SegmentOptions(("csv", "report"), features=(), mpp=0.499)
     segment_slides(paths, folder / "out", threshold_model, options)
     names = [*levels]
-    read = [json.loads((folder / "out" / f"{n}.summary.json").read_text()) for n in names]
+    read = [json.loads((folder / "out" / f"{n}.summary.json").read_text("utf-8")) for n in names]
     return folder / "out", dict(zip(names, read, strict=True))
 
 
@@ -43,7 +43,9 @@ def test_counts_and_densities_are_those_of_level_0(results, name):
     right, wrong = found["right"], found[name]
     assert wrong["nuclei"] == right["nuclei"] > 0
     assert wrong["tissue_mm2"] == pytest.approx(right["tissue_mm2"], rel=0.02)
-    tables = [(folder / f"{one}.csv").read_text().splitlines()[1:] for one in ("right", name)]
+    tables = [
+        (folder / f"{one}.csv").read_text("utf-8").splitlines()[1:] for one in ("right", name)
+    ]
     assert tables[0] == tables[1]
 
 
@@ -55,5 +57,5 @@ def test_the_warning_reaches_summary_report_and_cohort(results, name):
     write_cohort(folder)
     for page in (f"{name}.html", "cohort.csv", "cohort.html"):
         files = [path for path in folder.glob("*") if path.name in (page, f"{name}.report.html")]
-        assert any("this level is not read" in path.read_text() for path in files), page
+        assert any("this level is not read" in path.read_text("utf-8") for path in files), page
     assert not any("level 1" in one for one in found["right"]["warnings"])

@@ -23,7 +23,7 @@ METHOD = POSTPROCESSINGS["hover"]
 def test_tile_scale_equals_the_published_program(shared, name):
     """The program's constants are pixels whatever the scan, hence 0.25 for the 20x case too."""
     golden = np.load(shared / "golden" / "hover_maps.npz")
-    expected = json.loads((shared / "golden" / "hover_maps_expected.json").read_text())[name]
+    expected = json.loads((shared / "golden" / "hover_maps_expected.json").read_text("utf-8"))[name]
     maps = {"np": golden[f"{name}_maps"][..., 1], "hv": golden[f"{name}_maps"][..., 2:]}
     labels = METHOD(maps, {"scale": "tile"}, THREE, 0.25)
     assert labels.max() == expected["n"]

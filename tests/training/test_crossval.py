@@ -36,16 +36,16 @@ def test_every_image_is_scored_once_by_a_model_without_it(own, tmp_path):
     scored = [row["name"] for fold in found.folds.values() for row in fold.image_scores()]
     assert sorted(scored) == sorted(p.stem for p in (own / "images").iterdir())
     for name, fold in found.folds.items():
-        kept = json.loads((out / name / "run" / "trained_on.json").read_text())
+        kept = json.loads((out / name / "run" / "trained_on.json").read_text("utf-8"))
         trained = set(kept["data"][0]["train"])
         assert trained
         assert trained.isdisjoint(row["name"] for row in fold.image_scores())
-    summary = json.loads((out / "crossval.json").read_text())["scores"]["pq"]
+    summary = json.loads((out / "crossval.json").read_text("utf-8"))["scores"]["pq"]
     values = list(summary["folds"].values())
     assert summary["mean"] == pytest.approx(np.mean(values))
     assert summary["deviation"] == pytest.approx(np.std(values, ddof=1))
     assert summary["low"] <= summary["pooled"] <= summary["high"]
-    assert (out / "crossval.md").read_text() == found.table()
+    assert (out / "crossval.md").read_text("utf-8") == found.table()
     # A second call trains nothing, and gives the same.
     before = {p: p.stat().st_mtime_ns for p in out.rglob("last.ckpt")}
     again = cross_validate(source, out, folds=2, changes=SMALL, steps=1, device="cpu")

@@ -17,7 +17,7 @@ def test_a_later_log_replaces_the_steps_that_were_done_again(tmp_path):
         29: {"train/loss": 1.0},
     }
     write_log(log, tmp_path / "log.csv")
-    assert (tmp_path / "log.csv").read_text().splitlines() == [
+    assert (tmp_path / "log.csv").read_text("utf-8").splitlines() == [
         "step,train/loss,val/pq", "9,2,", "19,1.5,0.3", "29,1,",
     ]  # fmt: skip
     plot_log(log, tmp_path / "curves.png")

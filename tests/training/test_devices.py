@@ -93,7 +93,7 @@ def test_two_processes_share_each_step_and_the_validation(tmp_path):
         k for k in first if "running" not in k and "prior" not in k and "num_batches" not in k
     ]
     assert all(torch.equal(first[k], second[k]) for k in learnt)
-    log = (tmp_path / "run" / "log.csv").read_text()
+    log = (tmp_path / "run" / "log.csv").read_text("utf-8")
     assert "val/mpq_plus" in log
     assert (tmp_path / "run" / "best.ckpt").is_file()
     assert (tmp_path / "run" / "tiles" / "0000002.png").is_file()

@@ -162,7 +162,7 @@ def test_a_run_ends_with_the_share_that_its_recipe_says(tuned, tmp_path):
     kept = read_kept(run)
     assert (kept.share, kept.chosen_by) == (0.5, "")
     # The curve ends with the score of what is shipped.
-    last = (run / "log.csv").read_text().splitlines()
+    last = (run / "log.csv").read_text("utf-8").splitlines()
     row = dict(zip(last[0].split(","), last[-1].split(","), strict=True))
     assert float(row["val/pq"]) == pytest.approx(kept.scores["0.5"]["pq"], abs=1e-4)
     # The bundle has the same weights from either file, and other ones where others are asked for.
@@ -185,7 +185,7 @@ def test_a_run_ends_with_the_share_that_its_recipe_says(tuned, tmp_path):
 
 def test_a_choice_is_validated_and_written_and_a_run_may_go_on(tuned, tmp_path):
     run = tuned("run", "training.keep_parent=choose")
-    kept = json.loads((run / "keep_parent.json").read_text())
+    kept = json.loads((run / "keep_parent.json").read_text("utf-8"))
     assert list(kept["scores"]) == ["0", "0.25", "0.5", "0.75", "1"]
     best = max(scores[kept["chosen_by"]] for scores in kept["scores"].values())
     assert kept["scores"][f"{kept['share']:g}"][kept["chosen_by"]] == best

@@ -33,7 +33,7 @@ def test_curves_and_tiles_arrive(own, tmp_path, monkeypatch, name):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     out = tmp_path / "run"
     run(own, out, "training.steps=2", "validation.every=2", log_to=name)
-    assert "train/loss" in (out / "log.csv").read_text().splitlines()[0]
+    assert "train/loss" in (out / "log.csv").read_text("utf-8").splitlines()[0]
     tiles = (out / "tiles" / "0000002.png").read_bytes()
     if name == "tensorboard":
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -66,7 +66,7 @@ def test_a_run_ends_where_validation_no_longer_rises(own, tmp_path):
 
 def test_the_log_has_an_entry_at_each_interval(own, tmp_path):
     run(own, tmp_path / "run", "training.steps=4", "training.log_every=2")
-    lines = (tmp_path / "run" / "log.csv").read_text().splitlines()
+    lines = (tmp_path / "run" / "log.csv").read_text("utf-8").splitlines()
     place = lines[0].split(",").index("train/loss")
     assert sum(bool(line.split(",")[place]) for line in lines[1:]) == 2
 

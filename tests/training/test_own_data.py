@@ -136,10 +136,10 @@ def test_a_run_is_exported_without_its_data_from_anywhere(own, tmp_path, monkeyp
     page = bundle.read("README.md").decode()
     for text in ("Started from lizard", "Classes that are new: immune, tumour", "2 steps"):
         assert text in page
-    kept = json.loads((moved / "trained_on.json").read_text())
+    kept = json.loads((moved / "trained_on.json").read_text("utf-8"))
     assert set(kept["data"][0]["train"]).isdisjoint(kept["validation"])
     # Even two steps leave a curve.
-    assert "train/loss" in (moved / "log.csv").read_text().splitlines()[0]
+    assert "train/loss" in (moved / "log.csv").read_text("utf-8").splitlines()[0]
     with pytest.raises(KaryoscopeError, match="holds a run already"):
         recipe_of(RecipeSource("finetune"), moved)
     resumed = recipe_of(RecipeSource(), moved, resume=True)
@@ -152,7 +152,7 @@ def test_a_training_ends_early_with_steps_where_it_is_told_to(own, tmp_path):
     source = RecipeSource(data=own, start="lizard", mpp=0.5)
     last = train_from(source, tmp_path / "run", changes=[*SMALL, *still], steps=9, device="cpu")
     assert torch.load(last, weights_only=False)["global_step"] < 9
-    kept = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())
+    kept = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text("utf-8"))
     assert kept["validation"]["every"] == 1
     assert kept["training"]["ema"] == 0.9
     # Continued by the same length, the run keeps them without being told again.

@@ -45,7 +45,7 @@ def test_trainings_have_the_keys_that_were_chosen_and_are_ranked(tmp_path, space
         assert trial.values["optimiser.warmup"] in (0, 1, 2)
         rows = [row for row in read_log(run).values() if "val/pq" in row]
         assert trial.score == rows[-1]["val/pq"]
-    assert (out / "sweep.md").read_text() == found.table()
+    assert (out / "sweep.md").read_text("utf-8") == found.table()
     # The same call trains nothing more; one with more trials adds to them.
     before = {p: p.stat().st_mtime_ns for p in out.rglob("last.ckpt")}
     again = sweep(

@@ -223,7 +223,7 @@ def test_nothing_is_written_through_a_link(client, results, tmp_path):
     sent = {"type": "FeatureCollection", "features": [feature]}
     assert client.put("/data/results/r0/regions", json=sent).status_code == 200
     assert client.post("/data/results/r0/collect", json={}).status_code == 200
-    assert precious.read_text() == "mine\n"
+    assert precious.read_text("utf-8") == "mine\n"
 
 
 @pytest.mark.parametrize("name", ["..", ".", "../secret.svs", "/etc/passwd", ""])

@@ -138,7 +138,7 @@ def test_a_queue_leads_from_slide_to_slide_and_several_are_merged_without_shift(
     until(page, "karyoscope.state.x === 200 + 128 && karyoscope.state.y === 150 + 128")
     page.keyboard.press("v")
     until(page, "karyoscope.state.regions.length === 1")
-    (written,) = [json.loads(p.read_text()) for p in tmp_path.glob("*/*.regions.geojson")]
+    (written,) = [json.loads(p.read_text("utf-8")) for p in tmp_path.glob("*/*.regions.geojson")]
     assert written["features"][0]["geometry"]["coordinates"][0][0] == [200, 150]
     assert (other / "other.regions.geojson").is_file()
     # As with a finger, which has no Shift.

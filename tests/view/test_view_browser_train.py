@@ -34,7 +34,7 @@ def mirror(slide, corrected, image):
         width, height = opened.size
         rgb = opened.read(0, 0, width, height)
     cv2.imwrite(str(image), rgb[:, ::-1, ::-1])
-    collection = json.loads(corrected.read_text())
+    collection = json.loads(corrected.read_text("utf-8"))
     for feature in collection["features"]:
         turned = shapely.transform(
             shapely.geometry.shape(feature["geometry"]), lambda c: [width, 0] + c * [-1, 1]

@@ -19,10 +19,10 @@ def test_the_page_is_there_and_small():
 
 
 def test_the_page_asks_no_other_machine():
-    html = (STATIC / "index.html").read_text()
+    html = (STATIC / "index.html").read_text("utf-8")
     assert re.findall(r'(?:src|href)="([^"]*)"', html) == ["data:,", "view.css", "view.js"]
-    assert not re.search(r"url\(|@import", (STATIC / "view.css").read_text())
-    script = (STATIC / "view.js").read_text()
+    assert not re.search(r"url\(|@import", (STATIC / "view.css").read_text("utf-8"))
+    script = (STATIC / "view.js").read_text("utf-8")
     # Addresses are in messages and names of XML; nothing is fetched but "data/...".
     assert re.findall(r"\bfetch\(`([^$`]*)", script) == ["data/"]
 
@@ -30,12 +30,12 @@ def test_the_page_asks_no_other_machine():
 def test_no_name_becomes_markup():
     """Elements are made by one function, which puts texts in as text."""
     for path in (VIEWER / "src").rglob("*.ts"):
-        text = path.read_text()
+        text = path.read_text("utf-8")
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", text), path
 
 
 def test_licences_of_all_parts_are_told():
-    text = (STATIC / "licences.txt").read_text()
+    text = (STATIC / "licences.txt").read_text("utf-8")
     for name in ("@deck.gl/core", "@luma.gl/webgl", "apache-arrow", "flatbuffers"):
         assert f"\n{name} " in text
     assert "Apache License" in text

@@ -30,7 +30,7 @@ def test_a_slide_is_found_by_its_name_and_size(results, example_slide, tmp_path,
     wrong.mkdir()
     (wrong / example_slide.name).write_bytes(b"another file of this name")
     summary = results / f"{STEM}.summary.json"
-    data = json.loads(summary.read_text())
+    data = json.loads(summary.read_text("utf-8"))
     data["run"] = {"slide": {"size": example_slide.stat().st_size}}
     summary.write_text(json.dumps(data))
     found = open_paths([results])
@@ -144,7 +144,7 @@ def test_a_shared_folder_holds_what_the_server_answers(workspace, client, tmp_pa
     assert len(files) == count
     for path in sorted(out.rglob("*.arrow")) + sorted(out.rglob("*.bin"))[::7]:
         assert client.get(f"/{path.relative_to(out).as_posix()}").content == path.read_bytes()
-    assert json.loads((out / "data" / "catalogue.json").read_text())["shared"] is True
+    assert json.loads((out / "data" / "catalogue.json").read_text("utf-8"))["shared"] is True
     tiles = list((out / "data" / "slides" / "s0" / "tiles" / "0").iterdir())
     assert len(tiles) == 5 * 6
     with pytest.raises(KaryoscopeError, match="exists"):

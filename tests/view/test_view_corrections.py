@@ -169,7 +169,7 @@ def test_two_tabs_and_many_threads_lose_no_correction(edited):
 
 def test_an_entry_is_plain_json(edited):
     correct(edited, {"kind": "add", "outline": outline(100, 100), "class": 1})
-    (line,) = edited.journal.path.read_text().splitlines()
+    (line,) = edited.journal.path.read_text("utf-8").splitlines()
     data = json.loads(line)
     assert set(data) == {"number", "kind", "time", "add"}
     assert Entry.from_dict(data).to_dict() == data

@@ -138,7 +138,7 @@ def test_reviewed_regions_become_a_dataset_that_training_reads(client, results, 
     assert not sample.ignore[100, 100]
     truth = read_parquet(results / f"{STEM}.parquet")
     assert (truth.class_id == nuclei.class_id).all()
-    json.loads((results / written["folder"] / f"{STEM}-1.geojson").read_text())
+    json.loads((results / written["folder"] / f"{STEM}-1.geojson").read_text("utf-8"))
 
 
 def test_a_neighbour_that_reaches_into_a_reviewed_region_is_no_background(client, results, nuclei):

@@ -58,7 +58,7 @@ def machine() -> str:
     for of_kernel in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
         try:
             path = Path(of_kernel)
-            parts.append(os.readlink(path) if path.is_symlink() else path.read_text())
+            parts.append(os.readlink(path) if path.is_symlink() else path.read_text("utf-8"))
         except OSError:
             continue
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]

@@ -95,22 +95,22 @@ def test_rows_are_trained_scored_and_tabled_and_failures_named(place, tmp_path):
     assert all(0 <= float(row["PQ"]) <= 1 for row in rows)
     assert rows[0]["steps"] == "2"
     assert float(rows[0]["images/s"]) > 0
-    text = (tmp_path / "a" / "table.md").read_text()
+    text = (tmp_path / "a" / "table.md").read_text("utf-8")
     assert "* broken-seed0: " in text
     assert "encoder 'no_such_encoder' cannot be built" in text
     assert "row 'broken', whose network it takes, has failed" in text
-    card = yaml.safe_load((tmp_path / "a/stricter-seed0/bundle/model.yaml").read_text())
+    card = yaml.safe_load((tmp_path / "a/stricter-seed0/bundle/model.yaml").read_text("utf-8"))
     assert card["postprocessing"]["params"]["seed"] == 0.6
-    tuned = json.loads((tmp_path / "a/tuned-seed0/result.json").read_text())["scores"]
+    tuned = json.loads((tmp_path / "a/tuned-seed0/result.json").read_text("utf-8"))["scores"]
     assert (tuned["images"], len(tuned["tuned"])) == (2, 2)
-    assert "Traceback" in (tmp_path / "a/broken-seed0/failed.txt").read_text()
+    assert "Traceback" in (tmp_path / "a/broken-seed0/failed.txt").read_text("utf-8")
 
     # Again: refused without --resume; with it, finished rows are kept as they are.
     again = CliRunner().invoke(command.app, arguments)
     assert isinstance(again.exception, KaryoscopeError)
     assert "--resume" in str(again.exception)
     kept = tmp_path / "a" / "plain-seed0" / "result.json"
-    stored = json.loads(kept.read_text())
+    stored = json.loads(kept.read_text("utf-8"))
     stored["scores"]["pq"] = 0.125
     kept.write_text(json.dumps(stored))
     shutil.rmtree(tmp_path / "a" / "stricter-seed0")
@@ -199,7 +199,7 @@ def test_classes_of_every_set_have_a_column():
 
 
 def test_a_dry_run_names_what_rows_lack_and_writes_nothing(place, tmp_path):
-    grid = yaml.safe_load((place / "grid.yaml").read_text())
+    grid = yaml.safe_load((place / "grid.yaml").read_text("utf-8"))
     grid["score"] = [{"truth": "nowhere/tnbc", "name": "TNBC", "protocol": "hovernet"}]
     away = {"data": [{"path": "nowhere/lizard"}]}
     grid["rows"] = [

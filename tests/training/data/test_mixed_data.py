@@ -69,7 +69,7 @@ def own(tmp_path):
 
 def with_data(path, *entries):
     """The recipe with further entries under ``data``, written beside it."""
-    recipe = yaml.safe_load(path.read_text())
+    recipe = yaml.safe_load(path.read_text("utf-8"))
     recipe["data"] += [{k: str(v) if k in ("path", "split") else v for k, v in e.items()}
                        for e in entries]  # fmt: skip
     new = path.with_name("more.yaml")
@@ -218,7 +218,7 @@ def test_the_card_names_what_was_held_out(own, tmp_path):
     assert [s.source.weight for s in images_of(recipe)[0]] == [1.0, 0.5]
     train(recipe, tmp_path / "run", device="cpu")
     export_bundle(tmp_path / "run", tmp_path / "bundle")
-    card = yaml.safe_load((tmp_path / "bundle" / "model.yaml").read_text())["training"]
+    card = yaml.safe_load((tmp_path / "bundle" / "model.yaml").read_text("utf-8"))["training"]
     assert card["validation"] == ["held"]
     usual = {"layout": "folder", "images": 1}
     described = [

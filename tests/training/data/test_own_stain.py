@@ -53,7 +53,7 @@ def test_stains_that_a_bundle_could_not_hold(path, name, tmp_path):
     with pytest.raises(KaryoscopeError, match=r"stain: .* is no stain .*; there are clahe"):
         load_recipe(path, [f"stain='{name}'"])
     written = tmp_path / "recipe.yaml"
-    written.write_text(f"stain: '{name}'\n" + path.read_text())
+    written.write_text(f"stain: '{name}'\n" + path.read_text("utf-8"))
     with pytest.raises(KaryoscopeError, match="line 1: stain: ") as caught:
         load_recipe(written)
     assert "\n" not in str(caught.value)
@@ -97,7 +97,7 @@ def test_tiles_that_calibrate_integers_go_through_it(recipes):
 
 
 def test_evaluation_sees_what_validation_saw(recipes, tmp_path, tiny_bundle):
-    card = yaml.safe_load((tiny_bundle / "model.yaml").read_text())
+    card = yaml.safe_load((tiny_bundle / "model.yaml").read_text("utf-8"))
     path = tiny_model.write_bundle(tmp_path / "own", input=card["input"] | {"stain": "clahe"})
     own, plain = (load_model(bundle, "cpu", 1) for bundle in (path, tiny_bundle))
     by_hand = ModelPredictions(plain, load_stain("clahe"))
@@ -136,5 +136,5 @@ def test_a_bundle_without_does_not_name_it(recipes, tmp_path):
     plain, _ = recipes
     train(plain, tmp_path / "run", device="cpu")
     export_bundle(tmp_path / "run", tmp_path / "bundle")
-    card = yaml.safe_load((tmp_path / "bundle" / "model.yaml").read_text())
+    card = yaml.safe_load((tmp_path / "bundle" / "model.yaml").read_text("utf-8"))
     assert "stain" not in card["input"]

@@ -130,7 +130,7 @@ def test_radii_must_be_in_order(tmp_path):
 def as_points(folder):
     """The outlines of the tiny recipe's training images as points, of which one has no class."""
     labels = folder / "data" / "labels"
-    split = json.loads((folder / "split.json").read_text())
+    split = json.loads((folder / "split.json").read_text("utf-8"))
     counts = 0
     for name in split["parts"]["train"]:
         ids = cv2.imread(str(labels / f"{name}.png"), cv2.IMREAD_UNCHANGED)
@@ -176,7 +176,7 @@ def test_a_set_of_points_is_trained_on(tmp_path):
 
 def test_points_alone_are_validated_by_detection(tmp_path):
     path = write_recipe(tmp_path, losses=LOSSES)
-    split = json.loads((tmp_path / "split.json").read_text())
+    split = json.loads((tmp_path / "split.json").read_text("utf-8"))
     split["parts"] = {"train": [n for part in split["parts"].values() for n in part]}
     (tmp_path / "all.json").write_text(json.dumps(split))
     (tmp_path / "split.json").rename(tmp_path / "kept.json")

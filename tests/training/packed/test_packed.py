@@ -135,5 +135,5 @@ def test_a_machine_without_data_validates_from_a_compressed_set(tmp_path):
     shutil.rmtree(tmp_path / "data")
     said = train_without(NO_SLIDES, tmp_path, tmp_path / "set.zip", tmp_path)
     assert "no validation" not in said
-    assert "val/pq" in (tmp_path / "run" / "log.csv").read_text()
+    assert "val/pq" in (tmp_path / "run" / "log.csv").read_text("utf-8")
     assert list((tmp_path / "run" / "tiles").iterdir())

@@ -64,12 +64,12 @@ def small(*changes):
 
 
 def test_every_fault_is_named_with_its_line(tmp_path):
-    recipe = yaml.safe_load(SHIPPED.read_text())
+    recipe = yaml.safe_load(SHIPPED.read_text("utf-8"))
     recipe["training"] |= {"stpes": 5, "tile": 100}
     recipe["losses"][1]["name"] = "hv"
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe, sort_keys=False))
-    lines = path.read_text().splitlines()
+    lines = path.read_text("utf-8").splitlines()
 
     def line(text):
         return next(i for i, found in enumerate(lines, 1) if text in found)
@@ -79,7 +79,7 @@ def test_every_fault_is_named_with_its_line(tmp_path):
     assert f"line {line('stpes')}: training.stpes: unknown key; do you mean steps?" in str(
         caught.value
     )
-    path.write_text(path.read_text().replace("stpes: 5", "batch_size: 5"))
+    path.write_text(path.read_text("utf-8").replace("stpes: 5", "batch_size: 5"))
     with pytest.raises(KaryoscopeError) as caught:
         load_recipe(path)
     tile, loss = (f"line {line(text)}: " for text in ("tile: 100", "name: hv"))

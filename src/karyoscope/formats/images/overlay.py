@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import imagecodecs
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
@@ -142,6 +141,9 @@ class OverlayWriter(Writer):
 
 def _encoded(picture: np.ndarray) -> bytes | bytearray:
     """JPEG with colours at full resolution: outlines are one or two pixels wide."""
+    # Not imported above: a machine that trains from a packed set has no codecs of slides.
+    import imagecodecs
+
     # The same bytes as those of OpenCV, in half the time, most of which it takes to turn colours.
     try:
         return imagecodecs.jpeg8_encode(

@@ -51,7 +51,9 @@ def planned(grid: Grid, settings: AblationSettings, seeds: int | None = None) ->
     Parameters
     ----------
     grid : Grid
+        Rows to check.
     settings : AblationSettings
+        Recipe and changes of the command.
     seeds : int, optional
         Trainings of each row; as the grid says where not given.
     """
@@ -64,6 +66,7 @@ def lines_of(rows: Sequence[PlannedRow], remarks: bool = False) -> list[str]:
     Parameters
     ----------
     rows : sequence of PlannedRow
+        From :func:`planned`.
     remarks : bool
         The sets that rows are not scored on, in place of why rows cannot be trained.
     """
