@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: E402
 
 from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.networks import build_network  # noqa: E402
-from karyoscope.networks.segnet import places_of_maxima, put_back  # noqa: E402
+from karyoscope.networks.segnet import max_unpool, places_of_maxima  # noqa: E402
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -21,7 +21,7 @@ def test_unpooling_is_that_of_torch(ties):
     pooled, indices = F.max_pool2d(features, 2, return_indices=True)
     values = torch.randn_like(pooled)
     expected = F.max_unpool2d(values, indices, 2)
-    assert torch.equal(put_back(values, places_of_maxima(features)), expected)
+    assert torch.equal(max_unpool(values, places_of_maxima(features)), expected)
 
 
 def test_the_feature_maps_of_vgg_are_those_before_pooling():

@@ -72,9 +72,9 @@ def ablate(
         AblationSettings,
         Budget,
         ablate_to_table,
-        lines_of,
         narrow_table,
-        plan_of,
+        plan_grid,
+        problem_lines,
     )
 
     prepare_torch(workers, False, device.value)
@@ -83,10 +83,10 @@ def ablate(
     budget = Budget.model_validate(limits) if limits else None
     settings = AblationSettings(recipe, out, changes or [], device.value, workers)
     if dry_run:
-        rows = plan_of(grid, settings, budget, seeds)
+        rows = plan_grid(grid, settings, budget, seeds)
         cells = [[r.row.name, r.recipe, r.trainings, r.budget] for r in rows]
         terminal().print(table_of_cells(["row", "recipe", "trainings", "budget of each"], cells))
-        for line in (*lines_of(rows), *lines_of(rows, remarks=True)):
+        for line in (*problem_lines(rows), *problem_lines(rows, remarks=True)):
             complain(line)
         if any(row.problems for row in rows):
             raise typer.Exit(1)

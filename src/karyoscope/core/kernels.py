@@ -13,7 +13,7 @@ import numba
 from numba.core import event
 from numba.core.registry import CPUDispatcher
 
-from karyoscope.core.precompiled import ArchiveAlone, KernelCache
+from karyoscope.core.precompiled import ArchiveOnlyCache, KernelCache
 
 # No wrapper for callers in C: there are none, and it would be compiled too. Nor is a divisor of
 # zero checked, which no loop has: each check is code to compile. Loops read and write only the
@@ -64,7 +64,7 @@ def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     cache = cache_of(function)
     if cache is None:
         not_kept.append(function.__name__)
-    setattr(compiled, "_cache", cache or ArchiveAlone(function))  # noqa: B010
+    setattr(compiled, "_cache", cache or ArchiveOnlyCache(function))  # noqa: B010
     return compiled
 
 

@@ -168,7 +168,7 @@ def _load(function: Any, signature: Any, target: Any) -> Any:
 
 
 class KernelCache(FunctionCache):
-    """numba's cache of a function, with what the archive has where that has nothing.
+    """numba's cache of a function, and beyond it the compiled loops of the archive.
 
     Parameters
     ----------
@@ -192,8 +192,8 @@ class KernelCache(FunctionCache):
         super().save_overload(sig, data)  # type: ignore[no-untyped-call]
 
 
-class ArchiveAlone(NullCache):
-    """What the archive has, where nothing can be written.
+class ArchiveOnlyCache(NullCache):
+    """The compiled loops of the archive, where no cache can be written.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ def places_of_maxima(features: Tensor) -> Tensor:
     return fours.argmax(2, keepdim=True) == number
 
 
-def put_back(pooled: Tensor, places: Tensor) -> Tensor:
+def max_unpool(pooled: Tensor, places: Tensor) -> Tensor:
     """Max-unpooling: each value at the place that its square's maximum had, 0 elsewhere.
 
     Parameters
@@ -131,6 +131,6 @@ class SegNet(nn.Module):
         features = self.encoder(image)
         x = F.max_pool2d(features[-1], 2)
         for feature, level in zip(features[::-1], self.decoder[::-1], strict=True):
-            x = level(put_back(x, places_of_maxima(feature)))
+            x = level(max_unpool(x, places_of_maxima(feature)))
         parts = self.head(x).split(list(self.channels.values()), 1)
         return dict(zip(self.channels, parts, strict=True))

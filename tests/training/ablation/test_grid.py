@@ -25,7 +25,7 @@ from karyoscope.training.ablation.grid import (
     shipped_grids,
 )
 from karyoscope.training.ablation.measure import gflop_per_mpx, parameters
-from karyoscope.training.ablation.plan import lacking
+from karyoscope.training.ablation.plan import missing_parts
 from karyoscope.training.ablation.runs import ablate
 from karyoscope.training.ablation.settings import AblationSettings, recipe_of
 from karyoscope.training.recipe import stretched
@@ -163,22 +163,24 @@ def test_nothing_is_chosen_on_the_images_that_are_scored():
     recipe = load_recipe("lizard")
     chosen = recipe.training.model_copy(update={"keep_parent": "choose"})
     recipe = recipe.model_copy(update={"training": chosen})
-    said = [line for line in lacking(recipe) if "keep_parent" in line]
+    said = [line for line in missing_parts(recipe) if "keep_parent" in line]
     assert said == [
         "training.keep_parent: choose would choose on the images that the row is scored on; give a"
         " number"
     ]
     own = {"truth": recipe.data[0].path, "split": Path("lizard.split.json")}
-    assert [line for line in lacking(recipe, [ScoredSet(**own)]) if "keep_parent" in line] == said
+    assert [
+        line for line in missing_parts(recipe, [ScoredSet(**own)]) if "keep_parent" in line
+    ] == said
     test_part = [ScoredSet(**own, part="test")]
-    assert not [line for line in lacking(recipe, test_part) if "keep_parent" in line]
+    assert not [line for line in missing_parts(recipe, test_part) if "keep_parent" in line]
     other = [ScoredSet(truth=Path("other"))]
-    assert not [line for line in lacking(recipe, other) if "keep_parent" in line]
+    assert not [line for line in missing_parts(recipe, other) if "keep_parent" in line]
 
 
 def test_a_teacher_without_weights_is_named():
     recipe = load_recipe("lizard-student", ["teacher.weights=no/such/weights.safetensors"])
-    assert [line for line in lacking(recipe) if "no/such/weights.safetensors" in line]
+    assert [line for line in missing_parts(recipe) if "no/such/weights.safetensors" in line]
 
 
 def test_keys_of_the_command_are_not_fitted_to_the_budget():

@@ -71,7 +71,7 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     KeyError, TypeError
-        If it is none.
+        If the mapping is not such an entry or summary.
     """
     found = {name: row.get(name) for name in COLUMNS}
     for of_class in row["classes"]:

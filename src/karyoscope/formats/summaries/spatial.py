@@ -50,7 +50,7 @@ def spatial_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises
     ------
     KeyError, TypeError
-        If it is none.
+        If the mapping is not such an entry or summary.
     """
     scored = {(r["from"], r["to"]): r for r in summary.get("spatial", {}).get("pairs", [])}
     counts = {c["name"]: c["count"] for c in summary["classes"]}

@@ -12,11 +12,11 @@ from karyoscope.training.ablation.grid import (
     load_grid,
     shipped_grids,
 )
-from karyoscope.training.ablation.plan import PlannedRow, lines_of, planned
+from karyoscope.training.ablation.plan import PlannedRow, plan_rows, problem_lines
 from karyoscope.training.ablation.runs import Ablation, Job, ablate
 from karyoscope.training.ablation.settings import AblationSettings
 from karyoscope.training.ablation.table import markdown, narrow_table, table_of, write_table
-from karyoscope.training.ablation.tabled import ablate_to_table, plan_of
+from karyoscope.training.ablation.tabled import ablate_to_table, plan_grid
 
 __all__ = [
     "Ablation",
@@ -30,12 +30,12 @@ __all__ = [
     "Search",
     "ablate",
     "ablate_to_table",
-    "lines_of",
     "load_grid",
     "markdown",
     "narrow_table",
-    "plan_of",
-    "planned",
+    "plan_grid",
+    "plan_rows",
+    "problem_lines",
     "shipped_grids",
     "table_of",
     "write_table",

@@ -42,7 +42,7 @@ class PlannedRow:
     remarks: tuple[str, ...] = ()
 
 
-def planned(grid: Grid, settings: AblationSettings, seeds: int | None = None) -> list[PlannedRow]:
+def plan_rows(grid: Grid, settings: AblationSettings, seeds: int | None = None) -> list[PlannedRow]:
     """Every row of a grid, checked: its recipe, its data, its split and its weights.
 
     Nothing is written, no network gets memory and no image is read. Weights that timm downloads
@@ -60,13 +60,13 @@ def planned(grid: Grid, settings: AblationSettings, seeds: int | None = None) ->
     return [_planned(row, grid, settings, seeds or grid.seeds) for row in grid.rows]
 
 
-def lines_of(rows: Sequence[PlannedRow], remarks: bool = False) -> list[str]:
+def problem_lines(rows: Sequence[PlannedRow], remarks: bool = False) -> list[str]:
     """What rows lack, a line each, with the names of all rows that lack it.
 
     Parameters
     ----------
     rows : sequence of PlannedRow
-        From :func:`planned`.
+        From :func:`plan_rows`.
     remarks : bool
         The sets that rows are not scored on, in place of why rows cannot be trained.
     """
@@ -77,7 +77,7 @@ def lines_of(rows: Sequence[PlannedRow], remarks: bool = False) -> list[str]:
     return [f"{', '.join(of)}: {line}" for line, of in names.items()]
 
 
-def lacking(recipe: Recipe, sets: Sequence[ScoredSet] = ()) -> list[str]:
+def missing_parts(recipe: Recipe, sets: Sequence[ScoredSet] = ()) -> list[str]:
     """Why a recipe cannot be trained here: folders of images, split or weights are not there.
 
     Parameters
@@ -147,7 +147,7 @@ def _planned(row: Row, grid: Grid, settings: AblationSettings, seeds: int) -> Pl
     budget = _words(grid.budget)
     try:
         recipe = load_recipe(name, changes)
-        problems += lacking(recipe, trained.score or grid.score)
+        problems += missing_parts(recipe, trained.score or grid.score)
         if trained is not row:
             load_recipe(*recipe_of(row, grid, settings))
         budget = budget or f"{recipe.training.steps:,} steps"

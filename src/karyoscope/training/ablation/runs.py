@@ -21,7 +21,7 @@ from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.training.ablation.budget import within
 from karyoscope.training.ablation.grid import Grid, Row
 from karyoscope.training.ablation.measure import cost_of, seconds_a_step
-from karyoscope.training.ablation.plan import lacking, lines_of, planned
+from karyoscope.training.ablation.plan import missing_parts, plan_rows, problem_lines
 from karyoscope.training.ablation.scoring import scores_of
 from karyoscope.training.ablation.settings import AblationSettings, recipe_of, refuse_undone
 from karyoscope.training.bundle.export import export_bundle
@@ -116,11 +116,11 @@ def _say_what_lacks(
     grid: Grid, settings: AblationSettings, seeds: int | None, watch: Callable[[str], None]
 ) -> None:
     """Name the rows that will fail before the first is trained; raise where all will."""
-    every = planned(grid, settings, seeds)
+    every = plan_rows(grid, settings, seeds)
     rows = [r for r in every if not _is_done(r.row, grid, settings, seeds or grid.seeds)]
     if len(rows) == len(every) and all(row.problems for row in rows):
         raise KaryoscopeError(f"no row can be trained; {rows[0].row.name}: {rows[0].problems[0]}")
-    for line in lines_of(rows):
+    for line in problem_lines(rows):
         watch(f"will fail: {line}")
 
 
@@ -229,7 +229,7 @@ def _trained(job: Job, grid: Grid, settings: AblationSettings, folder: Path) -> 
         split = _without(job.cohort, load_recipe(name, changes), folder / "split.json")
         changes += [f"validation.split={split}", "validation.part=validation"]
     recipe = load_recipe(name, changes)
-    for lack in lacking(recipe, job.row.score or grid.score):
+    for lack in missing_parts(recipe, job.row.score or grid.score):
         raise KaryoscopeError(lack)
     pace = seconds_a_step(recipe, settings.device)
     pixels = _training_pixels(recipe) if grid.budget.epochs else 0

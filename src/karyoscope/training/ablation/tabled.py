@@ -7,7 +7,7 @@ from pathlib import Path
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.training.ablation.grid import Budget, Grid, load_grid
-from karyoscope.training.ablation.plan import PlannedRow, planned
+from karyoscope.training.ablation.plan import PlannedRow, plan_rows
 from karyoscope.training.ablation.runs import Ablation, ablate
 from karyoscope.training.ablation.settings import AblationSettings, refuse_undone
 from karyoscope.training.ablation.table import write_table
@@ -50,7 +50,7 @@ def ablate_to_table(
     return ablation
 
 
-def plan_of(
+def plan_grid(
     grid: str | Path,
     settings: AblationSettings,
     budget: Budget | None = None,
@@ -68,7 +68,7 @@ def plan_of(
     """
     rows = _with_budget(grid, budget)
     refuse_undone(rows, settings)
-    return planned(rows, settings, seeds)
+    return plan_rows(rows, settings, seeds)
 
 
 def _with_budget(grid: str | Path, budget: Budget | None) -> Grid:
