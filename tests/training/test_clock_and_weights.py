@@ -1,5 +1,6 @@
 """Runs that end by the clock, averaged weights, a teacher in a recipe."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -12,6 +13,8 @@ from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.training import load_recipe, train  # noqa: E402
 from karyoscope.training.curves import read_log  # noqa: E402
 from karyoscope.training.optim.clock import TimeLimit  # noqa: E402
+from karyoscope.training.recipe.schema import Teacher  # noqa: E402
+from karyoscope.training.teacher import taught  # noqa: E402
 from karyoscope.training.weights import load_network  # noqa: E402
 
 SMALL = {"name": "shared_unet", "encoder": "test_efficientnet", "channels": [8, 8, 8, 8]}
@@ -62,7 +65,7 @@ def test_the_average_moves_by_its_decay(tiny, tmp_path):
 
 
 def test_a_student_learns_from_a_teacher_with_two_views(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("karyoscope.training.teacher.WINDOW", 160)
+    monkeypatch.setattr("karyoscope.training.teacher.LARGEST", 128)
     monkeypatch.setattr("karyoscope.training.teacher.CONTEXT", 16)
     path = tiny(network=SMALL, losses=[{"name": "three_label"}, {"name": "prior_weighted_types"}])
     train(load_recipe(path), tmp_path / "teacher", device="cpu")
@@ -77,3 +80,22 @@ def test_a_student_learns_from_a_teacher_with_two_views(tiny, tmp_path, monkeypa
         load_recipe(path, changes[:1])
     with pytest.raises(KaryoscopeError, match=r"training\.batch_size is odd"):
         load_recipe(path, [*changes, "training.batch_size=3"])
+
+
+def test_probabilities_of_teachers_are_kept_and_read_again(tiny, bank, tmp_path, monkeypatch):
+    path = tiny(network=SMALL, losses=[{"name": "three_label"}, {"name": "prior_weighted_types"}])
+    train(load_recipe(path), tmp_path / "teacher", device="cpu")
+    weights = tmp_path / "teacher" / "weights.safetensors"
+    both = [Teacher(recipe=str(path), weights=weights, views=views) for views in (1, 4)]
+    file = tmp_path / "kept" / "soft.safetensors"
+    first = taught(bank, both, file).soft
+    assert torch.equal(taught(bank, both).soft, first)
+    monkeypatch.setattr("karyoscope.training.teacher.soft_labels", None)
+    assert torch.equal(taught(bank, both, file).soft, first)
+    with pytest.raises(KaryoscopeError, match="other pixels or another teacher"):
+        taught(bank, both[:1], file)
+    with pytest.raises(KaryoscopeError, match="other pixels or another teacher"):
+        taught(replace(bank, rgb=bank.rgb ^ 1), both, file)
+    file.write_bytes(b"no probabilities")
+    with pytest.raises(KaryoscopeError, match="holds no probabilities"):
+        taught(bank, both, file)

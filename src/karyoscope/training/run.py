@@ -134,8 +134,8 @@ def train(
             parent = None if start is None else start.to_dict()
             kept[TRAINED_ON] = description_of(out, described, parent)
         bank = bank.to(trainer.strategy.root_device)
-        if recipe.teacher is not None:
-            bank = taught(bank, recipe.teacher)
+        if recipe.teacher:
+            bank = taught(bank, recipe.teacher, recipe.soft_labels)
         batches = batches_of(recipe, bank, module, trainer.global_rank, clock)
         batches.first_step = first_step * settings.accumulate
         log.info("%d images, %d tiles", len(bank), len(batches.tiles.image))

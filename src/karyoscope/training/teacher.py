@@ -1,4 +1,4 @@
-"""Probabilities of a teacher for every training pixel, the mean over eight views.
+"""Probabilities of teachers for every training pixel, each the mean over eight views.
 
 The views are rotated by multiples of 90° and mirrored. The probabilities are computed once, before
 training, and are read like labels from then on. A student that learns the mean of eight views in
@@ -7,52 +7,137 @@ one pass gives the same answer after a rotation or a flip without their cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.files import writing
 from karyoscope.training.data.bank import PixelBank
 from karyoscope.training.recipe.reading import load_recipe
 from karyoscope.training.recipe.schema import Teacher
+from karyoscope.training.trainer import is_first
 from karyoscope.training.weights import load_network
 
-#: Edge of the window that a teacher sees, and the part around it that is not kept, px.
+log = logging.getLogger(__name__)
+
+#: Edge of the window that a teacher sees on a GPU, and the part around it that is not kept, px.
 WINDOW, CONTEXT = 512, 64
+
+#: Largest edge of the kept part of a window on a CPU, where windows may differ in size, px.
+LARGEST = 1024
+
+#: Edges of windows are multiples of this many px.
+MULTIPLE = 32
+
+#: Name of the probabilities in a file.
+_SOFT = "probabilities"
+
+#: What the header of that file calls the pixels and teachers that it belongs to.
+_OF = "of"
 
 Probabilities = Callable[[Tensor], Tensor]
 
 
-def taught(bank: PixelBank, teacher: Teacher) -> PixelBank:
-    """Return the bank with the probabilities of a teacher, computed on the bank's device.
+def taught(bank: PixelBank, teachers: Sequence[Teacher], kept: Path | None = None) -> PixelBank:
+    """Return the bank with the mean probabilities of its teachers.
+
+    Parameters
+    ----------
+    bank : PixelBank
+    teachers : sequence of Teacher
+        Recipe, weights and number of views of each; they are computed on the bank's device.
+    kept : path, optional
+        ``.safetensors`` file that keeps the probabilities. It is read if it was written for the
+        same pixels and teachers, and written if it does not exist.
 
     Raises
     ------
     KaryoscopeError
-        If the teacher's recipe or weights cannot be read or do not fit together.
+        If the teacher's recipe or weights cannot be read or do not fit together, or if ``kept``
+        was written for other pixels or teachers.
     """
+    of = "" if kept is None else _fingerprint(bank, teachers)
+    if kept is not None and kept.exists():
+        soft = _read(kept, of).to(bank.rgb.device)
+        log.info("probabilities of the teacher are read from %s", kept)
+        return replace(bank, soft=soft)
+    soft = mean_of(soft_labels(bank, *_teaching(bank, teacher)) for teacher in teachers)
+    if kept is not None and is_first():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with writing(kept) as partial:
+            save_file({_SOFT: soft.cpu()}, partial, {_OF: of})
+    return replace(bank, soft=soft)
+
+
+def mean_of(several: Iterator[Tensor]) -> Tensor:
+    """Mean of the probabilities of several teachers, as uint8; one after the other in memory."""
+    first = next(several)
+    total, count = first, 1
+    for values in several:
+        total = values + (total if count > 1 else total.to(torch.int16))
+        count += 1
+    return first if count == 1 else (total / count).round_().to(torch.uint8)
+
+
+def _fingerprint(bank: PixelBank, teachers: Sequence[Teacher]) -> str:
+    """Hash of the pixels, of the weights of the teachers, and of how they are used."""
+    digest = hashlib.sha256()
+    for part in (bank.rgb, bank.starts, bank.heights, bank.widths):
+        digest.update(part.cpu().contiguous().numpy())
+    for teacher in teachers:
+        weights = load_network(load_recipe(teacher.recipe), teacher.weights).state_dict()
+        for name in sorted(weights):
+            digest.update(name.encode())
+            digest.update(weights[name].cpu().contiguous().numpy())
+        digest.update(str(teacher.views).encode())
+    return digest.hexdigest()
+
+
+def _read(path: Path, of: str) -> Tensor:
+    try:
+        with safe_open(path, "pt") as file:
+            if (file.metadata() or {}).get(_OF) != of:
+                raise KaryoscopeError(
+                    f"soft_labels: {path} was written for other pixels or another teacher; remove"
+                    " it or name another file"
+                )
+            return file.get_tensor(_SOFT)
+    except (SafetensorError, OSError) as error:
+        raise KaryoscopeError(f"soft_labels: {path} holds no probabilities") from error
+
+
+def _teaching(bank: PixelBank, teacher: Teacher) -> tuple[Probabilities, int]:
+    """A teacher as a function of images, and its number of views."""
     recipe = load_recipe(teacher.recipe)
     device = bank.rgb.device
     network = load_network(recipe, teacher.weights).to(device, memory_format=torch.channels_last)
     mean, std = (
         255 * torch.tensor(v, device=device)[:, None, None] for v in (recipe.mean, recipe.std)
     )
+    halved = device.type == "cuda" or recipe.training.precision == "bf16"
 
     def teach(rgb: Tensor) -> Tensor:
         image = ((rgb - mean) / std).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=halved):
             outputs = network(image)
         outlines = outputs["three_label"].float().softmax(1)[:, 1:]
         types = outputs["types"].float().softmax(1)[:, 1:]
         return torch.cat([outlines, F.interpolate(types, outlines.shape[2:], mode="bilinear")], 1)
 
-    return replace(bank, soft=soft_labels(bank, teach))
+    return teach, teacher.views
 
 
 @torch.no_grad()
-def soft_labels(bank: PixelBank, teach: Probabilities, batch: int = 8) -> Tensor:
+def soft_labels(bank: PixelBank, teach: Probabilities, views: int = 8, batch: int = 8) -> Tensor:
     """Probabilities of every pixel of a bank.
 
     Parameters
@@ -61,8 +146,10 @@ def soft_labels(bank: PixelBank, teach: Probabilities, batch: int = 8) -> Tensor
     teach : callable
         Images (b, 3, h, w) float32, 0 to 255, to probabilities (b, c, h, w): inside, boundary,
         then each class.
+    views : {8, 4, 1}
+        Views of which the mean is taken.
     batch : int
-        Windows at a time.
+        Windows at a time, on a GPU.
 
     Returns
     -------
@@ -70,36 +157,43 @@ def soft_labels(bank: PixelBank, teach: Probabilities, batch: int = 8) -> Tensor
         255 for a probability of 1, on the bank's device.
     """
     found: Tensor | None = None
-    for image, x, y in _batches(bank, batch):
-        axis = torch.arange(WINDOW, device=bank.rgb.device, dtype=torch.float32) - CONTEXT
-        shape = len(image), WINDOW, WINDOW
-        at_x = (x[:, None, None] + axis[None, None, :]).expand(shape)
-        at_y = (y[:, None, None] + axis[None, :, None]).expand(shape)
+    on_gpu = bank.rgb.device.type != "cpu"
+    for image, x, y, height, width in _on_gpu(bank, batch) if on_gpu else _on_cpu(bank):
+        across, down = (
+            torch.arange(size, device=bank.rgb.device, dtype=torch.float32) - CONTEXT
+            for size in (width, height)
+        )
+        shape = len(image), height, width
+        at_x = (x[:, None, None] + across[None, None, :]).expand(shape)
+        at_y = (y[:, None, None] + down[None, :, None]).expand(shape)
         rgb, _, _ = bank.gather(image, at_x, at_y)
-        values = (mean_of_views(teach, rgb) * 255).round().to(torch.uint8)
+        values = (mean_of_views(teach, rgb, views) * 255).round().to(torch.uint8)
         if found is None:
             found = bank.rgb.new_zeros(len(bank.rgb), values.shape[1])
-        kept = slice(CONTEXT, WINDOW - CONTEXT)
-        _write(found, bank, image, x, y, values[:, :, kept, kept])
+        core = values[:, :, CONTEXT : height - CONTEXT, CONTEXT : width - CONTEXT]
+        _write(found, bank, image, x, y, core)
     assert found is not None, "a bank has images"
     return found
 
 
-def mean_of_views(teach: Probabilities, rgb: Tensor) -> Tensor:
-    """Mean of a teacher's probabilities over flips and rotations by 90°, mapped back."""
+def mean_of_views(teach: Probabilities, rgb: Tensor, views: int = 8) -> Tensor:
+    """Mean of a teacher's probabilities over rotations by 90° and, of 8, flips, mapped back."""
     total = torch.zeros((), device=rgb.device)
-    for turns in range(4):
-        for flip in (False, True):
+    for turns in range(min(views, 4)):
+        for flip in (False, True) if views == 8 else (False,):
             view = rgb.rot90(turns, (2, 3))
             view = view.flip(3) if flip else view
             values = teach(view)
             values = values.flip(3) if flip else values
             total = total + values.rot90(-turns, (2, 3))
-    return total / 8
+    return total / views
 
 
-def _batches(bank: PixelBank, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Images and upper left corners of the kept parts of windows that cover a bank."""
+Windows = Iterator[tuple[Tensor, Tensor, Tensor, int, int]]
+
+
+def _on_gpu(bank: PixelBank, size: int) -> Windows:
+    """Images, and upper left corners of the kept parts, of windows of one size."""
     step = WINDOW - 2 * CONTEXT
     places = [
         (k, x, y)
@@ -112,16 +206,32 @@ def _batches(bank: PixelBank, size: int) -> Iterator[tuple[Tensor, Tensor, Tenso
         # Always as many, so that every batch has the shape that the GPU has been tuned for.
         some = (places[first : first + size] * size)[:size]
         image, x, y = torch.tensor(some, device=device).T
-        yield image, x, y
+        yield image, x, y, WINDOW, WINDOW
+
+
+def _on_cpu(bank: PixelBank) -> Windows:
+    """The same for windows that divide each image evenly, so that little is computed twice."""
+    for k in range(len(bank)):
+        height, width = int(bank.heights[k]), int(bank.widths[k])
+        rows, columns = -(-height // LARGEST), -(-width // LARGEST)
+        down, across = -(-height // rows), -(-width // columns)
+        for row in range(rows):
+            for column in range(columns):
+                place = torch.tensor([[k], [column * across], [row * down]])
+                yield *place, _window(down), _window(across)
+
+
+def _window(core: int) -> int:
+    """Edge of the window around a kept part, px."""
+    return -(-(core + 2 * CONTEXT) // MULTIPLE) * MULTIPLE
 
 
 def _write(
     found: Tensor, bank: PixelBank, image: Tensor, x: Tensor, y: Tensor, values: Tensor
 ) -> None:
     """Put the kept parts of windows where their pixels lie, leaving out what is beyond an image."""
-    step = values.shape[-1]
-    axis = torch.arange(step, device=values.device)
-    row, column = y[:, None, None] + axis[None, :, None], x[:, None, None] + axis[None, None, :]
+    down, across = (torch.arange(n, device=values.device) for n in values.shape[-2:])
+    row, column = y[:, None, None] + down[None, :, None], x[:, None, None] + across[None, None, :]
     start, height, width = (
         t[image][:, None, None] for t in (bank.starts, bank.heights, bank.widths)
     )

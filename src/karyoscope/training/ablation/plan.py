@@ -127,8 +127,9 @@ def _scored_on_validation(recipe: Recipe, sets: Sequence[ScoredSet]) -> bool:
 
 
 def _weights(recipe: Recipe) -> Iterator[str]:
-    if recipe.teacher is not None and not recipe.teacher.weights.exists():
-        yield f"no weights of the teacher at {recipe.teacher.weights} from {Path.cwd()}"
+    for teacher in recipe.teacher:
+        if not teacher.weights.exists():
+            yield f"no weights of the teacher at {teacher.weights} from {Path.cwd()}"
     options = recipe.network.options
     try:
         weights_file(str(options.get("encoder", "")), options.get("pretrained", False))

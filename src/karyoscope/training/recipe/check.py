@@ -171,7 +171,7 @@ def _unmet(recipe: Recipe, network: Any, needs: Sequence[str]) -> Iterator[str]:
                 TARGETS.find(name)
             except KaryoscopeError as error:
                 yield str(error)
-    if any(name.startswith("soft_") for name in needs) and recipe.teacher is None:
+    if any(name.startswith("soft_") for name in needs) and not recipe.teacher:
         yield "it reads a teacher's probabilities, and the recipe has no teacher"
     if "same_tissue" in needs:
         sizes = [recipe.training.batch_size, *(p.batch_size or 0 for p in recipe.phases)]

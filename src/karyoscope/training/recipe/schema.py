@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from karyoscope.core.plugins import label
 from karyoscope.core.taxonomy import sets_of
@@ -22,6 +22,13 @@ DECAY = 2000
 
 #: Folds are called 1, 2, ..., which YAML reads as numbers.
 PartName = Annotated[str, Field(coerce_numbers_to_str=True)]
+
+
+def _as_list(value: object) -> object:
+    """One entry, which may be written without a list; none where null."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 class _Strict(BaseModel):
@@ -136,6 +143,9 @@ class Teacher(_Strict):
     """Its recipe: a name or a file."""
     weights: Path
     """Its checkpoint, ``.safetensors`` file or bundle folder."""
+    views: Literal[1, 4, 8] = 8
+    """Views whose mean probability counts: rotations by multiples of 90°, and with 8 their
+    mirror images."""
 
 
 class Training(_Strict):
@@ -212,9 +222,12 @@ class Recipe(_Strict):
     start: str | None = None
     """The model to begin with, whose weights are loaded where they fit: a shipped model by name,
     a bundle, the folder of a run, a checkpoint or a ``.safetensors`` file."""
-    teacher: Teacher | None = None
-    """Read by the losses whose names begin with ``soft_``; its probabilities are the mean of
-    eight views."""
+    teacher: Annotated[list[Teacher], BeforeValidator(_as_list)] = []
+    """One or several, read by the losses whose names begin with ``soft_``; the mean of their
+    probabilities counts."""
+    soft_labels: Path | None = None
+    """File that keeps the probabilities of the teacher, so that a run that is resumed, and other
+    runs on the same pixels, do not compute them again."""
     losses: list[WeightedLoss] = Field(min_length=1)
     geometry: Geometry = Geometry()
     colour: Colour = Colour()
