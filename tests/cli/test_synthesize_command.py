@@ -143,3 +143,11 @@ def test_distance_is_told_beside_floor_and_ceilings(run, write, tmp_path):
     assert 0 <= found["real"] < found["noisy"]
     assert "features of test_efficientnet" in run(*arguments, tmp_path / "weights.safetensors").out
     one_line(run(*arguments, tmp_path / "none.safetensors"), "do not exist")
+
+
+def test_distance_takes_the_weights_of_its_encoder_from_the_cache(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("KARYOSCOPE_CACHE", str(tmp_path))
+    asked = run("synthesize", "distance", DATA, "--real", DATA, "--mpp", 0.5)
+    one_line(asked, "karyoscope weights fetch tf_efficientnet_lite0")
+    asked = run("synthesize", "distance", DATA, "--real", DATA, "--weights", "resnet34")
+    one_line(asked, "karyoscope weights fetch resnet34")

@@ -107,3 +107,15 @@ def test_weights_that_a_part_does_not_use_are_not_printed(tmp_path, caplog):
     assert not [r for r in caplog.records if "Unexpected keys" in r.getMessage()]
     timm.create_model("mobilenetv2_050", features_only=True, **options)
     assert [r for r in caplog.records if "Unexpected keys" in r.getMessage()]
+
+
+def test_the_file_that_weights_are_read_from_is_not_printed(tmp_path, caplog):
+    safetensors = pytest.importorskip("safetensors.torch")
+    file = tmp_path / "mobilenetv2_050.safetensors"
+    safetensors.save_file(timm.create_model("mobilenetv2_050", num_classes=3).state_dict(), file)
+    options = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(file), "num_classes": 3}}
+    caplog.set_level("INFO")
+    create("encoder", "mobilenetv2_050", options | {"num_classes": 0})
+    assert not [r.getMessage() for r in caplog.records if r.name.startswith("timm.models")]
+    timm.create_model("mobilenetv2_050", num_classes=0, **options)
+    assert [r for r in caplog.records if str(file) in r.getMessage()]

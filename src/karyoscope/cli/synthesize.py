@@ -137,8 +137,12 @@ def distance_command(
     synthetic: Annotated[Path, typer.Argument(help="Dataset that `synthesize write` wrote.")],
     real: Annotated[Path, typer.Option(help="Folder of annotated real images.")],
     weights: Annotated[
-        Path, typer.Option(help="ImageNet weights of the encoder (.safetensors, timm's names).")
-    ],
+        str | None,
+        typer.Option(
+            help="ImageNet weights: a name of `karyoscope weights list`, or a file (.safetensors,"
+            " timm's names). By default those of the encoder."
+        ),
+    ] = None,
     encoder: Annotated[str, typer.Option(help="timm model.")] = "tf_efficientnet_lite0",
     split: Annotated[
         Path | None, typer.Option(help="Only one part of --real, by this split.")
@@ -160,7 +164,7 @@ def distance_command(
 
     given = DataSource.model_validate({"path": real, "mpp": mpp, "taxonomy": classes})
     parts = None if split is None else (split, part)
-    found = dataset_distance(synthetic, given, TileFeatures(encoder, weights), parts, seed)
+    found = dataset_distance(synthetic, given, TileFeatures(encoder, weights or True), parts, seed)
     if as_json:
         print(json.dumps(found.to_dict()))
         return

@@ -41,7 +41,7 @@ def create(what: str, name: str, options: dict[str, Any]) -> Any:
 
     fetched = options.get("pretrained") is True and "pretrained_cfg_overlay" not in options
     try:
-        with _quick_to_give_up() if fetched else nullcontext(), _without_unused_weights():
+        with _quick_to_give_up() if fetched else nullcontext(), _without_remarks():
             return timm.create_model(name, **options)
     except Exception as error:  # timm, the hub and its transport raise many kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -54,21 +54,25 @@ def create(what: str, name: str, options: dict[str, Any]) -> Any:
 
 
 @contextmanager
-def _without_unused_weights() -> Iterator[None]:
-    """Keep timm from printing which weights a part of a network does not use, as its classifier.
+def _without_remarks() -> Iterator[None]:
+    """Keep timm from printing what it reads, and which weights a part of a network does not use.
 
-    Whether all that the part needs were in the file is checked where the part is built.
+    Whether all that the part needs were in the file is checked where the part is built. That
+    weights are being downloaded is still said.
     """
-    log = logging.getLogger("timm.models._builder")
+    loggers = [logging.getLogger(f"timm.models.{name}") for name in ("_builder", "_helpers")]
 
-    def other(record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("Unexpected keys")
+    def is_wanted(record: logging.LogRecord) -> bool:
+        unused = record.getMessage().startswith("Unexpected keys")
+        return record.levelno >= logging.WARNING and not unused
 
-    log.addFilter(other)
+    for log in loggers:
+        log.addFilter(is_wanted)
     try:
         yield
     finally:
-        log.removeFilter(other)
+        for log in loggers:
+            log.removeFilter(is_wanted)
 
 
 @contextmanager

@@ -64,11 +64,17 @@ class TileFeatures:
     ----------
     name : str
         A timm model.
-    weights : path
-        ``.safetensors`` file with timm's parameter names.
+    weights : bool, str or path
+        ``True``: those that ``karyoscope weights fetch`` gets for this model. A name of
+        ``karyoscope weights list``, or a ``.safetensors`` file with timm's parameter names.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the weights are not there.
     """
 
-    def __init__(self, name: str, weights: str | Path) -> None:
+    def __init__(self, name: str, weights: bool | str | Path = True) -> None:
         self.name = name
         self._encoder = EncoderFeatures(name, weights)
 
