@@ -1,6 +1,7 @@
 """``karyoscope synthesize``: train, write, distance, and what each refuses."""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +152,24 @@ def test_distance_takes_the_weights_of_its_encoder_from_the_cache(run, tmp_path,
     one_line(asked, "karyoscope weights fetch tf_efficientnet_lite0")
     asked = run("synthesize", "distance", DATA, "--real", DATA, "--weights", "resnet34")
     one_line(asked, "karyoscope weights fetch resnet34")
+
+
+def test_features_of_tiles_that_cannot_be_written_to(tmp_path):
+    """Decoded PNGs are such, and torch warns of the memory that it would share with them."""
+    import timm
+    from safetensors.torch import save_file
+
+    from karyoscope.training.synthesis import TileFeatures
+
+    save_file(timm.create_model("test_efficientnet").state_dict(), tmp_path / "weights.safetensors")
+    features = TileFeatures("test_efficientnet", tmp_path / "weights.safetensors")
+    tile = np.zeros((32, 32, 3), np.uint8)
+    tile.flags.writeable = False
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert len(features([tile])) == 1
+    finally:
+        torch.set_warn_always(before)

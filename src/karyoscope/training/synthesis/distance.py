@@ -81,7 +81,7 @@ class TileFeatures:
     @torch.no_grad()
     def __call__(self, tiles: Iterable[np.ndarray]) -> np.ndarray:
         """Features (n, d) of tiles (h, w, 3) uint8 of one size."""
-        return np.stack([self._one(torch.from_numpy(tile)) for tile in tiles])
+        return np.stack([self._one(torch.tensor(tile)) for tile in tiles])
 
     def _one(self, tile: Tensor) -> np.ndarray:
         image = to_signed(tile.permute(2, 0, 1).float())
