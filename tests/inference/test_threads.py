@@ -92,3 +92,12 @@ def tiny_model(tiny_bundle):
 
     bundle = Bundle(tiny_bundle)
     return Model(bundle, OpenVinoEngine(bundle, 1, "f32"))
+
+
+@pytest.mark.parametrize("expected", [True, False])
+def test_threads_of_the_network_may_change_cores(expected, tiny_bundle):
+    engine = OpenVinoEngine(Bundle(tiny_bundle), 2)
+    if expected:
+        engine.expect({IMAGES[0].shape[1:3]})
+    compiled = engine._request(IMAGES[0]).get_compiled_model()
+    assert compiled.get_property("ENABLE_CPU_PINNING") is False

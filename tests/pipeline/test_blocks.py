@@ -172,6 +172,18 @@ def test_a_window_that_was_dropped_is_not_made_up():
         mosaic.assemble(layout.bounds, windows)
 
 
+def test_windows_of_large_slides_are_smaller():
+    assert max(edges_of(Layout(2500, 3000))) > 1280
+    assert 1152 < max(edges_of(Layout(20000, 9000))) <= 1280
+    # Whatever part of the slide is looked at, since windows must stay where they are.
+    part = Layout(20000, 9000, within=Box(0, 0, 2500, 3000))
+    assert edges_of(part) == edges_of(Layout(20000, 9000))
+
+
+def edges_of(layout) -> tuple[int, int]:
+    return layout.columns.length, layout.rows.length
+
+
 def test_a_block_needs_two_windows_an_axis():
     layout = Layout(20000, 9000)
     assert max(len(layout.windows(block.read)) for block in layout.blocks()) == 4

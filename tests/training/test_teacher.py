@@ -7,7 +7,7 @@ pytest.importorskip("lightning")
 
 from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.training import teacher  # noqa: E402
-from karyoscope.training.teacher import mean_of, mean_of_views, soft_labels  # noqa: E402
+from karyoscope.training.teacher import mean_of, mean_of_views, soft_labels, windows_of_one_size  # noqa: E402
 
 
 def red_and_green(rgb):
@@ -26,8 +26,7 @@ def test_every_pixel_gets_what_the_teacher_says_of_it(bank, monkeypatch, largest
 def test_windows_of_one_size_as_on_a_gpu_cover_every_pixel_too(bank, monkeypatch):
     monkeypatch.setattr(teacher, "WINDOW", 48)
     monkeypatch.setattr(teacher, "CONTEXT", 8)
-    monkeypatch.setattr(teacher, "_on_cpu", lambda bank: teacher._on_gpu(bank, 3))
-    soft = soft_labels(bank, red_and_green)
+    soft = soft_labels(bank, red_and_green, windows=windows_of_one_size(bank, 3))
     assert torch.equal(soft, torch.cat([bank.rgb[:, :2], bank.rgb[:, :2]], 1))
 
 

@@ -12,6 +12,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.openvino_offline import hints, ov, props
 from karyoscope.inference.bundle import ONNX, Bundle
 from karyoscope.inference.engine import Engine, Maps, failed
+from karyoscope.inference.openvino_graph import speed_up
 from karyoscope.inference.restain_bundle import RestainBundle
 
 #: Instructions, without those for bf16, that the user may limit oneDNN to. OpenVINO offers bf16
@@ -53,6 +54,9 @@ class OpenVinoEngine(Engine):
             hints.inference_precision: ov.Type.bf16 if precision == "bf16" else ov.Type.f32,
             hints.performance_mode: hints.PerformanceMode.LATENCY,
             props.inference_num_threads: threads,
+            # A thread that may not leave its core waits for whatever else runs there, and all
+            # other threads of the network wait for it.
+            hints.enable_cpu_pinning: False,
         }
         graph = bundle.read_graph()
         try:
@@ -86,6 +90,7 @@ class OpenVinoEngine(Engine):
             if shape is not None:
                 graph = graph.clone()
                 graph.reshape([1, *shape, 3])
+                speed_up(graph)
             return self._core.compile_model(graph, "CPU", self._config)
         except Exception as error:  # as above
             raise KaryoscopeError(

@@ -135,7 +135,7 @@ def train(
             kept[TRAINED_ON] = description_of(out, described, parent)
         bank = bank.to(trainer.strategy.root_device)
         if recipe.teacher:
-            bank = taught(bank, recipe.teacher, recipe.soft_labels)
+            bank = taught(bank, recipe.teacher, recipe.soft_labels, write=is_first())
         batches = batches_of(recipe, bank, module, trainer.global_rank, clock)
         batches.first_step = first_step * settings.accumulate
         log.info("%d images, %d tiles", len(bank), len(batches.tiles.image))

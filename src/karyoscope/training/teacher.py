@@ -24,7 +24,6 @@ from karyoscope.core.files import writing
 from karyoscope.training.data.bank import PixelBank
 from karyoscope.training.recipe.reading import load_recipe
 from karyoscope.training.recipe.schema import Teacher
-from karyoscope.training.trainer import is_first
 from karyoscope.training.weights import load_network
 
 log = logging.getLogger(__name__)
@@ -47,7 +46,9 @@ _OF = "of"
 Probabilities = Callable[[Tensor], Tensor]
 
 
-def taught(bank: PixelBank, teachers: Sequence[Teacher], kept: Path | None = None) -> PixelBank:
+def taught(
+    bank: PixelBank, teachers: Sequence[Teacher], kept: Path | None = None, write: bool = True
+) -> PixelBank:
     """Return the bank with the mean probabilities of its teachers.
 
     Parameters
@@ -58,6 +59,8 @@ def taught(bank: PixelBank, teachers: Sequence[Teacher], kept: Path | None = Non
     kept : path, optional
         ``.safetensors`` file that keeps the probabilities. It is read if it was written for the
         same pixels and teachers, and written if it does not exist.
+    write : bool
+        Whether to write it: of processes that train together, one does.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def taught(bank: PixelBank, teachers: Sequence[Teacher], kept: Path | None = Non
         log.info("probabilities of the teacher are read from %s", kept)
         return replace(bank, soft=soft)
     soft = mean_of(soft_labels(bank, *_teaching(bank, teacher)) for teacher in teachers)
-    if kept is not None and is_first():
+    if kept is not None and write:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with writing(kept) as partial:
             save_file({_SOFT: soft.cpu()}, partial, {_OF: of})
@@ -92,12 +95,12 @@ def _fingerprint(bank: PixelBank, teachers: Sequence[Teacher]) -> str:
     """Hash of the pixels, of the weights of the teachers, and of how they are used."""
     digest = hashlib.sha256()
     for part in (bank.rgb, bank.starts, bank.heights, bank.widths):
-        digest.update(part.cpu().contiguous().numpy())
+        digest.update(part.cpu().contiguous().numpy().data)
     for teacher in teachers:
         weights = load_network(load_recipe(teacher.recipe), teacher.weights).state_dict()
         for name in sorted(weights):
             digest.update(name.encode())
-            digest.update(weights[name].cpu().contiguous().numpy())
+            digest.update(weights[name].cpu().contiguous().numpy().data)
         digest.update(str(teacher.views).encode())
     return digest.hexdigest()
 
@@ -136,8 +139,13 @@ def _teaching(bank: PixelBank, teacher: Teacher) -> tuple[Probabilities, int]:
     return teach, teacher.views
 
 
+Windows = Iterator[tuple[Tensor, Tensor, Tensor, int, int]]
+
+
 @torch.no_grad()
-def soft_labels(bank: PixelBank, teach: Probabilities, views: int = 8, batch: int = 8) -> Tensor:
+def soft_labels(
+    bank: PixelBank, teach: Probabilities, views: int = 8, windows: Windows | None = None
+) -> Tensor:
     """Probabilities of every pixel of a bank.
 
     Parameters
@@ -148,8 +156,9 @@ def soft_labels(bank: PixelBank, teach: Probabilities, views: int = 8, batch: in
         then each class.
     views : {8, 4, 1}
         Views of which the mean is taken.
-    batch : int
-        Windows at a time, on a GPU.
+    windows : iterator, optional
+        Image, x and y of the kept parts of some windows, then height and width of the windows; by
+        default :func:`windows_of_one_size` on a GPU, :func:`windows_that_fit` on a CPU.
 
     Returns
     -------
@@ -157,8 +166,10 @@ def soft_labels(bank: PixelBank, teach: Probabilities, views: int = 8, batch: in
         255 for a probability of 1, on the bank's device.
     """
     found: Tensor | None = None
-    on_gpu = bank.rgb.device.type != "cpu"
-    for image, x, y, height, width in _on_gpu(bank, batch) if on_gpu else _on_cpu(bank):
+    if windows is None:
+        on_cpu = bank.rgb.device.type == "cpu"
+        windows = windows_that_fit(bank) if on_cpu else windows_of_one_size(bank)
+    for image, x, y, height, width in windows:
         across, down = (
             torch.arange(size, device=bank.rgb.device, dtype=torch.float32) - CONTEXT
             for size in (width, height)
@@ -189,11 +200,8 @@ def mean_of_views(teach: Probabilities, rgb: Tensor, views: int = 8) -> Tensor:
     return total / views
 
 
-Windows = Iterator[tuple[Tensor, Tensor, Tensor, int, int]]
-
-
-def _on_gpu(bank: PixelBank, size: int) -> Windows:
-    """Images, and upper left corners of the kept parts, of windows of one size."""
+def windows_of_one_size(bank: PixelBank, batch: int = 8) -> Windows:
+    """Windows of one size that cover a bank, ``batch`` at a time: a GPU is tuned for one shape."""
     step = WINDOW - 2 * CONTEXT
     places = [
         (k, x, y)
@@ -202,15 +210,15 @@ def _on_gpu(bank: PixelBank, size: int) -> Windows:
         for x in range(0, int(bank.widths[k]), step)
     ]
     device = bank.rgb.device
-    for first in range(0, len(places), size):
+    for first in range(0, len(places), batch):
         # Always as many, so that every batch has the shape that the GPU has been tuned for.
-        some = (places[first : first + size] * size)[:size]
+        some = (places[first : first + batch] * batch)[:batch]
         image, x, y = torch.tensor(some, device=device).T
         yield image, x, y, WINDOW, WINDOW
 
 
-def _on_cpu(bank: PixelBank) -> Windows:
-    """The same for windows that divide each image evenly, so that little is computed twice."""
+def windows_that_fit(bank: PixelBank) -> Windows:
+    """Windows, one at a time, that divide each image evenly, so that little is computed twice."""
     for k in range(len(bank)):
         height, width = int(bank.heights[k]), int(bank.widths[k])
         rows, columns = -(-height // LARGEST), -(-width // LARGEST)

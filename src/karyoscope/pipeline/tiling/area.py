@@ -13,16 +13,13 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.regions import Region
 from karyoscope.core.remarks import warn
-from karyoscope.pipeline.tiling.blocks import Box
+from karyoscope.pipeline.tiling.blocks import WHOLE_PX, Box
 from karyoscope.pipeline.tiling.outlines import OUTSIDE, Outlines
 from karyoscope.slides import Slide, Tissue
 from karyoscope.slides.grid import Grid
 
 if TYPE_CHECKING:
     import shapely
-
-#: Areas up to this many grid pixels are analysed whole; leaving glass out would not pay.
-WHOLE_PX = 8_000_000
 
 Roi = tuple[int, int, int, int]
 """x, y, width and height in pixels of level 0."""

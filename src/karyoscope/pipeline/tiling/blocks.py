@@ -24,6 +24,11 @@ from dataclasses import dataclass
 _STEP = 32
 #: Cores and what blocks read start at multiples of this, so that strided maps fit together.
 _ALIGN = 8
+#: Images of up to this many pixels are analysed whole; leaving glass out would not pay.
+WHOLE_PX = 8_000_000
+#: Longest edges of windows: of such images, where the fewest pixels are read twice, and of larger
+#: ones, where smaller blocks also leave more glass out, and less memory is needed.
+_LONGEST, _LONGEST_OF_LARGE = 1600, 1280
 
 
 @dataclass(frozen=True)
@@ -167,8 +172,8 @@ class Layout:
         Least context of the network around a window's core.
     margin : int
         How far a block reads beyond its own area, in pixels: more than the longest nucleus.
-    largest : int
-        Longest edge of a window.
+    largest : int, optional
+        Longest edge of a window; by default it depends on the size of the grid.
     within : Box, optional
         The part of the grid that blocks own; all of it by default. Windows stay where they are.
     cuts : pair of sequences of int, optional
@@ -185,11 +190,13 @@ class Layout:
         height: int,
         context: int = 32,
         margin: int = 64,
-        largest: int = 1600,
+        largest: int | None = None,
         within: Box | None = None,
         cuts: tuple[tuple[int, ...], tuple[int, ...]] | None = None,
         band: int = 12,
     ) -> None:
+        if largest is None:
+            largest = _LONGEST if width * height <= WHOLE_PX else _LONGEST_OF_LARGE
         self.bounds = Box(0, 0, width, height)
         self.within = within or self.bounds
         self.margin = margin
