@@ -12,6 +12,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.process import machine
 from karyoscope.inference import Engine, Model
 from karyoscope.pipeline import Layout, Run, SegmentOptions, segment_file
+from karyoscope.pipeline.runs.identity import run_settings
 from karyoscope.slides import ArraySlide
 
 FORMATS = ("geojson", "parquet", "csv", "labels")
@@ -340,3 +341,9 @@ def test_damaged_blocks_are_run_again(threshold_model, slide, tmp_path, undistur
         run(slide, out, threshold_model, watch=lambda p: kept.append(p.blocks_kept))
     assert set(kept) == {2}
     assert_same(out, undisturbed)
+
+
+def test_blocks_of_other_windows_are_not_resumed_from(slide, threshold_model, monkeypatch):
+    settings = run_settings(slide, threshold_model, OPTIONS)
+    monkeypatch.setattr("karyoscope.pipeline.runs.identity.LONGEST_OF_LARGE", 1024)
+    assert run_settings(slide, threshold_model, OPTIONS) != settings

@@ -12,6 +12,7 @@ from karyoscope.core.version import own_version
 from karyoscope.inference import Model
 from karyoscope.pipeline.options import SegmentOptions
 from karyoscope.pipeline.stains.inputs import bundle_stain
+from karyoscope.pipeline.tiling.blocks import LONGEST, LONGEST_OF_LARGE
 
 _SAMPLE_BYTES = 1 << 16
 
@@ -43,6 +44,8 @@ def run_settings(path: Path, model: Model, options: SegmentOptions) -> dict[str,
         "tta": model.tta,
         "software": own_version(),
         "densities": "per mm² of tissue",
+        # Blocks of a run that was begun with other windows do not fit to those of this one.
+        "windows": [LONGEST, LONGEST_OF_LARGE],
         **{name: _plain(value) for name, value in options.identity().items()},
     }
     as_read_back: dict[str, Any] = json.loads(json.dumps(settings))

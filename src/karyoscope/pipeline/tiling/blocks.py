@@ -28,7 +28,7 @@ _ALIGN = 8
 WHOLE_PX = 8_000_000
 #: Longest edges of windows: of such images, where the fewest pixels are read twice, and of larger
 #: ones, where smaller blocks also leave more glass out, and less memory is needed.
-_LONGEST, _LONGEST_OF_LARGE = 1600, 1280
+LONGEST, LONGEST_OF_LARGE = 1600, 1280
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class Layout:
         band: int = 12,
     ) -> None:
         if largest is None:
-            largest = _LONGEST if width * height <= WHOLE_PX else _LONGEST_OF_LARGE
+            largest = LONGEST if width * height <= WHOLE_PX else LONGEST_OF_LARGE
         self.bounds = Box(0, 0, width, height)
         self.within = within or self.bounds
         self.margin = margin
