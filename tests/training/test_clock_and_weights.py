@@ -96,6 +96,8 @@ def test_probabilities_of_teachers_are_kept_and_read_again(tiny, bank, tmp_path,
         taught(bank, both[:1], file)
     with pytest.raises(KaryoscopeError, match="other pixels or another teacher"):
         taught(replace(bank, rgb=bank.rgb ^ 1), both, file)
+    with pytest.raises(KaryoscopeError, match="cannot write"):
+        taught(bank, both, path / "beneath a file" / "soft.safetensors")
     file.write_bytes(b"no probabilities")
     with pytest.raises(KaryoscopeError, match="holds no probabilities"):
         taught(bank, both, file)

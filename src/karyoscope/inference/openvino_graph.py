@@ -85,8 +85,9 @@ def _with_channels_last(step: ov.Node, before: ov.Output, values: ov.Output) -> 
 def shuffle_after_softmax(graph: ov.Model) -> int:
     """Take the softmax of scores before a pixel shuffle, and shuffle the channels that are used.
 
-    Of three labels in blocks of 2 x 2 pixels, the background is never written then, and the others
-    are spread over pixels as they are handed out. The graph must have been made for one size.
+    The scores of a block of pixels are channels before the shuffle. The softmax compares the labels
+    of each pixel there, and only the labels that the graph returns are shuffled to their pixels;
+    the background is not. The graph must have been made for images of one size.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Probabilities of teachers for every training pixel, each the mean over eight views.
+"""Probabilities of teachers for every training pixel, each the mean over several views.
 
 The views are rotated by multiples of 90° and mirrored. The probabilities are computed once, before
 training, and are read like labels from then on. A student that learns the mean of eight views in
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.files import writing
+from karyoscope.core.files import cannot_write, writing
 from karyoscope.training.data.bank import PixelBank
 from karyoscope.training.recipe.reading import load_recipe
 from karyoscope.training.recipe.schema import Teacher
@@ -36,6 +36,9 @@ LARGEST = 1024
 
 #: Edges of windows are multiples of this many px.
 MULTIPLE = 32
+
+#: Pixels whose mean is computed at a time.
+_ROWS = 1 << 20
 
 #: Name of the probabilities in a file.
 _SOFT = "probabilities"
@@ -66,29 +69,50 @@ def taught(
     ------
     KaryoscopeError
         If the teacher's recipe or weights cannot be read or do not fit together, or if ``kept``
-        was written for other pixels or teachers.
+        cannot be written or was written for other pixels or teachers.
     """
-    of = "" if kept is None else _fingerprint(bank, teachers)
+    of = ""
+    if kept is not None:
+        of = _fingerprint(bank, teachers)
+        # Before minutes are spent on what could not be kept.
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise KaryoscopeError(cannot_write(kept, error)) from error
     if kept is not None and kept.exists():
         soft = _read(kept, of).to(bank.rgb.device)
         log.info("probabilities of the teacher are read from %s", kept)
         return replace(bank, soft=soft)
     soft = mean_of(soft_labels(bank, *_teaching(bank, teacher)) for teacher in teachers)
     if kept is not None and write:
-        kept.parent.mkdir(parents=True, exist_ok=True)
         with writing(kept) as partial:
             save_file({_SOFT: soft.cpu()}, partial, {_OF: of})
     return replace(bank, soft=soft)
 
 
 def mean_of(several: Iterator[Tensor]) -> Tensor:
-    """Mean of the probabilities of several teachers, as uint8; one after the other in memory."""
+    """Mean of the probabilities of several teachers, of which two are in memory at once.
+
+    Parameters
+    ----------
+    several : iterator of Tensor of uint8, shape (p, c)
+        The probabilities of each teacher; at most 128 teachers.
+
+    Returns
+    -------
+    Tensor of uint8, shape (p, c)
+    """
     first = next(several)
     total, count = first, 1
     for values in several:
-        total = values + (total if count > 1 else total.to(torch.int16))
+        total = total.to(torch.int16).add_(values)
         count += 1
-    return first if count == 1 else (total / count).round_().to(torch.uint8)
+    if count == 1:
+        return first
+    mean = torch.empty_like(first)
+    for part, sums in zip(mean.split(_ROWS), total.split(_ROWS), strict=True):
+        part.copy_((sums / count).round_())
+    return mean
 
 
 def _fingerprint(bank: PixelBank, teachers: Sequence[Teacher]) -> str:
@@ -97,11 +121,13 @@ def _fingerprint(bank: PixelBank, teachers: Sequence[Teacher]) -> str:
     for part in (bank.rgb, bank.starts, bank.heights, bank.widths):
         digest.update(part.cpu().contiguous().numpy().data)
     for teacher in teachers:
-        weights = load_network(load_recipe(teacher.recipe), teacher.weights).state_dict()
+        recipe = load_recipe(teacher.recipe)
+        about = recipe.mean, recipe.std, recipe.training.precision, teacher.views, CONTEXT
+        digest.update(repr(about).encode())
+        weights = load_network(recipe, teacher.weights).state_dict()
         for name in sorted(weights):
             digest.update(name.encode())
             digest.update(weights[name].cpu().contiguous().numpy().data)
-        digest.update(str(teacher.views).encode())
     return digest.hexdigest()
 
 
