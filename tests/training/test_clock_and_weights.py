@@ -14,7 +14,7 @@ from karyoscope.training import load_recipe, train  # noqa: E402
 from karyoscope.training.curves import read_log  # noqa: E402
 from karyoscope.training.optim.clock import TimeLimit  # noqa: E402
 from karyoscope.training.recipe.schema import Teacher  # noqa: E402
-from karyoscope.training.teacher import taught  # noqa: E402
+from karyoscope.training.teacher import check_teachers, taught  # noqa: E402
 from karyoscope.training.weights import load_network  # noqa: E402
 
 SMALL = {"name": "shared_unet", "encoder": "test_efficientnet", "channels": [8, 8, 8, 8]}
@@ -101,3 +101,14 @@ def test_probabilities_of_teachers_are_kept_and_read_again(tiny, bank, tmp_path,
     file.write_bytes(b"no probabilities")
     with pytest.raises(KaryoscopeError, match="holds no probabilities"):
         taught(bank, both, file)
+
+
+def test_a_teacher_of_other_classes_or_scale_is_refused(tiny):
+    path = tiny(network=SMALL, losses=[{"name": "three_label"}, {"name": "prior_weighted_types"}])
+    recipe = load_recipe(path, ["teacher={recipe: lizard-large, weights: no/such/file}"])
+    with pytest.raises(KaryoscopeError, match="teacher lizard-large: its classes are neutrophil"):
+        check_teachers(recipe)
+    own = load_recipe(path, [f"teacher={{recipe: {path}, weights: no/such/file}}"])
+    check_teachers(own)
+    with pytest.raises(KaryoscopeError, match="µm/px"):
+        check_teachers(own.model_copy(update={"mpp": own.mpp / 2}))

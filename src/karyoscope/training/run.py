@@ -30,7 +30,7 @@ from karyoscope.training.recipe.parent import RECIPE
 from karyoscope.training.recipe.plugins import kept_with_run
 from karyoscope.training.recipe.schema import Recipe
 from karyoscope.training.start import start_from
-from karyoscope.training.teacher import taught
+from karyoscope.training.teacher import check_teachers, taught
 from karyoscope.training.trainer import (
     begun_run,
     build_trainer,
@@ -94,6 +94,7 @@ def train(
         is not there, or if the disk is full.
     """
     check_device(device)
+    check_teachers(recipe)
     settings = recipe.training
     said, files = kept_with_run(recipe)
     said, splits = resolved(said)

@@ -21,9 +21,10 @@ from torch.nn import functional as F
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import cannot_write, writing
+from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.training.data.bank import PixelBank
 from karyoscope.training.recipe.reading import load_recipe
-from karyoscope.training.recipe.schema import Teacher
+from karyoscope.training.recipe.schema import Recipe, Teacher
 from karyoscope.training.weights import load_network
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,34 @@ _SOFT = "probabilities"
 _OF = "of"
 
 Probabilities = Callable[[Tensor], Tensor]
+
+
+def check_teachers(recipe: Recipe) -> None:
+    """Check that a recipe's teachers have its classes and scale.
+
+    Raises
+    ------
+    KaryoscopeError
+        If a teacher's recipe cannot be read, or has other classes or micrometres per pixel.
+    """
+    own = class_names(recipe)
+    for teacher in recipe.teacher:
+        other = load_recipe(teacher.recipe)
+        if class_names(other) != own:
+            raise KaryoscopeError(
+                f"teacher {teacher.recipe}: its classes are {', '.join(class_names(other))}, and"
+                f" those of the recipe {', '.join(own)}"
+            )
+        if other.mpp != recipe.mpp:
+            raise KaryoscopeError(
+                f"teacher {teacher.recipe}: it works at {other.mpp:g} µm/px, and the recipe at"
+                f" {recipe.mpp:g}"
+            )
+
+
+def class_names(recipe: Recipe) -> list[str]:
+    """Names of a recipe's classes, in the order of its network's outputs."""
+    return [known.name for known in Taxonomy.load(recipe.taxonomy).classes]
 
 
 def taught(
