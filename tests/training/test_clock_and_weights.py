@@ -78,6 +78,8 @@ def test_a_student_learns_from_a_teacher_with_two_views(tiny, tmp_path, monkeypa
     assert {"val/pq"} <= logged
     with pytest.raises(KaryoscopeError, match="the recipe has no teacher"):
         load_recipe(path, changes[:1])
+    with pytest.raises(KaryoscopeError, match="soft_labels: it keeps a teacher's"):
+        load_recipe(path, ["soft_labels=soft.safetensors"])
     with pytest.raises(KaryoscopeError, match=r"training\.batch_size is odd"):
         load_recipe(path, [*changes, "training.batch_size=3"])
 

@@ -194,6 +194,8 @@ def _teaching(bank: PixelBank, teacher: Teacher) -> tuple[Probabilities, int]:
     return teach, teacher.views
 
 
+#: Some windows at a time: the image of each, and x and y of the upper left corner of its kept
+#: part, of shape (b,) each; then height and width of all of them, with ``CONTEXT`` px around it.
 Windows = Iterator[tuple[Tensor, Tensor, Tensor, int, int]]
 
 
@@ -212,8 +214,8 @@ def soft_labels(
     views : {8, 4, 1}
         Views of which the mean is taken.
     windows : iterator, optional
-        Image, x and y of the kept parts of some windows, then height and width of the windows; by
-        default :func:`windows_of_one_size` on a GPU, :func:`windows_that_fit` on a CPU.
+        Windows that cover the bank, as :data:`Windows` describes; by default
+        :func:`windows_of_one_size` on a GPU, :func:`windows_that_fit` on a CPU.
 
     Returns
     -------
@@ -243,7 +245,20 @@ def soft_labels(
 
 
 def mean_of_views(teach: Probabilities, rgb: Tensor, views: int = 8) -> Tensor:
-    """Mean of a teacher's probabilities over rotations by 90° and, of 8, flips, mapped back."""
+    """Mean of a teacher's probabilities over several views, each rotated and flipped back.
+
+    Parameters
+    ----------
+    teach : callable
+        Images (b, 3, h, w) to probabilities (b, c, h, w).
+    rgb : Tensor of float32, shape (b, 3, h, w), 0 to 255
+    views : {8, 4, 1}
+        The four rotations by multiples of 90°; with 8 their mirror images too; or the image alone.
+
+    Returns
+    -------
+    Tensor of float32, shape (b, c, h, w)
+    """
     total = torch.zeros((), device=rgb.device)
     for turns in range(min(views, 4)):
         for flip in (False, True) if views == 8 else (False,):
@@ -256,7 +271,14 @@ def mean_of_views(teach: Probabilities, rgb: Tensor, views: int = 8) -> Tensor:
 
 
 def windows_of_one_size(bank: PixelBank, batch: int = 8) -> Windows:
-    """Windows of one size that cover a bank, ``batch`` at a time: a GPU is tuned for one shape."""
+    """Windows of one size that cover a bank, for a GPU, which is tuned for one shape.
+
+    Parameters
+    ----------
+    bank : PixelBank
+    batch : int
+        Windows at a time.
+    """
     step = WINDOW - 2 * CONTEXT
     places = [
         (k, x, y)

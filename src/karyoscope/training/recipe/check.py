@@ -68,6 +68,11 @@ def faults_of(recipe: Recipe) -> list[Fault]:
 
 
 def _combinations(recipe: Recipe) -> Iterator[Fault]:
+    if recipe.soft_labels is not None and not recipe.teacher:
+        yield (
+            ("soft_labels",),
+            "it keeps a teacher's probabilities, and the recipe has no teacher",
+        )
     unchanged = (recipe.mean, recipe.std) == ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     if recipe.network.options.get("colours") == "six" and not unchanged:
         yield (

@@ -144,7 +144,7 @@ class Teacher(_Strict):
     weights: Path
     """Its checkpoint, ``.safetensors`` file or bundle folder."""
     views: Literal[1, 4, 8] = 8
-    """Views whose mean probability counts: rotations by multiples of 90°, and with 8 their
+    """Views whose mean probability is used: rotations by multiples of 90°, and with 8 their
     mirror images."""
 
 
@@ -223,8 +223,8 @@ class Recipe(_Strict):
     """The model to begin with, whose weights are loaded where they fit: a shipped model by name,
     a bundle, the folder of a run, a checkpoint or a ``.safetensors`` file."""
     teacher: Annotated[list[Teacher], BeforeValidator(_as_list)] = []
-    """One or several, read by the losses whose names begin with ``soft_``; the mean of their
-    probabilities counts."""
+    """One or several, for the losses whose names begin with ``soft_``; the mean of their
+    probabilities is used."""
     soft_labels: Path | None = None
     """File that keeps the probabilities of the teacher, so that a run that is resumed, and other
     runs on the same pixels, do not compute them again."""
