@@ -9,6 +9,8 @@ from tiny_recipe import write_recipe
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
+from safetensors import SafetensorError  # noqa: E402
+
 from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.training import load_recipe, train  # noqa: E402
 from karyoscope.training.curves import read_log  # noqa: E402
@@ -114,3 +116,20 @@ def test_a_teacher_of_other_classes_or_scale_is_refused(tiny):
     check_teachers(own)
     with pytest.raises(KaryoscopeError, match="µm/px"):
         check_teachers(own.model_copy(update={"mpp": own.mpp / 2}))
+
+
+def test_probabilities_are_used_where_the_disk_is_full(tiny, bank, tmp_path, monkeypatch, caplog):
+    path = tiny(network=SMALL, losses=[{"name": "three_label"}, {"name": "prior_weighted_types"}])
+    train(load_recipe(path), tmp_path / "teacher", device="cpu")
+    weights = tmp_path / "teacher" / "weights.safetensors"
+    teachers = [Teacher(recipe=str(path), weights=weights, views=1)]
+
+    def full(*_):
+        raise SafetensorError("I/O error: No space left on device")
+
+    monkeypatch.setattr("karyoscope.training.teacher.save_file", full)
+    file = tmp_path / "soft.safetensors"
+    assert torch.equal(taught(bank, teachers, file).soft, taught(bank, teachers).soft)
+    assert "not kept" in caplog.text
+    assert "No space left" in caplog.text
+    assert not file.exists()

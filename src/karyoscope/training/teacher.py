@@ -90,15 +90,16 @@ def taught(
         Recipe, weights and number of views of each; they are computed on the bank's device.
     kept : path, optional
         ``.safetensors`` file that keeps the probabilities. It is read if it was written for the
-        same pixels and teachers, and written if it does not exist.
+        same pixels and teachers, and written if it does not exist. Where the disk is full, a warning
+        says that it was not kept.
     write : bool
         Whether to write it: of processes that train together, one does.
 
     Raises
     ------
     KaryoscopeError
-        If the teacher's recipe or weights cannot be read or do not fit together, or if ``kept``
-        cannot be written or was written for other pixels or teachers.
+        If the teacher's recipe or weights cannot be read or do not fit together, or if the folder
+        of ``kept`` cannot be made or the file was written for other pixels or teachers.
     """
     of = ""
     if kept is not None:
@@ -114,8 +115,12 @@ def taught(
         return replace(bank, soft=soft)
     soft = mean_of(soft_labels(bank, *_teaching(bank, teacher)) for teacher in teachers)
     if kept is not None and write:
-        with writing(kept) as partial:
-            save_file({_SOFT: soft.cpu()}, partial, {_OF: of})
+        try:
+            with writing(kept) as partial:
+                save_file({_SOFT: soft.cpu()}, partial, {_OF: of})
+        except (KaryoscopeError, SafetensorError) as error:
+            # What took minutes is at hand; the run needs no file.
+            log.warning("probabilities of the teacher are not kept in %s: %s", kept, error)
     return replace(bank, soft=soft)
 
 
