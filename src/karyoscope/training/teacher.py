@@ -90,8 +90,8 @@ def taught(
         Recipe, weights and number of views of each; they are computed on the bank's device.
     kept : path, optional
         ``.safetensors`` file that keeps the probabilities. It is read if it was written for the
-        same pixels and teachers, and written if it does not exist. Where the disk is full, a warning
-        says that it was not kept.
+        same pixels and teachers, and written if it does not exist. Where it cannot be written, as
+        on a full disk, a warning says so.
     write : bool
         Whether to write it: of processes that train together, one does.
 
