@@ -97,7 +97,9 @@ def changed(name: str, arguments: argparse.Namespace) -> Recipe:
 
 def about_device(device: str) -> dict[str, Any]:
     """Name, software, and the fastest convolution of a device."""
-    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor()
+    # Many systems do not name their processor.
+    cpu = platform.processor() or f"CPU ({platform.machine()})"
+    name = torch.cuda.get_device_name() if device == "cuda" else cpu
     return {"name": name, "torch": torch.__version__, "tflops": round(peak(device), 1)}
 
 
