@@ -66,5 +66,5 @@ def _ensemble_files(bundle: Ensemble, changes: dict[str, Any]) -> dict[str, byte
 
 def _yaml(card: dict[str, Any]) -> bytes:
     # Left out where there is none, so that earlier versions read the bundle.
-    unused = [key for key in ("plugins", "packages") if not card.get(key)]
+    unused = [key for key in ("plugins", "packages", "steadiness") if not card.get(key)]
     return dump_yaml({key: value for key, value in card.items() if key not in unused}).encode()
