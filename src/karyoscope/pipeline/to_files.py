@@ -44,6 +44,10 @@ from karyoscope.pipeline.tiling.report import BlockReport
 from karyoscope.report import slide_page
 from karyoscope.slides import Slide, open_slide
 
+#: Decoded tiles that are kept: windows of neighbouring columns share some, and those of
+#: neighbouring rows are too far apart on large slides, whatever is kept.
+_CACHE_BYTES = 32 << 20
+
 Watch = Callable[[Progress], None]
 """Called with the progress after each block."""
 
@@ -135,6 +139,7 @@ def execute(
         run.locked() as lock,
     ):
         settings = run.settings
+        slide.cache_bytes = _CACHE_BYTES
         read = LenientReader(slide).read
         whole = area_of(slide, model.mpp, options.roi, options.tissue)
         quality = quality_of(slide, whole) if options.quality else None
