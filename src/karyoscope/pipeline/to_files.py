@@ -237,6 +237,7 @@ def _write(
             watch(progress)
             progress.raise_if_stopped()
     failures.raise_if_all_failed()
+    give_back_memory()  # of the last blocks, before pictures are completed
     with progress.time("export"):
         writers.finish()
 

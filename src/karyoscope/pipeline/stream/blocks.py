@@ -209,6 +209,9 @@ def _jobs(
         for window in step.spent:
             if lost.pop(window, None) is None:
                 mosaic.drop([window])
+        for window, top in step.cut:
+            if window not in lost:
+                mosaic.cut(window, top)
         yield job
 
 
