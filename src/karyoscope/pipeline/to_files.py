@@ -48,6 +48,9 @@ from karyoscope.slides import Slide, open_slide
 #: neighbouring rows are too far apart on large slides, whatever is kept.
 _CACHE_BYTES = 32 << 20
 
+#: Blocks after which freed memory is given back: it is scattered, and grows from block to block.
+_GIVE_BACK_EVERY = 8
+
 Watch = Callable[[Progress], None]
 """Called with the progress after each block."""
 
@@ -228,7 +231,9 @@ def _write(
     """Write the nuclei of all blocks, numbered over the slide."""
     found = 0
     with closing(blocks):
-        for nuclei, report in blocks:
+        for number, (nuclei, report) in enumerate(blocks, 1):
+            if number % _GIVE_BACK_EVERY == 0:
+                give_back_memory()
             progress.add(report)
             failures.add(report)
             with progress.time("export"):

@@ -102,7 +102,7 @@ def _foreign_and_glass(rgb: np.ndarray) -> tuple[np.ndarray, list[float]]:
         low, chroma = low[inner], chroma[inner]
         neutral = (low > _BRIGHT) & (chroma <= _NEUTRAL) & (low < 255)
         # Padding counts on neither side, so that the answer does not depend on how much there is.
-        shown += np.count_nonzero((low < 255) & (neutral | ~found[inner]))
+        shown += int(np.count_nonzero((low < 255) & (neutral | ~found[inner])))
         for counts, channel in zip(levels, channels, strict=True):
             counts += np.bincount(channel[inner][neutral], minlength=256)
     if levels[0].sum() < max(1, 0.001 * shown):

@@ -71,9 +71,9 @@ class Mosaic:
         for window in windows:
             held, maps = self._cores[window]
             shared = box.shared(held)
-            out[_inside(shared, box, stride)] = to_single(
-                maps[name][_inside(shared, held, stride)]
-            )
+            if shared.top > box.shared(window.core).top:
+                raise KeyError(window)
+            out[_inside(shared, box, stride)] = to_single(maps[name][_inside(shared, held, stride)])
         return out
 
 
