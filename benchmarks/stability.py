@@ -7,7 +7,8 @@
 Each cell is the F1 (IoU > 0.5) between the nuclei of an image and those of its changed copy, and
 the share of the pairs that keep their class; changes of one kind are pooled. No annotation is
 looked at. ``--write`` puts the rows into the table of a page, in the place of those of the same
-name. ``--peer instanseg.pt`` sets InstanSeg beside (see ``peer_instanseg.py``; needs torch).
+name; ``--into-card`` writes them into the card of the bundle ``--model``, a folder.
+``--peer instanseg.pt`` sets InstanSeg beside (see ``peer_instanseg.py``; needs torch).
 """
 
 from __future__ import annotations
@@ -17,48 +18,33 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from karyoscope.datasets import Dataset, Sample, open_dataset
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.datasets import open_dataset
 from karyoscope.datasets.split import read_split
 from karyoscope.evaluation import Prediction
+from karyoscope.evaluation.card_scores import bundle_folder, write_steadiness
 from karyoscope.evaluation.changes import CHANGES
-from karyoscope.evaluation.stability import central_crop, margin_for, pool_groups, stability
-from karyoscope.inference import Model, load_model
-from karyoscope.pipeline import segment
+from karyoscope.evaluation.stability import margin_for, pool_groups, stability
+from karyoscope.evaluation.steadiness import (
+    choose_images,
+    segmenter,
+    steadiness_of,
+    windows_of,
+)
+from karyoscope.inference import load_model
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data" / "lizard"
 SPLIT = ROOT / "src" / "karyoscope" / "recipes" / "lizard.split.json"
 MARKS = ("<!-- steadiness: begin -->", "<!-- steadiness: end -->")
-EDGE, LARGE = 640, 660
 
 Segment = Callable[[np.ndarray], Prediction]
-
-
-def choose(dataset: Dataset, names: set[str], images: str) -> list[Sample]:
-    """The images named, or that many: the first by name of the large ones, then the largest."""
-    wanted = None if images.isdigit() else set(images.split(","))
-    samples = [
-        dataset.load(record)
-        for record in sorted(dataset.records, key=lambda record: record.name)
-        if record.name in (names if wanted is None else wanted)
-    ]
-    if wanted is not None:
-        return samples
-    samples.sort(key=lambda sample: -min(*sample.image.shape[:2], LARGE))  # stable: by name
-    return samples[: int(images)]
-
-
-def of_model(model: Model, mpp: float) -> Segment:
-    def run(rgb: np.ndarray) -> Prediction:
-        nuclei = segment(rgb, mpp, model, tissue="none")
-        return Prediction.of_nuclei(nuclei, rgb.shape[1], rgb.shape[0])
-
-    return run
 
 
 def of_peer(weights: Path) -> Segment:
@@ -78,7 +64,7 @@ def runners(arguments: argparse.Namespace, mpp: float) -> Iterator[tuple[str, Se
             name = f"{model.name} {model.bundle.card.version}"
             if source != model.name:
                 name += f" ({Path(source).name})"
-            yield name + (f", `--tta {views}`" if views > 1 else ""), of_model(model, mpp)
+            yield name + (f", `--tta {views}`" if views > 1 else ""), segmenter(model, mpp)
     if arguments.peer:
         if mpp != 0.5:
             raise SystemExit(f"InstanSeg wants 0.5 µm/px; these images have {mpp:g}")
@@ -123,17 +109,31 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0, help="threads of the CPU; 0 for all")
     parser.add_argument("--json", type=Path, help="write the figures of each change here")
     parser.add_argument("--write", type=Path, help="a page that has a place for the table")
+    parser.add_argument(
+        "--into-card", action="store_true", help="write it into the card of the bundle --model"
+    )
     arguments = parser.parse_args()
+    if arguments.into_card:
+        if len(arguments.model or []) != 1 or arguments.tta != [1] or arguments.peer:
+            parser.error("--into-card is for one --model, in one view and without --peer")
+        try:
+            bundle_folder(arguments.model[0])
+        except KaryoscopeError as error:
+            raise SystemExit(str(error)) from error
 
     split = arguments.split or (None if arguments.data else SPLIT)
     dataset = open_dataset(arguments.data or DATA)
     names = {record.name for record in dataset.records}
     if split:
         names = set(read_split(split).parts[arguments.part])
-    samples = choose(dataset, names, arguments.images)
-    (mpp,) = {sample.mpp for sample in samples}
+    listed = None if arguments.images.isdigit() else set(arguments.images.split(","))
+    samples = choose_images(
+        dataset,
+        names if listed is None else listed,
+        int(arguments.images) if listed is None else None,
+    )
+    images, mpp = windows_of(samples)
     margin = margin_for(CHANGES)
-    images = [central_crop(sample.image, EDGE, margin) for sample in samples]
     for sample, image in zip(samples, images, strict=True):
         print(sample.record.name, *(e - 2 * margin for e in image.shape[:2]), file=sys.stderr)
 
@@ -151,6 +151,13 @@ def main() -> None:
     if arguments.json:
         about = {"images": [sample.record.name for sample in samples], "models": found}
         arguments.json.write_text(json.dumps(about, indent=2))
+    if arguments.into_card:
+        data = (arguments.data or DATA).resolve().name + (f", {arguments.part}" if split else "")
+        about = {"data": data, "command": "python benchmarks/stability.py --model BUNDLE"}
+        (measured,) = found.values()
+        today = datetime.now(UTC).date().isoformat()
+        entry = steadiness_of(measured, samples, **about, date=today)
+        write_steadiness(arguments.model[0], entry)
     if arguments.write:
         write_into(arguments.write, head, rows)
 

@@ -16,15 +16,23 @@ from pathlib import Path
 import nbclient
 import nbformat
 
+from karyoscope.inference import find_bundle
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
-MODEL = Path(__file__).parents[1] / "src" / "karyoscope" / "models" / "lizard" / "model.yaml"
 
 
 def made_with(book: nbformat.NotebookNode) -> dict[str, str]:
-    """Return digests of what the outputs depend on: the cells, and the description of the model."""
+    """Return digests of what the outputs depend on: the cells, and the model.
+
+    Of the model's card that is all but what was measured of it and the digest of its page.
+    """
     cells = [[cell.cell_type, cell.source] for cell in book.cells]
     text = json.dumps(cells, ensure_ascii=False).encode()
-    model = MODEL.read_bytes().replace(b"\r\n", b"\n")
+    left_out = {"scores": True, "steadiness": True, "files": {"README.md"}}
+    card = find_bundle("lizard").card.model_dump(
+        mode="json", exclude=left_out, exclude_defaults=True
+    )
+    model = json.dumps(card, ensure_ascii=False, sort_keys=True).encode()
     return {"cells": hashlib.sha256(text).hexdigest(), "model": hashlib.sha256(model).hexdigest()}
 
 

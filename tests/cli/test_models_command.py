@@ -1,12 +1,13 @@
 """``karyoscope models``, and the group of commands itself."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from karyoscope import __version__
 from karyoscope.cli import VERBS
-from karyoscope.inference import shipped_models
+from karyoscope.inference import find_bundle, shipped_models
 
 
 def test_every_shipped_model_is_listed(run):
@@ -15,6 +16,26 @@ def test_every_shipped_model_is_listed(run):
     assert result.err == ""
     for name in shipped_models():
         assert name in result.out
+
+
+def test_scores_and_steadiness_have_a_line_each(run):
+    result = run("models")
+    for name in shipped_models():
+        card = find_bundle(name).card
+        pq = next(e["pq"] for t, e in card.scores.items() if t.endswith("after tuning"))
+        line = f"PQ {pq['score']:.3f} [{pq['low']:.3f}, {pq['high']:.3f}] on lizard, validation"
+        assert f"  scores   {line}" in result.out
+        turns = card.steadiness.changes["turns"].found_again
+        assert f"  steady   turns {turns:.3f}, flips" in result.out
+    pages = Path(__file__).parents[2] / "docs"
+    assert result.out in (pages / "models.md").read_text("utf-8"), "the page shows this output"
+
+
+def test_lines_without_figures_are_left_out(run, tiny_bundle):
+    result = run("models", tiny_bundle)
+    assert result.code == 0
+    assert "scores" not in result.out
+    assert "steady" not in result.out
 
 
 def test_json(run):
@@ -26,6 +47,10 @@ def test_json(run):
         assert card["mpp"] > 0
         assert card["licence"]
         assert [c["name"] for c in card["taxonomy"]["classes"]]
+        own = find_bundle(card["name"]).card
+        assert card["training"] == own.training
+        assert card["steadiness"] == own.steadiness.model_dump(mode="json")
+        assert card["members"] == []
 
 
 def test_version(run):

@@ -155,6 +155,17 @@ def test_the_card_has_scores_with_intervals_before_and_after(run, tune, truth, t
     assert "set" not in later
 
 
+def test_a_tuned_bundle_has_no_steadiness_of_other_parameters(run, truth, tmp_path):
+    measured = {"images": ["a"], "changes": {"turns": {"nuclei": 5, "found_again": 0.9}}}
+    bundle = write_bundle(tmp_path / "measured", steadiness=measured)
+    assert find_bundle(bundle).card.steadiness.images == ("a",)
+    assert run(
+        "tune", bundle, "--truth", truth, "--device", "cpu", "--workers", 1,
+        "--rounds", 1, "--only", "seed", "--out", tmp_path / "tuned",
+    ).code == 0  # fmt: skip
+    assert find_bundle(tmp_path / "tuned").card.steadiness is None
+
+
 def test_a_page_that_was_made_of_the_card_follows_it(tune, truth, tmp_path):
     from karyoscope.evaluation.card_scores import rewritten
     from karyoscope.inference.readme import readme_of

@@ -136,6 +136,10 @@ def test_a_run_is_exported_without_its_data_from_anywhere(own, tmp_path, monkeyp
     page = bundle.read("README.md").decode()
     for text in ("Started from lizard", "Classes that are new: immune, tumour", "2 steps"):
         assert text in page
+    by_hand = "By hand.\n<!-- training: begin -->\n<!-- training: end -->\n"
+    marked = find_bundle(export_bundle(moved, tmp_path / "marked", readme=by_hand))
+    page = marked.read("README.md").decode()
+    assert page.startswith("By hand.\n<!-- training: begin -->\n2 steps of ")
     kept = json.loads((moved / "trained_on.json").read_text("utf-8"))
     assert set(kept["data"][0]["train"]).isdisjoint(kept["validation"])
     # Even two steps leave a curve.

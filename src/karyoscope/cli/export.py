@@ -21,7 +21,10 @@ def export(
     ] = "last.ckpt",
     card: Annotated[
         Path | None,
-        typer.Option(help="Model card (Markdown) for the bundle; by default it is generated."),
+        typer.Option(
+            help="Model card (Markdown) for the bundle, whose tables between marks are filled in;"
+            " by default it is generated."
+        ),
     ] = None,
     keep_parent: Annotated[
         float | None,

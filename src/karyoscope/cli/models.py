@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from karyoscope.inference import Bundle, Ensemble, find_bundle, shipped_models
+from karyoscope.inference.card_tables import score_line, steadiness_line
 from karyoscope.inference.readme import learned_on
 
 app = typer.Typer()
@@ -42,5 +43,11 @@ def _describe(bundle: Bundle) -> None:
         print(f"  learned  {learned_on(card)}")
     print(f"  scale    {card.mpp:g} µm/px")
     print(f"  licence  {card.licence}")
+    for label, line in (
+        ("scores ", score_line(card)),
+        ("steady ", steadiness_line(card.steadiness)),
+    ):
+        if line:
+            print(f"  {label}  {line}")
     if card.counting is not None:
         print("  counts   with separate post-processing parameters")

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.inference import find_bundle
-from karyoscope.inference.bundle import README, Bundle, ModelCard
+from karyoscope.inference.bundle import README, Bundle, ModelCard, Steadiness
+from karyoscope.inference.card_tables import BEFORE_TUNING, EARLIER, SCORES, with_tables
 from karyoscope.inference.ensemble import Ensemble
 from karyoscope.inference.readme import readme_of
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.metrics import Evaluation
 from karyoscope.metrics.accumulate import Accumulator
 from karyoscope.metrics.resampling import bootstrap
-
-#: Scores that a card has, where they were computed.
-_NAMES = ("pq", "dq", "sq", "mpq_plus", "r2")
-#: Said of scores that the parameters of today did not give.
-_EARLIER = ", before it was tuned"
 
 
 def entry_of(scored: Evaluation | Accumulator, **about: Any) -> dict[str, Any]:
@@ -37,7 +33,7 @@ def entry_of(scored: Evaluation | Accumulator, **about: Any) -> dict[str, Any]:
     dict
         ``images``, ``sources``, what was given, and by name of the score ``score``, ``low`` and
         ``high``: the 95 % interval of a bootstrap over source images; None where there is none,
-        as for a single source.
+        as for a single source. ``class_pq`` has the PQ of each class in the same form.
     """
     if isinstance(scored, Evaluation):
         values, inside = scored.scores, scored.intervals()
@@ -46,13 +42,21 @@ def entry_of(scored: Evaluation | Accumulator, **about: Any) -> dict[str, Any]:
         values, inside, parts = scored.compute(), bootstrap(scored), [scored]
     sources = {source for part in parts for source in part.sources}
     entry: dict[str, Any] = {"images": len(scored), "sources": len(sources), **about}
-    for name in _NAMES:
+    for name in SCORES:
         value = values.get(name)
-        if value is None or not math.isfinite(value):
-            continue
-        low, high = (round(float(b), 4) if math.isfinite(b) else None for b in inside[name])
-        entry[name] = {"score": round(float(value), 4), "low": low, "high": high}
-    return entry
+        if value is not None and math.isfinite(value):
+            entry[name] = _with_interval(value, inside[name])
+    of_classes = {
+        name: _with_interval(of_class["pq"], inside["classes"][name]["pq"])
+        for name, of_class in values.get("classes", {}).items()
+        if math.isfinite(of_class.get("pq", math.nan))
+    }
+    return entry | ({"class_pq": of_classes} if of_classes else {})
+
+
+def _with_interval(value: float, bounds: Iterable[float]) -> dict[str, float | None]:
+    low, high = (round(float(b), 4) if math.isfinite(b) else None for b in bounds)
+    return {"score": round(float(value), 4), "low": low, "high": high}
 
 
 def write_scores(model: str | Path, entries: Mapping[str, Mapping[str, Any]]) -> Path:
@@ -81,6 +85,31 @@ def write_scores(model: str | Path, entries: Mapping[str, Mapping[str, Any]]) ->
     return rewritten(bundle, folder, {"scores": scores})
 
 
+def write_steadiness(model: str | Path, steadiness: Steadiness) -> Path:
+    """Write measured steadiness into the card of a bundle, and into the README generated from it.
+
+    Parameters
+    ----------
+    model : str or path
+        Folder of a bundle. Shipped models are known by name and stay as they are.
+    steadiness : Steadiness
+        What :func:`karyoscope.evaluation.steadiness.measure_steadiness` returned.
+
+    Returns
+    -------
+    path
+        The folder.
+
+    Raises
+    ------
+    KaryoscopeError
+        If it is no folder of a bundle.
+    """
+    folder = bundle_folder(model)
+    changes = {"steadiness": steadiness.model_dump(mode="json")}
+    return rewritten(find_bundle(folder), folder, changes)
+
+
 def bundle_folder(model: str | Path) -> Path:
     """Folder of a bundle whose card can be changed.
 
@@ -100,6 +129,9 @@ def bundle_folder(model: str | Path) -> Path:
 def rewritten(bundle: Bundle, out: Path, changes: dict[str, Any]) -> Path:
     """Write a bundle with another card, and with the README generated from the card.
 
+    Of a README that was written by hand, the tables between marks are made anew; see
+    :func:`karyoscope.inference.card_tables.with_tables`.
+
     Parameters
     ----------
     bundle : Bundle
@@ -112,18 +144,17 @@ def rewritten(bundle: Bundle, out: Path, changes: dict[str, Any]) -> Path:
         return rewrite_bundle(bundle, out, changes)
     card = ModelCard.model_validate(bundle.card.model_dump(mode="json") | changes)
     page = bundle.read(README).decode(errors="replace") if README in bundle.card.files else ""
-    made = page == readme_of(bundle.card)
-    return rewrite_bundle(bundle, out, changes, readme_of(card) if made else None)
+    now = readme_of(card) if page == readme_of(bundle.card) else with_tables(page, card)
+    return rewrite_bundle(bundle, out, changes, now if now != page else None)
 
 
 def earlier(scores: Mapping[str, Any]) -> dict[str, Any]:
     """Scores of a card whose parameters are about to change: measured ones say so by title."""
     return {
-        title + _EARLIER if _stale(title, entry) else title: entry
-        for title, entry in scores.items()
+        title + EARLIER if _stale(title, entry) else title: entry for title, entry in scores.items()
     }
 
 
 def _stale(title: str, entry: object) -> bool:
-    measured = isinstance(entry, Mapping) and any(name in entry for name in _NAMES)
-    return measured and not title.endswith((_EARLIER, ", before tuning"))
+    measured = isinstance(entry, Mapping) and any(name in entry for name in SCORES)
+    return measured and not title.endswith((EARLIER, BEFORE_TUNING))

@@ -195,7 +195,9 @@ def tune_model(
                     card_scores[title] = card_scores.get(title, {}) | entry
         if out is not None:
             result.bundle = Path(out)
-            rewritten(runner.bundle, result.bundle, changes | {"scores": card_scores})
+            # Measured with other parameters, and therefore no longer true of the bundle.
+            changes |= {"scores": card_scores, "steadiness": None}
+            rewritten(runner.bundle, result.bundle, changes)
     return result
 
 

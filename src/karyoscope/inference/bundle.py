@@ -26,7 +26,17 @@ from karyoscope.inference.container import CARD, FORMAT, Container
 
 ONNX, WEIGHTS, README = "model.onnx", "weights.safetensors", "README.md"
 
-__all__ = ["CARD", "FORMAT", "ONNX", "README", "WEIGHTS", "Bundle", "ModelCard"]
+__all__ = [
+    "CARD",
+    "FORMAT",
+    "ONNX",
+    "README",
+    "WEIGHTS",
+    "Bundle",
+    "FoundAgain",
+    "ModelCard",
+    "Steadiness",
+]
 
 
 class NetworkSpec(BaseModel):
@@ -65,6 +75,33 @@ class PostprocessingSpec(BaseModel):
     params: dict[str, Any] = {}
 
 
+class FoundAgain(BaseModel):
+    """Nuclei of images and of their changed copies, for the changes of one kind."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    nuclei: int = Field(ge=0)
+    """Nuclei of the images that were compared, once for each change."""
+    found_again: float | None = Field(ge=0, le=1)
+    """F1 at IoU > 0.5 between the two; None without nuclei."""
+    class_kept: float | None = Field(None, ge=0, le=1)
+    """Share of the matched nuclei that keep their class; None without classes."""
+
+
+class Steadiness(BaseModel):
+    """How stable the nuclei of a model are; see :mod:`karyoscope.evaluation.stability`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str = ""
+    images: tuple[str, ...] = ()
+    """Names of the images."""
+    command: str = ""
+    date: str = ""
+    changes: dict[str, FoundAgain]
+    """By kind of change, such as ``turns``."""
+
+
 class ModelCard(BaseModel):
     """The content of ``model.yaml``."""
 
@@ -91,7 +128,10 @@ class ModelCard(BaseModel):
     training: dict[str, Any] = {}
     """Data, split, recipe, steps."""
     scores: dict[str, Any] = {}
-    """Measured accuracy, with the data and the command."""
+    """Measured accuracy by title, each with protocol, data and command; see
+    :func:`karyoscope.evaluation.card_scores.entry_of`."""
+    steadiness: Steadiness | None = None
+    """Nuclei that are found again in changed images, where that was measured."""
     files: dict[str, str] = {}
     """SHA-256 of the other files of the bundle."""
     plugins: dict[str, str] = {}
@@ -99,19 +139,6 @@ class ModelCard(BaseModel):
     bundle, which holds no code."""
     packages: dict[str, str] = {}
     """Version of each installed package whose entry points the model was made with, by name."""
-
-
-_DESCRIBED = {
-    "name",
-    "version",
-    "description",
-    "licence",
-    "mpp",
-    "taxonomy",
-    "scores",
-    "postprocessing",
-    "counting",
-}
 
 
 class Bundle:
@@ -167,11 +194,10 @@ class Bundle:
         Returns
         -------
         dict
-            ``name``, ``version``, ``description``, ``licence``, ``mpp`` (µm per pixel),
-            ``taxonomy``, ``scores``, ``postprocessing`` and ``counting`` of the card, and
-            ``members``: names of the models that are averaged.
+            The card (see :class:`ModelCard`), and ``members``: names of the models that are
+            averaged.
         """
-        return self.card.model_dump(mode="json", include=_DESCRIBED) | {"members": []}
+        return self.card.model_dump(mode="json") | {"members": []}
 
     def read(self, name: str) -> bytes:
         """Bytes of one file of the bundle, checked against its SHA-256 where that is known."""

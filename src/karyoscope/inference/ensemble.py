@@ -34,6 +34,7 @@ from karyoscope.inference.bundle import (
     ModelCard,
     NetworkSpec,
     PostprocessingSpec,
+    Steadiness,
 )
 from karyoscope.inference.container import Container
 from karyoscope.inference.engine import Engine, Maps
@@ -58,6 +59,7 @@ class EnsembleCard(BaseModel):
     counting: PostprocessingSpec | None = None
     training: dict[str, Any] = {}
     scores: dict[str, Any] = {}
+    steadiness: Steadiness | None = None
 
 
 class Ensemble(Bundle):
@@ -115,7 +117,9 @@ class Ensemble(Bundle):
 
     def digest(self) -> str:
         """SHA-256 of the joint card and of all members."""
-        parts = [self.card.model_dump_json(), *(member.digest() for member in self.members)]
+        # Without the key that came later, so that the digests of earlier versions stay.
+        own = self.card.model_dump_json(exclude={"steadiness"})
+        parts = [own, *(member.digest() for member in self.members)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -14,7 +14,11 @@ from karyoscope.inference.ensemble import Ensemble, EnsembleCard
 
 
 def rewrite_bundle(
-    bundle: Bundle, out: Path, changes: dict[str, Any], readme: str | None = None
+    bundle: Bundle,
+    out: Path,
+    changes: dict[str, Any],
+    readme: str | None = None,
+    graph: bytes | None = None,
 ) -> Path:
     """Write a copy of a bundle whose card has other values.
 
@@ -28,6 +32,8 @@ def rewrite_bundle(
         Values of :class:`ModelCard`, such as ``postprocessing`` and ``scores``.
     readme : str, optional
         New text of the model card for people; an ensemble has none.
+    graph : bytes, optional
+        Another ``model.onnx``; of an ensemble, the members' stay.
 
     Returns
     -------
@@ -39,6 +45,8 @@ def rewrite_bundle(
     files = _files(bundle)
     if readme is not None:
         files[README] = readme.encode()
+    if graph is not None:
+        files[ONNX] = graph
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     data = bundle.card.model_dump(mode="json") | changes | {"files": digests}
     card = ModelCard.model_validate(data).model_dump(mode="json")
@@ -66,5 +74,5 @@ def _ensemble_files(bundle: Ensemble, changes: dict[str, Any]) -> dict[str, byte
 
 def _yaml(card: dict[str, Any]) -> bytes:
     # Left out where there is none, so that earlier versions read the bundle.
-    unused = [key for key in ("plugins", "packages") if not card.get(key)]
+    unused = [key for key in ("plugins", "packages", "steadiness") if not card.get(key)]
     return dump_yaml({key: value for key, value in card.items() if key not in unused}).encode()

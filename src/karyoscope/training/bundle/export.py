@@ -13,6 +13,7 @@ from karyoscope.core.files import write_folder
 from karyoscope.core.lock import locked_output
 from karyoscope.core.yaml import dump_yaml
 from karyoscope.inference.bundle import CARD, ONNX, README, WEIGHTS, ModelCard
+from karyoscope.inference.card_tables import with_tables
 from karyoscope.inference.readme import readme_of
 from karyoscope.networks.deployed import Deployed
 from karyoscope.training.bundle.card import card_of
@@ -57,8 +58,9 @@ def export_bundle(
     checkpoint : str
         Name of the checkpoint.
     readme : str, optional
-        Text of the model card for people; where it is not given, the page is made of what the run
-        keeps: data, counts, splits, parents, versions.
+        Text of the model card for people, whose tables between marks are filled in (see
+        :func:`karyoscope.inference.card_tables.with_tables`); where it is not given, the page is
+        made of what the run keeps: data, counts, splits, parents, versions.
     int8 : bool
         Compute the dense convolutions of decoder and heads in eight-bit integers, calibrated on
         training images; score it before it ships.
@@ -92,7 +94,8 @@ def export_bundle(
         else:
             graph, weights = small_graph(graph, module)
         card = card_of(recipe, run, checkpoint, strides, kept) | listed_in_bundle(recipe)
-        readme = readme or readme_of(ModelCard.model_validate(card))
+        stated = ModelCard.model_validate(card)
+        readme = with_tables(readme, stated) if readme else readme_of(stated)
         files = {ONNX: graph, WEIGHTS: weights, README: readme.encode()}
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         text = dump_yaml(card | {"files": digests})
