@@ -269,21 +269,6 @@ def test_only_sizes_of_many_pixels_are_worth_compiling_for(tiny_bundle, monkeypa
     assert asked == [{(1024, 1504)}, {(1024, 1504), (1504, 1024)}]
 
 
-@pytest.mark.parametrize("tta", [1, 2])
-def test_maps_that_share_memory_are_the_same(tiny_bundle, tissue, tta):
-    model = load_model(tiny_bundle, "cpu", 1, tta)
-    images = [np.ascontiguousarray(tissue[:96, :96]), np.ascontiguousarray(tissue[96:192, :96])]
-    alone = [model.predict(image) for image in images]
-    for image, expected in zip(images, alone, strict=True):
-        (found,) = model.predict_batch([image], shared=True)
-        for name, values in expected.items():
-            np.testing.assert_array_equal(found[name], values)
-    # Those of predict are copies: runs that came later have not changed them.
-    again = model.predict(images[0])
-    for name, values in alone[0].items():
-        np.testing.assert_array_equal(again[name], values)
-
-
 @pytest.mark.parametrize("tta", [1, 8])
 def test_maps_of_a_batch_are_those_of_each_image(tiny_bundle, tissue, tta):
     model = load_model(tiny_bundle, "cpu", 1, tta)
