@@ -1,15 +1,17 @@
 """Windows and blocks: who reads what, and who owns what."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from karyoscope.pipeline import Box, Layout
+from karyoscope.pipeline import Area, Box, Layout, plan_blocks
 from karyoscope.pipeline.tiling.blocks import Axis
 from karyoscope.pipeline.tiling.mosaic import Mosaic
+from karyoscope.slides.grid import Grid
 
 STRIDES = {"inside": 1, "tp": 2, "coarse": 4, "coarsest": 8}
 
@@ -187,3 +189,47 @@ def edges_of(layout) -> tuple[int, int]:
 def test_a_block_needs_two_windows_an_axis():
     layout = Layout(20000, 9000)
     assert max(len(layout.windows(block.read)) for block in layout.blocks()) == 4
+
+
+@settings(max_examples=50, deadline=None)
+@given(layouts())
+def test_rows_that_were_forgotten_are_not_needed(layout):
+    """Windows come, are cut and go as planned, and every block gets its maps."""
+    mosaic, held = Mosaic(STRIDES), {}
+    for step in plan_blocks(layout, everything(layout)):
+        for window in step.fresh:
+            mosaic.put(window, maps_of(window.read))
+            held[window] = window.core.top
+        found = mosaic.assemble(step.block.read, step.windows)
+        for name, expected in maps_of(step.block.read).items():
+            np.testing.assert_array_equal(found[name], expected)
+        mosaic.drop(step.spent)
+        for window, top in step.cut:
+            assert held[window] < top < window.core.bottom
+            held[window] = top
+            mosaic.cut(window, top)
+
+
+def test_all_windows_are_cut_between_two_rows_of_blocks():
+    layout = Layout(2000, 1500, largest=500)
+    cut = {window for step in plan_blocks(layout, everything(layout)) for window, _ in step.cut}
+    rows, columns = range(len(layout.rows.starts)), range(len(layout.columns.starts))
+    assert cut == {layout.window(row, column) for row in rows for column in columns}
+
+
+def everything(layout) -> Area:
+    grid = Grid(layout.bounds.width, layout.bounds.height, 1.0, 1.0)
+    return Area(grid, layout.bounds, True, None)
+
+
+def test_a_window_that_was_cut_does_not_keep_its_upper_rows():
+    layout = Layout(300, 300, largest=128)
+    window = layout.window(1, 1)
+    mosaic = Mosaic({"inside": 1})
+    mosaic.put(window, {"inside": np.ones((window.read.height, window.read.width), np.float32)})
+    middle = window.core.top + 16
+    mosaic.cut(window, middle)
+    lower = replace(window.core, top=middle)
+    assert (mosaic.assemble(lower, [window])["inside"] == 1).all()
+    with pytest.raises(KeyError):
+        mosaic.assemble(window.core, [window])

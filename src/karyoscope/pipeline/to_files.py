@@ -44,6 +44,13 @@ from karyoscope.pipeline.tiling.report import BlockReport
 from karyoscope.report import slide_page
 from karyoscope.slides import Slide, open_slide
 
+#: Decoded tiles that are kept: windows of neighbouring columns share some, and those of
+#: neighbouring rows are too far apart on large slides, whatever is kept.
+_CACHE_BYTES = 32 << 20
+
+#: Blocks after which freed memory is given back: it is scattered, and grows from block to block.
+_GIVE_BACK_EVERY = 8
+
 Watch = Callable[[Progress], None]
 """Called with the progress after each block."""
 
@@ -135,6 +142,7 @@ def execute(
         run.locked() as lock,
     ):
         settings = run.settings
+        slide.cache_bytes = _CACHE_BYTES
         read = LenientReader(slide).read
         whole = area_of(slide, model.mpp, options.roi, options.tissue)
         quality = quality_of(slide, whole) if options.quality else None
@@ -223,7 +231,9 @@ def _write(
     """Write the nuclei of all blocks, numbered over the slide."""
     found = 0
     with closing(blocks):
-        for nuclei, report in blocks:
+        for number, (nuclei, report) in enumerate(blocks, 1):
+            if number % _GIVE_BACK_EVERY == 0:
+                give_back_memory()
             progress.add(report)
             failures.add(report)
             with progress.time("export"):
@@ -232,6 +242,7 @@ def _write(
             watch(progress)
             progress.raise_if_stopped()
     failures.raise_if_all_failed()
+    give_back_memory()  # of the last blocks, before pictures are completed
     with progress.time("export"):
         writers.finish()
 

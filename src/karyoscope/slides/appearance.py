@@ -101,9 +101,16 @@ def red_and_blue_swapped(pixels: np.ndarray) -> bool:
     """
     if len(pixels) < _JUDGED:
         return False
-    density = natural_density(pixels)
-    greenest = density[:, 1] >= np.maximum(density[:, 0], density[:, 2])
-    return bool(greenest.mean() > 0.5 and swap_score(density) < _SWAPPED)
+    totals, excesses, greenest = [], [], 0
+    for start in range(0, len(pixels), _LOOKED_AT):
+        density = natural_density(pixels[start : start + _LOOKED_AT])
+        most = np.maximum(density[:, 0], density[:, 2])
+        greenest += int(np.count_nonzero(density[:, 1] >= most))
+        totals.append(density.sum(1))
+        excesses.append(density[:, 0] - density[:, 2])
+    if greenest <= 0.5 * len(pixels):
+        return False
+    return _score(np.concatenate(totals), np.concatenate(excesses)) < _SWAPPED
 
 
 def swap_score(density: np.ndarray) -> float:
@@ -120,7 +127,11 @@ def swap_score(density: np.ndarray) -> float:
         By how much the density of red exceeds that of blue: the slope over the density of all
         colours, minus the share in the paler half of the pixels. Swapping changes its sign.
     """
-    total, excess = density.sum(1), density[:, 0] - density[:, 2]
+    return _score(density.sum(1), density[:, 0] - density[:, 2])
+
+
+def _score(total: np.ndarray, excess: np.ndarray) -> float:
+    """Score of the density of all colours, and of the excess of red over blue, of pixels."""
     variance = float(total.var())
     pale = total <= np.median(total)
     if not (variance > 0 and total[pale].sum() > 0):

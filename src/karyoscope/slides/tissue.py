@@ -20,10 +20,13 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.foreign import flat_grey, foreign_pixels, ink_tinted, strokes
 from karyoscope.slides.appearance import SWAPPED, not_he, red_and_blue_swapped
 from karyoscope.slides.base import Slide
+from karyoscope.slides.strips import closed, strips, within
 
 _NEUTRAL = 14
 _BRIGHT = 200
 _DARKER = 8
+#: Pixels that the strokes of pens and flat grey are judged by, around each.
+_REACH = 8
 #: How far around the tissue nuclei are searched.
 _MARGIN_UM = 50.0
 #: Gaps narrower than twice this belong to the tissue around them.
@@ -54,73 +57,80 @@ def tissue_mask(rgb: np.ndarray, mpp: float) -> np.ndarray:
         Without a margin. Gaps of less than 16 µm are closed, larger ones (vessels, glands, fat)
         are not tissue; neither are black padding, flat grey and the ink of pens.
     """
-    return _closed(_tissue_in(rgb, mpp)[0], _GAP_UM / mpp)
+    return closed(_tissue_in(rgb, mpp)[0], _GAP_UM / mpp)
 
 
 def _tissue_in(rgb: np.ndarray, mpp: float) -> tuple[np.ndarray, np.ndarray]:
     """What is tissue on a picture, gaps left open, and what may be."""
+    foreign, glass = _foreign_and_glass(rgb)
+    tissue, possible = (np.empty(rgb.shape[:2], bool) for _ in range(2))
+    radius = _PALE_UM / mpp
+    for own, wide, inner in strips(len(rgb), math.ceil(radius) + 1):
+        channels, _, chroma = _split(rgb[wide])
+        coloured = (chroma > _NEUTRAL) & ~foreign[wide]
+        found = coloured[inner].copy()
+        for channel, empty in zip(channels, glass, strict=True):
+            found |= channel[inner] < empty - _DARKER
+        found &= ~foreign[own]
+        possible[own] = found
+        # Pale and neutral, and far from all that is stained, is dirt or a seam of padding.
+        tissue[own] = found & within(coloured, radius)[inner]
+    return tissue, possible
+
+
+def _split(rgb: np.ndarray) -> tuple[Sequence[np.ndarray], np.ndarray, np.ndarray]:
+    """Channels, the least of them, and the difference of greatest and least."""
     channels = cv2.split(rgb)
     low = np.minimum.reduce(channels)
-    chroma = np.maximum.reduce(channels) - low
-    # Where grey or black meets the glass, pixels that are a mixture of both are neutral too; the
-    # rim of a pen's stroke is as its ink, but pale.
-    foreign, edge = strokes(foreign_pixels(rgb))
-    foreign[edge] = (chroma[edge] <= _NEUTRAL) | ink_tinted(rgb[edge])
-    foreign |= flat_grey(rgb)
-    coloured = (chroma > _NEUTRAL) & ~foreign
-    tissue = coloured.copy()
-    for channel, glass in zip(channels, _glass(channels, low, chroma, foreign), strict=True):
-        tissue |= channel < glass - _DARKER
-    tissue &= ~foreign
-    # Pale and neutral, and far from all that is stained, is dirt or a seam of padding.
-    near = _within(coloured, _PALE_UM / mpp) if coloured.any() else coloured
-    return tissue & near, tissue
+    return channels, low, np.maximum.reduce(channels) - low
 
 
-def _glass(
-    channels: Sequence[np.ndarray], low: np.ndarray, chroma: np.ndarray, foreign: np.ndarray
-) -> list[float]:
-    """Colour of the empty glass; white where the picture shows none."""
-    # Pure white is padding more often than glass, and would hide a glass that is less bright.
-    neutral = (low > _BRIGHT) & (chroma <= _NEUTRAL) & (low < 255)
-    # Padding counts on neither side, so that the answer does not depend on how much there is.
-    shown = np.count_nonzero((low < 255) & (neutral | ~foreign))
-    if np.count_nonzero(neutral) < max(1, 0.001 * shown):
-        return [255.0] * 3
+def _foreign_and_glass(rgb: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Mask of padding, flat grey and ink; colour of the glass, white where none is shown."""
+    foreign = np.empty(rgb.shape[:2], bool)
+    shown, levels = 0, np.zeros((3, 256), np.int64)
+    for own, wide, inner in strips(len(rgb), _REACH):
+        part = rgb[wide]
+        channels, low, chroma = _split(part)
+        # Where grey or black meets the glass, pixels that are a mixture of both are neutral too;
+        # the rim of a pen's stroke is as its ink, but pale.
+        found, edge = strokes(foreign_pixels(part))
+        found[edge] = (chroma[edge] <= _NEUTRAL) | ink_tinted(part[edge])
+        found |= flat_grey(part)
+        foreign[own] = found[inner]
+        # Pure white is padding more often than glass, and would hide a glass that is less bright.
+        low, chroma = low[inner], chroma[inner]
+        neutral = (low > _BRIGHT) & (chroma <= _NEUTRAL) & (low < 255)
+        # Padding counts on neither side, so that the answer does not depend on how much there is.
+        shown += int(np.count_nonzero((low < 255) & (neutral | ~found[inner])))
+        for counts, channel in zip(levels, channels, strict=True):
+            counts += np.bincount(channel[inner][neutral], minlength=256)
+    if levels[0].sum() < max(1, 0.001 * shown):
+        return foreign, [255.0] * 3
     # Above the median, since some of these pixels are pale tissue.
-    return [float(np.percentile(channel[neutral], 75)) for channel in channels]
+    return foreign, [_upper_quartile(counts) for counts in levels]
+
+
+def _upper_quartile(counts: np.ndarray) -> float:
+    """The 75th percentile of values that are counted by level, as ``np.percentile`` gives it."""
+    upto = np.cumsum(counts)
+    place = 0.75 * (int(upto[-1]) - 1)
+    lower, upper = np.searchsorted(upto, [math.floor(place), math.ceil(place)], side="right")
+    return float(lower + (upper - lower) * (place % 1))
 
 
 def _searched(rgb: np.ndarray, mpp: float) -> np.ndarray:
     """Where nuclei may be; dirt that is smaller than a nucleus is averaged away."""
     height, width = rgb.shape[:2]
     step = max(1, round(_SEARCH_MPP / mpp))
-    missing = [(0, -edge % step) for edge in (height, width)]
-    padded = np.pad(rgb, [*missing, (0, 0)], "edge")
-    shape = padded.shape[1] // step, padded.shape[0] // step
-    small = cv2.resize(padded, shape, interpolation=cv2.INTER_AREA)
-    possible = _tissue_in(small, mpp * step)[1]
-    if possible.any():
-        possible = _within(possible, math.ceil(_MARGIN_UM / (mpp * step)))
+    small = rgb
+    if step > 1:
+        missing = [(0, -edge % step) for edge in (height, width)]
+        padded = np.pad(rgb, [*missing, (0, 0)], "edge") if any(n for _, n in missing) else rgb
+        shape = padded.shape[1] // step, padded.shape[0] // step
+        small = cv2.resize(padded, shape, interpolation=cv2.INTER_AREA)
+    possible = within(_tissue_in(small, mpp * step)[1], math.ceil(_MARGIN_UM / (mpp * step)))
     return possible.repeat(step, 0).repeat(step, 1)[:height, :width]
-
-
-def _closed(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Close gaps narrower than twice a radius, in pixels; the picture's edge is no wall."""
-    if radius < 1 or not mask.any():
-        return mask
-    wide = math.ceil(radius) + 1
-    grown = _within(np.pad(mask, wide), radius)
-    # What is farther than the radius from all that is not grown.
-    inner = cv2.distanceTransform(grown.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return mask | (inner > radius)[wide:-wide, wide:-wide]
-
-
-def _within(mask: np.ndarray, radius: float) -> np.ndarray:
-    """Return the pixels within a distance, in pixels, of a mask that is not empty."""
-    rest = (~mask).astype(np.uint8)
-    distance = cv2.distanceTransform(rest, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(distance <= radius)
 
 
 @dataclass(frozen=True)
@@ -151,7 +161,7 @@ class Tissue:
         rgb, scale = slide.thumbnail(min(max(edge, 1), _LARGEST_EDGE), lenient=True)
         mpp = slide.mpp * scale
         tissue, possible = _tissue_in(rgb, mpp)
-        mask = _closed(tissue, _GAP_UM / mpp)
+        mask = closed(tissue, _GAP_UM / mpp)
         doubt = not_he(rgb, possible, slide.channels)
         if not doubt and red_and_blue_swapped(_stained(slide, rgb, tissue, scale)):
             doubt = SWAPPED

@@ -16,6 +16,7 @@ import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.process import give_back_memory
 from karyoscope.inference import Maps, Model
 from karyoscope.pipeline.progress import Progress
 from karyoscope.pipeline.reading import LenientReader
@@ -155,6 +156,7 @@ def _expect(model: Model, layout: Layout) -> None:
     """Tell the model the size of all windows of a slide, whichever are run."""
     rows, columns = layout.rows, layout.columns
     model.expect(rows.length, columns.length, len(rows.starts) * len(columns.starts))
+    give_back_memory()  # of the compiler
 
 
 def _fresh(plan: Sequence[Step]) -> list[Window]:
@@ -207,6 +209,9 @@ def _jobs(
         for window in step.spent:
             if lost.pop(window, None) is None:
                 mosaic.drop([window])
+        for window, top in step.cut:
+            if window not in lost:
+                mosaic.cut(window, top)
         yield job
 
 

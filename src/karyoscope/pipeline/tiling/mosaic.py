@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class Mosaic:
 
     def __init__(self, strides: Mapping[str, int]) -> None:
         self._strides = strides
-        self._cores: dict[Window, Maps] = {}
+        self._cores: dict[Window, tuple[Box, Maps]] = {}
 
     def put(self, window: Window, maps: Maps) -> None:
         """Keep the core of a window's maps."""
@@ -32,12 +33,25 @@ class Mosaic:
 
     def put_core(self, window: Window, core: Maps) -> None:
         """Keep what :func:`core_of` gave for a window."""
-        self._cores[window] = core
+        self._cores[window] = window.core, core
 
     def drop(self, windows: Iterable[Window]) -> None:
         """Forget windows."""
         for window in windows:
             del self._cores[window]
+
+    def cut(self, window: Window, top: int) -> None:
+        """Forget the rows of a window above ``top``, a multiple of all strides."""
+        box, maps = self._cores[window]
+        rest = replace(box, top=top)
+        self._cores[window] = (
+            rest,
+            {
+                # A copy, since a part of an array holds the whole of it.
+                name: values[_inside(rest, box, self._strides[name])].copy()
+                for name, values in maps.items()
+            },
+        )
 
     def only(self, windows: Iterable[Window]) -> Mosaic:
         """Return a mosaic of some windows, which holds them when they are dropped here."""
@@ -52,14 +66,14 @@ class Mosaic:
     def _assemble(self, name: str, box: Box, windows: Sequence[Window]) -> np.ndarray:
         stride = self._strides[name]
         rows, columns = map_length(box.height, stride), map_length(box.width, stride)
-        channels = self._cores[windows[0]][name].shape[2:]
+        channels = self._cores[windows[0]][1][name].shape[2:]
         out = np.empty((rows, columns, *channels), np.float32)
         for window in windows:
-            shared = box.shared(window.core)
-            core = self._cores[window][name]
-            out[_inside(shared, box, stride)] = to_single(
-                core[_inside(shared, window.core, stride)]
-            )
+            held, maps = self._cores[window]
+            shared = box.shared(held)
+            if shared.top > box.shared(window.core).top:
+                raise KeyError(window)
+            out[_inside(shared, box, stride)] = to_single(maps[name][_inside(shared, held, stride)])
         return out
 
 

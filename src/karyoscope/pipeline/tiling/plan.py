@@ -40,6 +40,9 @@ class Step:
         Analysed pixels that are tissue; NaN where the tissue is not known.
     windows, fresh, spent : list of Window
         Those that it needs, those of them to run before it, and those to forget after it.
+    cut : list of (Window, int)
+        Windows that later blocks need only from a row of the grid on: the rows above can be
+        forgotten after it.
     """
 
     index: int
@@ -49,6 +52,7 @@ class Step:
     windows: list[Window]
     fresh: list[Window]
     spent: list[Window]
+    cut: list[tuple[Window, int]]
 
 
 def plan_blocks(layout: Layout, area: Area, indices: Collection[int] | None = None) -> list[Step]:
@@ -80,7 +84,7 @@ def plan_blocks(layout: Layout, area: Area, indices: Collection[int] | None = No
     kept_for = 2 * layout.band
     plan = []
     for step, (place, windows) in enumerate(zip(blocks, needs, strict=True)):
-        fresh, spent = [], []
+        fresh, spent, cut = [], [], []
         for window in windows:
             at = uses[window].index(step)
             before, after = uses[window][:at][-1:], uses[window][at + 1 : at + 2]
@@ -88,5 +92,10 @@ def plan_blocks(layout: Layout, area: Area, indices: Collection[int] | None = No
                 fresh.append(window)
             if not after or after[0] - step > kept_for:
                 spent.append(window)
-        plan.append(Step(*place, windows, fresh, spent))
+                continue
+            # Those after a gap for which the window is forgotten only make this top smaller.
+            top = min(blocks[use][1].read.top for use in uses[window][at + 1 :])
+            if top > max(place[1].read.top, window.core.top):
+                cut.append((window, top))
+        plan.append(Step(*place, windows, fresh, spent, cut))
     return plan
