@@ -300,15 +300,15 @@ def test_a_model_that_fails_at_one_place(segment, quote_line, tissue, tmp_path, 
     slide = large_slide(tmp_path / "large.tif", tissue)
     from karyoscope.inference import Model
 
-    predict, failing = Model.predict, []
+    predict, failing = Model.predict_batch, []
 
-    def fails_at_one_place(model, rgb):
-        if not failing or rgb.tobytes() in failing:
-            failing.append(rgb.tobytes())
+    def fails_at_one_place(model, images, **options):
+        if not failing or images[0].tobytes() in failing:
+            failing.append(images[0].tobytes())
             raise KaryoscopeError("out of memory")
-        return predict(model, rgb)
+        return predict(model, images, **options)
 
-    monkeypatch.setattr(Model, "predict", fails_at_one_place)
+    monkeypatch.setattr(Model, "predict_batch", fails_at_one_place)
     result = segment(slide, "--mpp", 0.5, "--format", "csv")
     assert result.code == 1
     section = "Damaged slides"
@@ -316,7 +316,7 @@ def test_a_model_that_fails_at_one_place(segment, quote_line, tissue, tmp_path, 
     again = segment(slide, "--mpp", 0.5, "--format", "csv")
     assert again.code == 1
     quote_line(again.lines[0], section, "the same command again")
-    monkeypatch.setattr(Model, "predict", predict)
+    monkeypatch.setattr(Model, "predict_batch", predict)
     assert segment(slide, "--mpp", 0.5, "--format", "csv", "--retry-failed").code == 0
     assert names(tmp_path / "out") == {"large.csv", "large.summary.json"}
 

@@ -140,10 +140,9 @@ def test_glass_of_large_slides_is_left_out(threshold_model, tissue, monkeypatch)
     glass = np.full((800, 3600, 3), 243, np.uint8)
     glass[:760, :900] = tissue
     calls = []
-    predict = type(threshold_model).predict
-    monkeypatch.setattr(
-        type(threshold_model), "predict", lambda model, rgb: calls.append(1) or predict(model, rgb)
-    )
+    engine = type(threshold_model.engine)
+    run = engine.run
+    monkeypatch.setattr(engine, "run", lambda self, images: calls.append(1) or run(self, images))
     expected = segment(glass, 0.5, threshold_model, tissue="none")
     everywhere = len(calls)
     monkeypatch.setattr(area_module, "WHOLE_PX", 1000)
