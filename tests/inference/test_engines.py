@@ -48,10 +48,10 @@ def test_openvino_and_onnx_runtime_agree(bundle, tissue):
     for name, values in expected.items():
         assert exact[name].dtype == quick[name].dtype == np.float32
         difference = np.abs(exact[name] - values)
-        # Eight-bit features may round to the next step, which moves few pixels, and those little.
-        few = 0.01 if is_quantised(bundle) else 0.0
-        assert (difference > 2e-3).mean() <= few, name
-        assert difference.max() < (0.06 if few else 2e-3), name
+        # Eight-bit features may round to the next step, and so may those made of them.
+        eight_bit = is_quantised(bundle)
+        assert difference.mean() < (2e-3 if eight_bit else 1e-4), name
+        assert difference.max() < (0.12 if eight_bit else 2e-3), name
         assert np.abs(quick[name] - values).mean() < 0.02, name
 
 

@@ -115,7 +115,8 @@ def test_steadiness_is_measured_on_held_out_images(bundle):
 
 
 def test_parents_are_named(bundle):
-    parents = {"lizard": ["lizard 2"], "lizard-large": []}[bundle.card.name]
+    parents = {"lizard": ["lizard 3", "lizard 2"], "lizard-large": ["lizard-large 1"]}
+    parents = parents[bundle.card.name]
     training = bundle.card.training
     assert [f"{p['name']} {p['version']}" for p in training["parents"]] == parents
     assert "ImageNet" in training["encoder_start"]

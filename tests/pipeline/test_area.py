@@ -140,9 +140,13 @@ def test_glass_of_large_slides_is_left_out(threshold_model, tissue, monkeypatch)
     glass = np.full((800, 3600, 3), 243, np.uint8)
     glass[:760, :900] = tissue
     calls = []
-    engine = type(threshold_model.engine)
-    run = engine.run
-    monkeypatch.setattr(engine, "run", lambda self, images: calls.append(1) or run(self, images))
+    predict = type(threshold_model).predict_batch
+
+    def counted(model, images, **options):
+        calls.extend(images)
+        return predict(model, images, **options)
+
+    monkeypatch.setattr(type(threshold_model), "predict_batch", counted)
     expected = segment(glass, 0.5, threshold_model, tissue="none")
     everywhere = len(calls)
     monkeypatch.setattr(area_module, "WHOLE_PX", 1000)

@@ -44,7 +44,11 @@ def export(
     ] = False,
     int8_encoder: Annotated[
         bool,
-        typer.Option("--int8-encoder", help="Quantise the encoder, too; score it before it ships."),
+        typer.Option(
+            "--int8-encoder",
+            help="Quantise the encoder, too, but for layers that change the maps more than the"
+            " decoder's do; score it before it ships.",
+        ),
     ] = False,
 ) -> None:
     """Write the model bundle of a training run. Needs the extra `train`."""

@@ -4,7 +4,9 @@ Post-training quantisation with ONNX Runtime's tools (Jacob et al., CVPR 2018: s
 for each feature map, a scale for each channel of the weights): the dense convolutions of decoder
 and heads, and, where requested, the convolutions of the encoder. There the depthwise ones are
 among them, though they compute little: between two others in eight bits they would each need a
-conversion before and after. A convolution of the encoder that changes the maps more than each of
+conversion before and after. Not among them are those whose result is added to another map: OpenVINO
+rounds the sum otherwise where it does not know the size of the image beforehand, and maps would
+depend on that. A convolution of the encoder that changes the maps more than each of
 the decoder's does stays as it is: in small encoders a single one, such as the first depthwise one,
 can change more than all others together.
 """
@@ -66,7 +68,12 @@ def quantise(graph: bytes, module: Deployed, tiles: np.ndarray, encoder: bool = 
     """
     nodes = onnx.load_from_string(graph).graph.node
     outside = [node.name for node in nodes if _is_outside(node)]
-    inside = [node.name for node in nodes if encoder and _is_inside(node)]
+    added = {name for node in nodes if node.op_type == "Add" for name in node.input}
+    inside = [
+        node.name
+        for node in nodes
+        if encoder and _is_inside(node) and added.isdisjoint(node.output)
+    ]
     if not outside + inside:
         where = "" if encoder else " outside its encoder"
         raise KaryoscopeError(f"the network has no convolutions{where} to quantise")
