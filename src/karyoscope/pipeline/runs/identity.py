@@ -13,6 +13,7 @@ from karyoscope.inference import Model
 from karyoscope.pipeline.options import SegmentOptions
 from karyoscope.pipeline.stains.inputs import bundle_stain
 from karyoscope.pipeline.tiling.blocks import LONGEST, LONGEST_OF_LARGE
+from karyoscope.pipeline.tiling.plan import MARGIN_UM
 
 _SAMPLE_BYTES = 1 << 16
 
@@ -46,6 +47,7 @@ def run_settings(path: Path, model: Model, options: SegmentOptions) -> dict[str,
         "densities": "per mm² of tissue",
         # Blocks of a run that was begun with other windows do not fit to those of this one.
         "windows": [LONGEST, LONGEST_OF_LARGE],
+        "windows left out": f"nothing searched within {MARGIN_UM:g} µm",
         **{name: _plain(value) for name, value in options.identity().items()},
     }
     as_read_back: dict[str, Any] = json.loads(json.dumps(settings))

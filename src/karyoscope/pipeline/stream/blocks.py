@@ -188,7 +188,7 @@ def _jobs(
 
     def with_nuclei(step: Step, held: Mosaic) -> _Done:
         with progress.time("postprocessing"):
-            pieces = held.assemble(step.block.read, step.windows)
+            pieces = held.assemble(step.block.read, step.windows, step.blank)
             owned = _nuclei_of(step.block, pieces, model, grid_mpp)
         cut = _count_cut(owned, step.block.read, layout.bounds)
         nuclei = area.keep(owned.onto(grid.scale_x, grid.scale_y, slide.mpp))

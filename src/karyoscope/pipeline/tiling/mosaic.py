@@ -59,15 +59,28 @@ class Mosaic:
         part._cores = {window: self._cores[window] for window in windows}
         return part
 
-    def assemble(self, box: Box, windows: Sequence[Window]) -> Maps:
-        """Maps of a box, float32, from the windows whose cores cover it; all must be held."""
-        return {name: self._assemble(name, box, windows) for name in self._strides}
+    def assemble(self, box: Box, windows: Sequence[Window], blank: Sequence[Window] = ()) -> Maps:
+        """Maps of a box, float32, from windows whose cores cover it.
 
-    def _assemble(self, name: str, box: Box, windows: Sequence[Window]) -> np.ndarray:
+        Parameters
+        ----------
+        box : Box
+        windows : sequence of Window
+            At least one; all must be held.
+        blank : sequence of Window, optional
+            Windows that were not run, and whose maps are zeros.
+        """
+        return {name: self._assemble(name, box, windows, blank) for name in self._strides}
+
+    def _assemble(
+        self, name: str, box: Box, windows: Sequence[Window], blank: Sequence[Window]
+    ) -> np.ndarray:
         stride = self._strides[name]
         rows, columns = map_length(box.height, stride), map_length(box.width, stride)
         channels = self._cores[windows[0]][1][name].shape[2:]
         out = np.empty((rows, columns, *channels), np.float32)
+        for window in blank:
+            out[_inside(box.shared(window.core), box, stride)] = 0
         for window in windows:
             held, maps = self._cores[window]
             shared = box.shared(held)

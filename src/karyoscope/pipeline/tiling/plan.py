@@ -1,4 +1,10 @@
-"""The order of the work: which windows are run before a block, and which are forgotten after it."""
+"""The order of the work: which windows are run before a block, and which are forgotten after it.
+
+A block without anything to search is not analysed, and neither is a window: where nothing within
+:data:`MARGIN_UM` of its core is searched, it is *blank*. It is neither read nor run, and blocks
+take zeros for its maps, which is background in all standard maps. A nucleus whose centroid is
+where nuclei are searched keeps its whole outline, if it is not longer than the margin.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +45,12 @@ class Step:
     tissue_px : float
         Analysed pixels that are tissue; NaN where the tissue is not known.
     windows, fresh, spent : list of Window
-        Those that it needs, those of them to run before it, and those to forget after it.
+        Those whose maps it needs, those of them to run before it, and those to forget after it.
     cut : list of (Window, int)
         Windows that later blocks need only from a row of the grid on: the rows above can be
         forgotten after it.
+    blank : list of Window
+        Those that it reads and whose maps are zeros; they are in none of the other lists.
     """
 
     index: int
@@ -53,13 +61,14 @@ class Step:
     fresh: list[Window]
     spent: list[Window]
     cut: list[tuple[Window, int]]
+    blank: list[Window]
 
 
 def plan_blocks(layout: Layout, area: Area, indices: Collection[int] | None = None) -> list[Step]:
     """Steps for the blocks that hold some of the area, in the layout's order.
 
     A window is held from its first block to its last. Only a window between two bands is run
-    twice: it would be held for a whole band.
+    twice: it would be held for a whole band. Blank windows are not run.
 
     Parameters
     ----------
@@ -76,7 +85,10 @@ def plan_blocks(layout: Layout, area: Area, indices: Collection[int] | None = No
             pixels = area.measure(block.own)
             if pixels > 0:
                 blocks.append((index, block, pixels, area.tissue_of(block.own)))
-    needs = [layout.windows(block.read) for _, block, *_ in blocks]
+    reads = [layout.windows(block.read) for _, block, *_ in blocks]
+    blank = {window for window in set().union(*reads) if is_blank(window, layout, area)}
+    # What a block owns is searched, so not all of its windows are blank, save for a rounding.
+    needs = [[w for w in windows if w not in blank] or windows for windows in reads]
     uses: dict[Window, list[int]] = {}
     for step, windows in enumerate(needs):
         for window in windows:
@@ -97,5 +109,11 @@ def plan_blocks(layout: Layout, area: Area, indices: Collection[int] | None = No
             top = min(blocks[use][1].read.top for use in uses[window][at + 1 :])
             if top > max(place[1].read.top, window.core.top):
                 cut.append((window, top))
-        plan.append(Step(*place, windows, fresh, spent, cut))
+        zeros = [window for window in reads[step] if window not in windows]
+        plan.append(Step(*place, windows, fresh, spent, cut, zeros))
     return plan
+
+
+def is_blank(window: Window, layout: Layout, area: Area) -> bool:
+    """Whether nothing in a window's core, or within the margin of blocks around it, is searched."""
+    return not area.measure(window.core.grown(layout.margin, layout.bounds)) > 0
