@@ -96,6 +96,16 @@ def write_into(page: Path, head: list[str], rows: list[str]) -> None:
     page.write_text(text, encoding="utf-8")
 
 
+def command_of(arguments: argparse.Namespace) -> str:
+    """The command by which the images are chosen; of paths, the last part."""
+    words = ["python benchmarks/stability.py --model BUNDLE"]
+    for name, default in (("data", None), ("split", None), ("part", "validation"), ("images", "6")):
+        value = getattr(arguments, name)
+        if value != default:
+            words.append(f"--{name} {value.name if isinstance(value, Path) else value}")
+    return " ".join(words)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", action="append", help="a name or a bundle; may be repeated")
@@ -153,7 +163,7 @@ def main() -> None:
         arguments.json.write_text(json.dumps(about, indent=2))
     if arguments.into_card:
         data = (arguments.data or DATA).resolve().name + (f", {arguments.part}" if split else "")
-        about = {"data": data, "command": "python benchmarks/stability.py --model BUNDLE"}
+        about = {"data": data, "command": command_of(arguments)}
         (measured,) = found.values()
         today = datetime.now(UTC).date().isoformat()
         entry = steadiness_of(measured, samples, **about, date=today)

@@ -5,8 +5,8 @@ r"""Compute a shipped model in eight-bit integers, its encoder too: a new ``mode
     python scripts/measure_card.py lizard
 
 The graph is made of ``weights.safetensors``, which stays as it is, and calibrated on training
-images of the recipe, whose data must be there. The version is written into ``model.yaml``, with the
-one before as its parent; scores and steadiness are those of the old graph until they are measured.
+images of the recipe, whose data must be there. The card has the new version, says from which one it
+was made, and has no scores until they are measured.
 """
 
 from __future__ import annotations
@@ -47,10 +47,13 @@ def main() -> None:
     made = with_half_weights(quantise(graph, module, tiles, encoder=True))
 
     training = bundle.card.training
-    parent = {"name": bundle.card.name, "version": bundle.card.version}
+    before = f"{bundle.card.name} {bundle.card.version}"
     changes = {
         "version": arguments.version,
-        "training": training | {"parents": [parent, *training.get("parents", [])]},
+        "training": training | {"quantised_from": before},
+        # Those of the graph before.
+        "scores": {},
+        "steadiness": None,
     }
     rewrite_bundle(bundle, folder, changes, graph=made)
     print(f"{folder}: {ONNX} has {len(made) / 1e6:.1f} MB")

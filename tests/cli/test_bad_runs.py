@@ -146,7 +146,7 @@ def test_an_engine_that_fails(segment, quote, picture, tmp_path, monkeypatch):
     def fail(engine, images):
         raise KaryoscopeError("OpenVINO failed on 416 x 320 pixels: out of memory")
 
-    monkeypatch.setattr("karyoscope.inference.openvino_engine.OpenVinoEngine.run_shared", fail)
+    monkeypatch.setattr("karyoscope.inference.openvino_engine.OpenVinoEngine.run", fail)
     line = quote(segment(picture, "--mpp", 0.5), "Models", "the engine fails")
     assert "tissue.png, 0,0,400,300 at 0.5 µm/px: OpenVINO failed" in line
     assert_nothing_written(tmp_path / "out")
@@ -300,16 +300,15 @@ def test_a_model_that_fails_at_one_place(segment, quote_line, tissue, tmp_path, 
     slide = large_slide(tmp_path / "large.tif", tissue)
     from karyoscope.inference import Model
 
-    predict, failing = Model.predict_batch, []
+    predict, failing = Model.predict, []
 
-    def fails_at_one_place(model, images, **options):
-        pixels = {rgb.tobytes() for rgb in images}
-        if not failing or not pixels.isdisjoint(failing):
-            failing.extend(pixels)
+    def fails_at_one_place(model, rgb):
+        if not failing or rgb.tobytes() in failing:
+            failing.append(rgb.tobytes())
             raise KaryoscopeError("out of memory")
-        return predict(model, images, **options)
+        return predict(model, rgb)
 
-    monkeypatch.setattr(Model, "predict_batch", fails_at_one_place)
+    monkeypatch.setattr(Model, "predict", fails_at_one_place)
     result = segment(slide, "--mpp", 0.5, "--format", "csv")
     assert result.code == 1
     section = "Damaged slides"
@@ -317,7 +316,7 @@ def test_a_model_that_fails_at_one_place(segment, quote_line, tissue, tmp_path, 
     again = segment(slide, "--mpp", 0.5, "--format", "csv")
     assert again.code == 1
     quote_line(again.lines[0], section, "the same command again")
-    monkeypatch.setattr(Model, "predict_batch", predict)
+    monkeypatch.setattr(Model, "predict", predict)
     assert segment(slide, "--mpp", 0.5, "--format", "csv", "--retry-failed").code == 0
     assert names(tmp_path / "out") == {"large.csv", "large.summary.json"}
 

@@ -94,6 +94,7 @@ def test_the_benchmark_writes_into_a_card(dataset, tmp_path):
     entry = find_bundle(model).card.steadiness
     assert entry.images == ("a",)
     assert entry.data == "set"
+    assert entry.command == "python benchmarks/stability.py --model BUNDLE --data set --images a"
     share = entry.changes["stain"].found_again
     assert f"{share:.3f}" in result.stdout
     refused = benchmark("--model", "lizard", *usual)

@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,15 @@ from scipy.ndimage import maximum_filter
 
 from karyoscope.core.maps import map_length
 from karyoscope.inference import Engine, Model
-from karyoscope.pipeline import Area, Box, Layout, SegmentOptions, plan_blocks, segment_file
+from karyoscope.pipeline import (
+    Area,
+    Box,
+    Layout,
+    SegmentOptions,
+    plan_blocks,
+    segment_file,
+    to_files,
+)
 from karyoscope.pipeline.reading import LenientReader
 from karyoscope.pipeline.runs.identity import run_settings
 from karyoscope.pipeline.tiling import plan
@@ -91,6 +100,9 @@ def test_what_is_near_a_searched_pixel_is_computed(given):
         assert both == layout.windows(step.block.read)
         for window in step.blank:
             assert not of(window.core, near).any()
+        # A machine of several that has this block alone leaves out the same windows.
+        (alone,) = plan_blocks(layout, area, [step.index])
+        assert (alone.windows, alone.blank) == (step.windows, step.blank)
 
 
 @settings(max_examples=60, deadline=None)
@@ -251,6 +263,37 @@ def test_an_area_that_is_drawn_in_tissue_gives_the_same_files(
     assert_same(found, expected)
     assert json.loads(found[1])["nuclei"] > 20
     assert runs < before
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_nuclei_that_reach_what_was_not_run_are_not_kept_in_part(
+    tissue, threshold_model, tmp_path, monkeypatch
+):
+    """Tissue that the search missed, as pale tissue or ink may be."""
+    path = tmp_path / "a.npy"
+    np.save(path, np.tile(tissue, (2, 2, 1)))
+    area_of = to_files.area_of
+
+    def little_is_searched(slide, *arguments):
+        area = area_of(slide, *arguments)
+        searched = np.zeros((-(-area.box.bottom // 16), -(-area.box.right // 16)), bool)
+        layout = to_files.layout_for(threshold_model, area)
+        # In the block between four windows, farther than the margin from three of them.
+        row, column = ((axis.cuts[1] - 100) // 16 for axis in (layout.rows, layout.columns))
+        searched[row, column] = True
+        return replace(area, tissue=Tissue(searched, searched, 16.0))
+
+    monkeypatch.setattr(to_files, "area_of", little_is_searched)
+    *found, runs, _ = run(path, tmp_path / "found", threshold_model, mpp=0.5)
+    all_windows(monkeypatch)
+    *expected, before, _ = run(path, tmp_path / "expected", threshold_model, mpp=0.5)
+    outlines, whole = (
+        {json.dumps(f["geometry"]) for f in json.loads(files["a.geojson"])["features"]}
+        for files, _ in (found, expected)
+    )
+    assert runs < before
+    assert 10 < len(outlines) < len(whole)
+    assert outlines <= whole
 
 
 @pytest.mark.usefixtures("small_windows")

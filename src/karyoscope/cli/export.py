@@ -47,7 +47,7 @@ def export(
         typer.Option(
             "--int8-encoder",
             help="Quantise the encoder, too, but for layers that change the maps more than the"
-            " decoder's do; score it before it ships.",
+            " decoder's do or whose result is added to another map; score it before it ships.",
         ),
     ] = False,
 ) -> None:

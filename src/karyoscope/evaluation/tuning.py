@@ -195,8 +195,10 @@ def tune_model(
                     card_scores[title] = card_scores.get(title, {}) | entry
         if out is not None:
             result.bundle = Path(out)
-            # Measured with other parameters, and therefore no longer true of the bundle.
-            changes |= {"scores": card_scores, "steadiness": None}
+            changes["scores"] = card_scores
+            if "postprocessing" in changes:
+                # Measured with other parameters, and therefore no longer true of the bundle.
+                changes["steadiness"] = None
             rewritten(runner.bundle, result.bundle, changes)
     return result
 

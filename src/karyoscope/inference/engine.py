@@ -57,13 +57,6 @@ class Engine(ABC):
             If the runtime fails, for want of memory for example.
         """
 
-    def run_shared(self, images: np.ndarray) -> Maps:
-        """Run a batch as :meth:`run` does; its maps may share the memory of the runtime.
-
-        They hold until the same thread runs the engine again.
-        """
-        return self.run(images)
-
     def expect(self, shapes: Collection[tuple[int, int]]) -> None:
         """Prepare for many images of the given sizes; images of other sizes can still be run.
 

@@ -133,16 +133,13 @@ class Model:
         multiple = self.bundle.card.input.multiple_of
         return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
-    def predict_batch(self, images: Sequence[np.ndarray], *, shared: bool = False) -> list[Maps]:
+    def predict_batch(self, images: Sequence[np.ndarray]) -> list[Maps]:
         """Maps of several images by one call of the engine.
 
         Parameters
         ----------
         images : sequence of ndarray of uint8, shape (h, w, 3)
             Images that share one :meth:`padded_size`.
-        shared : bool
-            Whether the maps may share the memory of the engine: they hold until the same thread
-            runs the engine again.
 
         Returns
         -------
@@ -156,9 +153,7 @@ class Model:
         """
         card = self.bundle.card
         engine, multiple = self.engine, card.input.multiple_of
-        # Over several views, maps of one are added to those of the next.
-        run = engine.run_shared if shared and self.tta == 1 else engine.run
-        batch = predict_padded_batch(run, images, multiple, self.tta, engine.run_at_random)
+        batch = predict_padded_batch(engine.run, images, multiple, self.tta, engine.run_at_random)
         for rgb, maps in zip(images, batch, strict=True):
             for name, stride in card.maps.items():
                 shape = tuple(-(-edge // stride) for edge in rgb.shape[:2])

@@ -116,15 +116,8 @@ class OpenVinoEngine(Engine):
 
     def run(self, images: np.ndarray) -> Maps:
         """Run a batch; see :meth:`Engine.run`."""
-        return self._infer(images, shared=False)
-
-    def run_shared(self, images: np.ndarray) -> Maps:
-        """Run a batch without a copy of its maps; see :meth:`Engine.run_shared`."""
-        return self._infer(images, shared=True)
-
-    def _infer(self, images: np.ndarray, shared: bool) -> Maps:
         try:
-            results = self._request(images).infer([images], share_inputs=True, share_outputs=shared)
+            results = self._request(images).infer([images], share_inputs=True, share_outputs=False)
         except RuntimeError as error:
             raise failed("OpenVINO", images, error) from error
         return dict(zip(self._names, results.values(), strict=True))

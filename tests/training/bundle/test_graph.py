@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.openvino_offline import ov
 
 pytest.importorskip("lightning")
 pytest.importorskip("onnx")
@@ -99,6 +100,24 @@ def test_quantised_convolutions_are_those_asked_for(quantised):
     outside = {name for name in every if "/encoder/" not in name}
     assert len(outside) == 11
     assert (outside < eight_bit) if encoder else (outside == eight_bit)
+    nodes = onnx.load_from_string(graph).graph.node
+    added = {name for node in nodes if node.op_type == "Add" for name in node.input}
+    made = {node.name: node.output[0] for node in nodes if node.op_type == "Conv"}
+    assert any(name in added for name in made.values())
+    assert not [name for name in eight_bit if made[name] in added]
+
+
+def test_eight_bits_do_not_make_maps_depend_on_whether_the_size_is_known(quantised, tiles):
+    core = ov.Core()
+    if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU does not compute in bf16")
+    graph = core.read_model(quantised[1])
+    fixed = graph.clone()
+    fixed.reshape([1, *tiles.shape[1:]])
+    options = {"INFERENCE_PRECISION_HINT": "bf16"}
+    free, known = (core.compile_model(each, "CPU", options) for each in (graph, fixed))
+    for one, other in zip(free(tiles[:1]).values(), known(tiles[:1]).values(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_quantised_network_gives_nearly_the_same_maps(quantised, module, tiles):

@@ -190,6 +190,7 @@ def _jobs(
         with progress.time("postprocessing"):
             pieces = held.assemble(step.block.read, step.windows, step.blank)
             owned = _nuclei_of(step.block, pieces, model, grid_mpp)
+            owned = _apart_from(owned, [window.core for window in step.blank])
         cut = _count_cut(owned, step.block.read, layout.bounds)
         nuclei = area.keep(owned.onto(grid.scale_x, grid.scale_y, slide.mpp))
         return step, nuclei, BlockReport(step.analysed_px, step.tissue_px, cut)
@@ -224,13 +225,37 @@ def _nuclei_of(block: Block, maps: Maps, model: Model, grid_mpp: float) -> Nucle
     return nuclei.crop(own.left, own.top, own.width, own.height)
 
 
+def _apart_from(nuclei: Nuclei, boxes: Sequence[Box]) -> Nuclei:
+    """Leave out nuclei that reach a part that was not run: what is there of them is unknown."""
+    if not len(nuclei) or not boxes:
+        return nuclei
+    low, high = _extents(nuclei)
+    kept = np.ones(len(nuclei), bool)
+    for box in boxes:
+        # Outlines run through the midpoints of the edges of pixels.
+        kept &= (
+            (high[:, 0] < box.left - 1)
+            | (low[:, 0] > box.right + 1)
+            | (high[:, 1] < box.top - 1)
+            | (low[:, 1] > box.bottom + 1)
+        )
+    return nuclei if kept.all() else nuclei.take(kept)
+
+
+def _extents(nuclei: Nuclei) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest x and y of each nucleus; there must be one."""
+    starts = nuclei.offsets[:-1]
+    return (
+        np.minimum.reduceat(nuclei.vertices, starts, axis=0),
+        np.maximum.reduceat(nuclei.vertices, starts, axis=0),
+    )
+
+
 def _count_cut(nuclei: Nuclei, read: Box, bounds: Box) -> int:
     """Nuclei that touch an edge of what was read which is not an edge of the slide."""
     if not len(nuclei):
         return 0
-    starts = nuclei.offsets[:-1]
-    low = np.minimum.reduceat(nuclei.vertices, starts, axis=0)
-    high = np.maximum.reduceat(nuclei.vertices, starts, axis=0)
+    low, high = _extents(nuclei)
     cut = np.zeros(len(nuclei), bool)
     if read.left > bounds.left:
         cut |= low[:, 0] <= read.left

@@ -82,8 +82,10 @@ def run_windows(
     def predicted(group: Sequence[Window], images: Sequence[np.ndarray]) -> list[Maps | Exception]:
         """Cores of the maps of windows, up to the error of the first that fails."""
         try:
-            # Used up, below, before this thread runs the engine again.
-            maps = model.predict_batch(images, shared=True)
+            if len(group) == 1:
+                maps = [model.predict(images[0])]
+            else:
+                maps = model.predict_batch(images)
         except KaryoscopeError as error:
             if len(group) == 1:
                 box = group[0].read

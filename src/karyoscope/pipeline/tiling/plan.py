@@ -2,8 +2,9 @@
 
 A block without anything to search is not analysed, and neither is a window: where nothing within
 :data:`MARGIN_UM` of its core is searched, it is *blank*. It is neither read nor run, and blocks
-take zeros for its maps, which is background in all standard maps. A nucleus whose centroid is
-where nuclei are searched keeps its whole outline, if it is not longer than the margin.
+take zeros for its maps, of which no post-processing makes a nucleus. A nucleus whose centroid is
+where nuclei are searched keeps its whole outline, if it is not longer than the margin; one that
+reaches a blank window is left out, since nothing is known of the rest of it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Step:
         Place of the block among all blocks of the layout.
     block : Block
     analysed_px : float
-        Pixels of level 0 that are wanted of it.
+        Pixels of level 0 that are wanted of it, those of blank windows included.
     tissue_px : float
         Analysed pixels that are tissue; NaN where the tissue is not known.
     windows, fresh, spent : list of Window

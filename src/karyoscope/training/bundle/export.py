@@ -66,7 +66,8 @@ def export_bundle(
         training images; score it before it ships.
     int8_encoder : bool
         Compute the encoder's convolutions in eight-bit integers, too, but for those that change
-        the maps more than the decoder's do; implies ``int8``.
+        the maps more than the decoder's do, and those whose result is added to another map;
+        implies ``int8``.
     keep_parent : float, optional
         Share of the weights of the model that the run started from, from 0 to 1; what the run
         decided by ``training.keep_parent`` where it is not given.

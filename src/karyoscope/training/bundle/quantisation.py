@@ -54,7 +54,8 @@ def quantise(graph: bytes, module: Deployed, tiles: np.ndarray, encoder: bool = 
     tiles : ndarray of uint8, shape (n, h, w, 3)
         Typical pixels; they set the range of every feature map.
     encoder : bool
-        Quantise the encoder's convolutions, too, but for those that :func:`sensitive` finds.
+        Quantise the encoder's convolutions, too, but for those that :func:`sensitive` finds, and
+        those whose result is added to another map.
 
     Returns
     -------
