@@ -151,6 +151,24 @@ def test_no_nuclei(name):
 
 
 @every
+def test_zeros_are_background(name):
+    """As windows that are not run have them; nuclei 8 µm away from the zeros stay as they are."""
+    labels = dsb2018()[0]
+    maps = perfect_maps(labels)
+    nothing = {key: np.zeros_like(values) for key, values in maps.items()}
+    assert not POSTPROCESSINGS[name](nothing, None, THREE, 0.25).any()
+    whole = POSTPROCESSINGS[name](maps, None, THREE, 0.25)
+    middle = labels.shape[1] // 2
+    for values in maps.values():
+        values[:, middle * values.shape[1] // labels.shape[1] :] = 0
+    found = POSTPROCESSINGS[name](maps, None, THREE, 0.25)
+    assert not found[:, middle + 32 :].any()
+    kept = ~np.isin(whole, np.unique([0, *whole[:, middle - 32 :].ravel()]))
+    assert kept.any()
+    assert differing_pixels(np.where(kept, whole, 0), np.where(kept, found, 0)) == 0
+
+
+@every
 def test_foreground_everywhere(name):
     maps = {k: np.zeros_like(v) for k, v in noise((50, 60)).items()}
     maps["inside"][:] = maps["np"][:] = maps["tp"][..., 1] = maps["distance"][:] = 1
