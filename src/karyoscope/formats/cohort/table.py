@@ -38,7 +38,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "status": ("", "`ok`, `incomplete` (some of it could not be read or analysed) or `failed`"),
     "nuclei": ("", "number of nuclei"),
     "tissue_mm2": ("mm²", "tissue in what was analysed; densities refer to it"),
-    "analysed_mm2": ("mm²", "area that was analysed, glass included"),
+    "analysed_mm2": ("mm²", "area of the blocks that were analysed, glass included"),
     "density_per_mm2": ("1/mm²", "nuclei per mm² of tissue"),
     "mean_area_um2": ("µm²", "mean area of a nucleus"),
     "mpp": ("µm", "size of a pixel of level 0"),

@@ -20,7 +20,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "class": ("", "class of the annotation, as it was written"),
     "id": ("", "identifier of the annotation in its file"),
     "area_mm2": ("mm²", "area on the slide"),
-    "analysed_mm2": ("mm²", "part of it that was analysed, glass included"),
+    "analysed_mm2": ("mm²", "part of it in blocks that were analysed, glass included"),
     "tissue_mm2": ("mm²", "tissue in that; densities refer to it"),
     "nuclei": ("", "number of nuclei whose centroid lies in it"),
     "density_per_mm2": ("1/mm²", "nuclei per mm² of tissue"),
