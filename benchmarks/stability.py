@@ -28,7 +28,7 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import open_dataset
 from karyoscope.datasets.split import read_split
 from karyoscope.evaluation import Prediction
-from karyoscope.evaluation.card_scores import bundle_folder, write_steadiness
+from karyoscope.evaluation.card_scores import bundle_folder, write_measured
 from karyoscope.evaluation.changes import CHANGES
 from karyoscope.evaluation.stability import margin_for, pool_groups, stability
 from karyoscope.evaluation.steadiness import (
@@ -97,7 +97,7 @@ def write_into(page: Path, head: list[str], rows: list[str]) -> None:
 
 
 def command_of(arguments: argparse.Namespace) -> str:
-    """The command by which the images are chosen; of paths, the last part."""
+    """The command that chooses these images; paths are shortened to their last part."""
     words = ["python benchmarks/stability.py --model BUNDLE"]
     for name, default in (("data", None), ("split", None), ("part", "validation"), ("images", "6")):
         value = getattr(arguments, name)
@@ -167,7 +167,7 @@ def main() -> None:
         (measured,) = found.values()
         today = datetime.now(UTC).date().isoformat()
         entry = steadiness_of(measured, samples, **about, date=today)
-        write_steadiness(arguments.model[0], entry)
+        write_measured(arguments.model[0], steadiness=entry)
     if arguments.write:
         write_into(arguments.write, head, rows)
 

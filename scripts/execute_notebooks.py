@@ -24,7 +24,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 def made_with(book: nbformat.NotebookNode) -> dict[str, str]:
     """Return digests of what the outputs depend on: the cells, and the model.
 
-    Of the model's card that is all but what was measured of it and the digest of its page.
+    The digest of the model covers its card without measured scores and steadiness, and without
+    the digest of its README: the outputs do not depend on these.
     """
     cells = [[cell.cell_type, cell.source] for cell in book.cells]
     text = json.dumps(cells, ensure_ascii=False).encode()

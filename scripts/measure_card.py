@@ -3,12 +3,13 @@
     python scripts/measure_card.py lizard lizard-large
     python scripts/measure_card.py lizard --parts scores steadiness
 
-Of each model, in ``src/karyoscope/models``: the training nuclei of every data set by class and by
-tissue (by the recipe that ``training.recipe`` of its card names), the scores on the validation
-images with intervals, with the class weights left out (before tuning) and with them (after), and
-the steadiness. They are written into ``model.yaml``, and from there into the tables of the model's
-README, whose other texts are written by hand. With ``--parts`` alone nothing is measured, and the
-tables are made again of the card. The network and its weights stay as they are.
+For each model in ``src/karyoscope/models``, three things are measured: the training nuclei of every
+data set by class and by tissue, read with the recipe that ``training.recipe`` of its card names;
+the scores on the validation images with intervals, without the class weights (before tuning) and
+with them (after); and the steadiness. They are written into ``model.yaml``, and from there into the
+tables of the model's README, whose other texts are written by hand. With ``--parts`` alone nothing
+is measured, and the tables are generated again from the card. The network and its weights do not
+change.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-r"""Compute a shipped model in eight-bit integers, its encoder too: a new ``model.onnx``.
+r"""Quantise a shipped model, its encoder included, to eight-bit integers: a new ``model.onnx``.
 
     python scripts/quantise_model.py lizard --version 3.1 \
         --recipe src/karyoscope/recipes/lizard-student.yaml
     python scripts/measure_card.py lizard
 
 The graph is made of ``weights.safetensors``, which stays as it is, and calibrated on training
-images of the recipe, whose data must be there. The card has the new version, says from which one it
-was made, and has no scores until they are measured.
+images of the recipe, whose data must be there. The card gets the new version and the name of the
+version that was quantised; its scores are removed, because they were measured with the old graph.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
     changes = {
         "version": arguments.version,
         "training": training | {"quantised_from": before},
-        # Those of the graph before.
+        # They were measured with the old graph.
         "scores": {},
         "steadiness": None,
     }

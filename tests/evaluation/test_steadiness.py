@@ -12,7 +12,7 @@ from annotated_sets import make_set
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Record, Sample
-from karyoscope.evaluation.card_scores import write_steadiness
+from karyoscope.evaluation.card_scores import write_measured
 from karyoscope.evaluation.steadiness import (
     choose_images,
     measure_steadiness,
@@ -71,12 +71,12 @@ def test_what_was_measured_is_in_card_and_page(tmp_path):
     row = entry.changes["turns"]
     assert row.nuclei > 30, "three rotations of the nuclei inside the frame"
     assert row.found_again == pytest.approx(1, abs=0.1)
-    write_steadiness(bundle.path, entry)
+    write_measured(bundle.path, steadiness=entry)
     now = find_bundle(bundle.path)
     assert now.card.steadiness == entry
     assert f"| turns | {row.found_again:.3f} |" in now.read("README.md").decode()
     with pytest.raises(KaryoscopeError, match="the folder of a bundle"):
-        write_steadiness("lizard", entry)
+        write_measured("lizard", steadiness=entry)
 
 
 def benchmark(*arguments):

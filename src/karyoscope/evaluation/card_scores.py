@@ -59,15 +59,21 @@ def _with_interval(value: float, bounds: Iterable[float]) -> dict[str, float | N
     return {"score": round(float(value), 4), "low": low, "high": high}
 
 
-def write_scores(model: str | Path, entries: Mapping[str, Mapping[str, Any]]) -> Path:
-    """Write measured scores into the card of a bundle, and into the README generated from it.
+def write_measured(
+    model: str | Path,
+    scores: Mapping[str, Mapping[str, Any]] | None = None,
+    steadiness: Steadiness | None = None,
+) -> Path:
+    """Write what was measured into the card of a bundle, and into the README generated from it.
 
     Parameters
     ----------
     model : str or path
         Folder of a bundle. Shipped models are known by name and stay as they are.
-    entries : mapping of str to mapping
-        What :func:`entry_of` returned, by title; one of the same title is replaced.
+    scores : mapping of str to mapping, optional
+        What :func:`entry_of` returned, by title; scores of the same title are replaced.
+    steadiness : Steadiness, optional
+        What :func:`karyoscope.evaluation.steadiness.steadiness_of` returned.
 
     Returns
     -------
@@ -81,33 +87,10 @@ def write_scores(model: str | Path, entries: Mapping[str, Mapping[str, Any]]) ->
     """
     folder = bundle_folder(model)
     bundle = find_bundle(folder)
-    scores = {**bundle.card.scores, **entries}
-    return rewritten(bundle, folder, {"scores": scores})
-
-
-def write_steadiness(model: str | Path, steadiness: Steadiness) -> Path:
-    """Write measured steadiness into the card of a bundle, and into the README generated from it.
-
-    Parameters
-    ----------
-    model : str or path
-        Folder of a bundle. Shipped models are known by name and stay as they are.
-    steadiness : Steadiness
-        What :func:`karyoscope.evaluation.steadiness.measure_steadiness` returned.
-
-    Returns
-    -------
-    path
-        The folder.
-
-    Raises
-    ------
-    KaryoscopeError
-        If it is no folder of a bundle.
-    """
-    folder = bundle_folder(model)
-    changes = {"steadiness": steadiness.model_dump(mode="json")}
-    return rewritten(find_bundle(folder), folder, changes)
+    changes: dict[str, Any] = {"scores": {**bundle.card.scores, **(scores or {})}}
+    if steadiness is not None:
+        changes["steadiness"] = steadiness.model_dump(mode="json")
+    return rewritten(bundle, folder, changes)
 
 
 def bundle_folder(model: str | Path) -> Path:
@@ -129,7 +112,7 @@ def bundle_folder(model: str | Path) -> Path:
 def rewritten(bundle: Bundle, out: Path, changes: dict[str, Any]) -> Path:
     """Write a bundle with another card, and with the README generated from the card.
 
-    Of a README that was written by hand, the tables between marks are made anew; see
+    In a README that was written by hand, only the tables between marks are replaced; see
     :func:`karyoscope.inference.card_tables.with_tables`.
 
     Parameters

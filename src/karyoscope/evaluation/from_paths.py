@@ -11,7 +11,7 @@ from karyoscope.core.files import read_text
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Sample
 from karyoscope.datasets.split import read_split
-from karyoscope.evaluation.card_scores import bundle_folder, write_scores
+from karyoscope.evaluation.card_scores import bundle_folder, write_measured
 from karyoscope.evaluation.predictions import Prediction, Predictions, open_predictions
 from karyoscope.evaluation.predictions.model import ModelPredictions
 from karyoscope.evaluation.result import EvaluationResult
@@ -149,7 +149,7 @@ def evaluate(
         write_report(result.to_dict(by), pictures, Path(out))
     if card is not None:
         scored = part if split is not None else None if options.records is None else _CHOSEN
-        write_scores(card, {_title(dataset, scored, tta): result.for_card()})
+        write_measured(card, {_title(dataset, scored, tta): result.for_card()})
     return result
 
 

@@ -1,4 +1,4 @@
-"""Tables of what a card states: training data, scores and steadiness, in Markdown and in a line."""
+"""Training data, scores and steadiness of a model card as Markdown tables and as single lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from karyoscope.inference.bundle import ModelCard, Steadiness
 
 #: Scores that a card has, and their titles.
 SCORES = {"pq": "PQ", "dq": "DQ", "sq": "SQ", "mpq_plus": "mPQ+", "r2": "R²", "aji": "AJI"}
-#: Ends of the titles of scores that other parameters than those of the bundle gave.
+#: Title endings that mark scores measured with other parameters than those of the bundle.
 BEFORE_TUNING, EARLIER = ", before tuning", ", before it was tuned"
 
 _MARKED = re.compile(r"<!-- ([a-z ]+): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
@@ -64,7 +64,7 @@ def with_tables(page: str, card: ModelCard) -> str:
 def score_line(card: ModelCard) -> str:
     """PQ with its interval and on which images, in one line; empty where a card has none.
 
-    The first title is taken whose scores the parameters of the bundle gave.
+    It is the first one that was measured with the parameters of the bundle.
     """
     for title, entry in _entries(card.scores).items():
         if "pq" in entry and not title.endswith((BEFORE_TUNING, EARLIER)):

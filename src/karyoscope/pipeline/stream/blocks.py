@@ -156,7 +156,7 @@ def _expect(model: Model, layout: Layout) -> None:
     """Tell the model the size of all windows of a slide, whichever are run."""
     rows, columns = layout.rows, layout.columns
     model.expect(rows.length, columns.length, len(rows.starts) * len(columns.starts))
-    give_back_memory()  # of the compiler
+    give_back_memory()  # that compiling the network has freed
 
 
 def _fresh(plan: Sequence[Step]) -> list[Window]:
@@ -226,7 +226,7 @@ def _nuclei_of(block: Block, maps: Maps, model: Model, grid_mpp: float) -> Nucle
 
 
 def _apart_from(nuclei: Nuclei, boxes: Sequence[Box]) -> Nuclei:
-    """Leave out nuclei that reach a part that was not run: what is there of them is unknown."""
+    """Leave out nuclei that touch a part where the network was not run: they may be cut there."""
     if not len(nuclei) or not boxes:
         return nuclei
     low, high = _extents(nuclei)

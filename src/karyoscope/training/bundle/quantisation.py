@@ -4,11 +4,11 @@ Post-training quantisation with ONNX Runtime's tools (Jacob et al., CVPR 2018: s
 for each feature map, a scale for each channel of the weights): the dense convolutions of decoder
 and heads, and, where requested, the convolutions of the encoder. There the depthwise ones are
 among them, though they compute little: between two others in eight bits they would each need a
-conversion before and after. Not among them are those whose result is added to another map: OpenVINO
-rounds the sum otherwise where it does not know the size of the image beforehand, and maps would
-depend on that. A convolution of the encoder that changes the maps more than each of
-the decoder's does stays as it is: in small encoders a single one, such as the first depthwise one,
-can change more than all others together.
+conversion before and after. Convolutions whose result is added to another map are left in floating
+point: OpenVINO rounds the sum differently where it does not know the size of the image beforehand,
+and maps would depend on that. So are convolutions of the encoder that change the maps more than
+each of the decoder's does: in small encoders a single one, such as the first depthwise one, can
+change the maps more than all others together.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def quantise(graph: bytes, module: Deployed, tiles: np.ndarray, encoder: bool = 
         raise KaryoscopeError(f"the network has no convolutions{where} to quantise")
     quantised = in_eight_bits(graph, outside + inside, tiles)
     if left := sensitive(graph, quantised, outside, inside, tiles[:_COMPARED]):
-        log.info("not in eight bits, for the sake of the maps: %s", ", ".join(left))
+        log.info("left in floating point, because the maps change too much: %s", ", ".join(left))
         names = [name for name in outside + inside if name not in left]
         quantised = in_eight_bits(graph, names, tiles)
     change = max(float(np.abs(d).mean()) for d in differences(quantised, module, tiles[:4]))
@@ -96,10 +96,12 @@ def sensitive(
     inside: Sequence[str],
     tiles: np.ndarray,
 ) -> list[str]:
-    """Convolutions of the encoder that change the maps more than each of the decoder's does.
+    """Find convolutions of the encoder whose quantisation changes the maps too much.
 
-    Each is quantised alone, and the maps are compared with those of the graph without any. Those
-    before the last such are named too, since it passes on what they change.
+    Each convolution is quantised alone, and the maps are compared with those of the graph in which
+    none is quantised. Too much is more than any convolution of the decoder changes them. All
+    convolutions before the last one found are returned as well, because their errors pass through
+    it.
 
     Parameters
     ----------
@@ -114,7 +116,8 @@ def sensitive(
     Returns
     -------
     list of str
-        Empty where one of the two has no convolutions.
+        Names of nodes inside the encoder; empty where none changes the maps too much, or where
+        one of the two parts has no convolutions.
     """
     if not inside or not outside:
         return []
