@@ -58,6 +58,18 @@ finally:
 """
 
 
+FORBIDDEN = """
+import sys
+
+sys.argv = {arguments!r}
+from karyoscope.cli import main
+try:
+    main()
+finally:
+    print(sorted(set({blocked!r}) & set(sys.modules)), file=sys.stderr)
+"""
+
+
 def modules_after(code: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", LOADED.format(code=code)], capture_output=True, text=True, check=True
@@ -124,6 +136,34 @@ def test_the_main_job_asks_nothing_of_the_network(tmp_path, tiny_bundle, example
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.slow
+def test_the_main_job_loads_neither_pandas_nor_parts_of_scipy(tmp_path, tiny_bundle, example_slide):
+    """Both are imported by libraries of ours, for what no run asks of them, and take 60 MB."""
+    arguments = ["karyoscope", "segment", example_slide, "--out", tmp_path, "--model", tiny_bundle]
+    arguments += ["--device", "cpu", "--workers", "1", "--roi", "900,900,200,200", "--json"]
+    blocked = "pandas", "scipy.linalg"
+    code = FORBIDDEN.format(blocked=blocked, arguments=list(map(str, arguments)))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["nuclei"] > 5
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_loops_of_other_packages_multiply_matrices():
+    """The import of SciPy's BLAS by numba is left out for our loops, not for those that use it."""
+    code = """
+import sys
+import numba, numpy as np
+from karyoscope.postprocessing import runs
+before = "scipy.linalg" in sys.modules
+matrix = np.arange(9.0).reshape(3, 3)
+found = numba.njit(lambda a, b: a @ b)(matrix, matrix)
+print(before, np.array_equal(found, matrix @ matrix))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "True"], done.stderr
 
 
 @pytest.mark.parametrize("verb", ["train", "export"])

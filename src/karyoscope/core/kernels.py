@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar, cast, overload
 
 import numba
 from numba.core import event
 from numba.core.registry import CPUDispatcher
+from numba.np import linalg
 
 from karyoscope.core.precompiled import ArchiveOnlyCache, KernelCache
 
@@ -19,6 +22,28 @@ from karyoscope.core.precompiled import ArchiveOnlyCache, KernelCache
 # zero checked, which no loop has: each check is code to compile. Loops read and write only the
 # arrays that they are given, so other threads may run meanwhile.
 _OPTIONS: dict[str, Any] = {"no_cfunc_wrapper": True, "error_model": "numpy", "nogil": True}
+
+
+def _import_blas_when_used() -> None:
+    """Let numba only look whether SciPy's BLAS is there until a loop multiplies matrices.
+
+    When the first loop is loaded, numba imports ``scipy.linalg`` to learn that, which takes 16 MB
+    and a quarter of a second. No loop of ours multiplies matrices; those of other packages can.
+    """
+    ensure: Callable[[], None] | None = getattr(linalg, "ensure_blas", None)
+    if ensure is None:
+        return
+
+    def look_or_ensure() -> None:
+        if hasattr(sys.modules.get("numba.np.arraymath"), "_HAVE_BLAS"):
+            ensure()
+        elif find_spec("scipy.linalg") is None:
+            raise ImportError("SciPy has no part for linear algebra")
+
+    setattr(linalg, "ensure_blas", look_or_ensure)  # noqa: B010
+
+
+_import_blas_when_used()
 
 not_kept: list[str] = []
 """Names of functions that are compiled anew in each process."""

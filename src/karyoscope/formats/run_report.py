@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from karyoscope.core.bitmask import BitMask
+
 
 @dataclass(frozen=True)
 class RunReport:
@@ -19,7 +21,7 @@ class RunReport:
         Area that was looked at, glass included, in mm². None stands for that of the whole image.
     tissue_mm2 : float, optional
         Tissue in it, in mm²: what densities refer to. None where it is not known.
-    tissue_mask : (ndarray of bool, float), optional
+    tissue_mask : (ndarray of bool or BitMask, float), optional
         Where the tissue is: a mask of the slide, and the pixels of level 0 that one of it spans.
     seconds : mapping of str to float
         Time of each stage, in seconds.
@@ -57,7 +59,7 @@ class RunReport:
     settings: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     tissue_mm2: float | None = None
-    tissue_mask: tuple[np.ndarray, float] | None = None
+    tissue_mask: tuple[np.ndarray | BitMask, float] | None = None
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     regions: Sequence[Mapping[str, Any]] = ()
     quality: Sequence[Mapping[str, Any]] = ()

@@ -83,8 +83,8 @@ def _tissue(shape: tuple[int, ...], area: Area, scale: float) -> np.ndarray | No
         return area.tissue.hold(x.ravel(), y.ravel()).reshape(height, width).astype(np.uint8)
     if area.mask is not None:
         size = (
-            round(area.mask.mask.shape[1] * area.mask.scale / scale),
-            round(area.mask.mask.shape[0] * area.mask.scale / scale),
+            round(area.mask.packed.shape[1] * area.mask.scale / scale),
+            round(area.mask.packed.shape[0] * area.mask.scale / scale),
         )
         mask = area.mask.mask.astype(np.uint8)
         return cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)

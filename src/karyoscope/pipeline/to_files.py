@@ -185,7 +185,7 @@ def execute(
                 _write(analysed, measuring, failures, progress, watch)
                 lines = [*heard(), *faults.warnings()]
                 known = _run_report(context, progress, failures, settings, lines)
-                mask = None if area.mask is None else (area.mask.mask, area.mask.scale)
+                mask = None if area.mask is None else (area.mask.packed, area.mask.scale)
                 known = replace(known, quality=faults.rows(), faults=faults.masks)
                 with progress.time("export"):
                     rows = spatial.with_regions(counting.rows())

@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from copy import copy
 
 import cv2
 import numpy as np
 
+from karyoscope.core.bitmask import BitMask
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.foreign import flat_grey, foreign_pixels, ink_tinted, strokes
 from karyoscope.slides.appearance import SWAPPED, not_he, red_and_blue_swapped
@@ -133,11 +134,10 @@ def _searched(rgb: np.ndarray, mpp: float) -> np.ndarray:
     return possible.repeat(step, 0).repeat(step, 1)[:height, :width]
 
 
-@dataclass(frozen=True)
 class Tissue:
     """A tissue mask and its place on the slide.
 
-    Attributes
+    Parameters
     ----------
     mask : ndarray of bool, shape (h, w)
         The tissue, without a margin.
@@ -147,12 +147,34 @@ class Tissue:
         Pixels of level 0 that one pixel of the masks spans.
     doubt : str
         Why the slide is not H&E; see :func:`karyoscope.slides.appearance.not_he`.
+
+    Attributes
+    ----------
+    packed, packed_searched : BitMask
+        The masks as they are held: both take 4 MB at most.
     """
 
-    mask: np.ndarray
-    searched: np.ndarray
-    scale: float
-    doubt: str = ""
+    def __init__(
+        self, mask: np.ndarray, searched: np.ndarray, scale: float, doubt: str = ""
+    ) -> None:
+        self.packed, self.packed_searched = BitMask(mask), BitMask(searched)
+        self.scale, self.doubt = scale, doubt
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The tissue; an array that is made on request."""
+        return np.asarray(self.packed)
+
+    @property
+    def searched(self) -> np.ndarray:
+        """Where nuclei may be; an array that is made on request."""
+        return np.asarray(self.packed_searched)
+
+    def with_mask(self, mask: np.ndarray) -> Tissue:
+        """Return another mask of the tissue, where the same is searched."""
+        other = copy(self)
+        other.packed = BitMask(mask)
+        return other
 
     @classmethod
     def of(cls, slide: Slide) -> Tissue:
@@ -176,7 +198,7 @@ class Tissue:
         """Whether a box, in pixels of level 0, may contain nuclei."""
         left, top = max(0, math.floor(x / self.scale)), max(0, math.floor(y / self.scale))
         right, bottom = math.ceil((x + width) / self.scale), math.ceil((y + height) / self.scale)
-        return bool(self.searched[top:bottom, left:right].any())
+        return bool(self.packed_searched[top : max(0, bottom), left : max(0, right)].any())
 
     def at(self, x: int, y: int, width: int, height: int, factor: float) -> np.ndarray:
         """Mask of a window of the slide, at the resolution of ``factor``.
@@ -199,13 +221,17 @@ class Tissue:
         )
         held = [
             (places >= 0) & (places < limit)
-            for places, limit in zip((rows, columns), self.mask.shape, strict=True)
+            for places, limit in zip((rows, columns), self.packed.shape, strict=True)
         ]
         within = [
             np.clip(places, 0, limit - 1)
-            for places, limit in zip((rows, columns), self.mask.shape, strict=True)
+            for places, limit in zip((rows, columns), self.packed.shape, strict=True)
         ]
-        return np.asarray(self.mask[np.ix_(*within)] & np.outer(*held))
+        # Places ascend.
+        top, left = (int(places[0]) if len(places) else 0 for places in within)
+        bottom, right = (int(places[-1]) + 1 if len(places) else 0 for places in within)
+        part = self.packed[top:bottom, left:right]
+        return part[np.ix_(within[0] - top, within[1] - left)] & np.outer(*held)
 
     def cells(
         self, x: float, y: float, width: float, height: float
@@ -224,9 +250,9 @@ class Tissue:
         area : ndarray of float, shape (h, w)
             Tissue in each, in square pixels of level 0.
         """
-        columns, across = _shared(x, x + width, self.mask.shape[1], self.scale)
-        rows, down = _shared(y, y + height, self.mask.shape[0], self.scale)
-        part = self.mask[rows.start : rows.stop, columns.start : columns.stop]
+        columns, across = _shared(x, x + width, self.packed.shape[1], self.scale)
+        rows, down = _shared(y, y + height, self.packed.shape[0], self.scale)
+        part = self.packed[rows.start : rows.stop, columns.start : columns.stop]
         centres = [(np.arange(r.start, r.stop) + 0.5) * self.scale for r in (columns, rows)]
         return centres[0], centres[1], part * np.outer(down, across)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from karyoscope.core.arrow import number_array
 from karyoscope.view.table import NucleiTable
 
 
@@ -26,22 +27,16 @@ def encode_tile(table: NucleiTable, column: int, row: int) -> bytes:
     """
     rows = table.rows_of(column, row)
     steps, offsets = table.outline_steps(rows)
-    ends = _numbers((2 * offsets).astype(np.int32))
+    ends = number_array((2 * offsets).astype(np.int32))
     columns = {
-        "id": _numbers(table.id[rows]),
-        "class": _numbers(table.class_id[rows]),
-        "x": _numbers(table.x[rows]),
-        "y": _numbers(table.y[rows]),
-        "outline": pa.ListArray.from_arrays(ends, _numbers(steps.ravel())),
+        "id": number_array(table.id[rows]),
+        "class": number_array(table.class_id[rows]),
+        "x": number_array(table.x[rows]),
+        "y": number_array(table.y[rows]),
+        "outline": pa.ListArray.from_arrays(ends, number_array(steps.ravel())),
     }
     batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as stream:
         stream.write_batch(batch)
     return sink.getvalue().to_pybytes()
-
-
-def _numbers(values: np.ndarray) -> pa.Array:
-    # `pa.array` imports pandas where that is installed, which takes 35 MB.
-    kind = pa.from_numpy_dtype(values.dtype)
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])

@@ -169,7 +169,7 @@ def checked_regions(collection: Any) -> dict[str, Any]:
 def _tissue_share(region: shapely.Geometry, tissue: Tissue) -> float:
     """Share of a region that is tissue, by the centres of the mask's pixels."""
     left, top, right, bottom = (value / tissue.scale for value in region.bounds)
-    height, width = tissue.mask.shape
+    height, width = tissue.packed.shape
     x0, x1 = max(0, int(left)), min(width, int(np.ceil(right)))
     y0, y1 = max(0, int(top)), min(height, int(np.ceil(bottom)))
     if x0 >= x1 or y0 >= y1:
@@ -179,8 +179,9 @@ def _tissue_share(region: shapely.Geometry, tissue: Tissue) -> float:
     if not inside.any():
         centre = region.representative_point()
         column = min(width - 1, max(0, int(centre.x / tissue.scale)))
-        return float(tissue.mask[min(height - 1, max(0, int(centre.y / tissue.scale))), column])
-    return float(tissue.mask[y0:y1, x0:x1].ravel()[inside].mean())
+        row = min(height - 1, max(0, int(centre.y / tissue.scale)))
+        return float(tissue.packed[row : row + 1, column : column + 1].item())
+    return float(tissue.packed[y0:y1, x0:x1].ravel()[inside].mean())
 
 
 def _nearest(points: np.ndarray) -> np.ndarray:

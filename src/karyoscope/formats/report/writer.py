@@ -108,7 +108,8 @@ class ReportWriter(Writer):
         """Picture of the slide with the tissue that was measured outlined, and the rest pale."""
         if self.run.tissue_mask is None:
             return None
-        small = self._on_ground(*self.run.tissue_mask).astype(np.uint8)
+        mask, scale = self.run.tissue_mask
+        small = self._on_ground(np.asarray(mask), scale).astype(np.uint8)
         picture = self._ground.copy()
         picture[small == 0] = (0.35 * picture[small == 0] + 0.65 * 235).astype(np.uint8)
         rings, _ = cv2.findContours(small, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pyarrow as pa
 
+from karyoscope.core.arrow import number_array, text_array
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.taxonomy import UNCLASSIFIED
 from karyoscope.formats.rounding import UNITS
@@ -18,10 +19,10 @@ def columns(nuclei: Nuclei) -> dict[str, pa.Array]:
     The class is a dictionary column that lists all classes of the taxonomy, so that it has the
     same categories in every block.
     """
-    arrays = {"id": pa.array(nuclei.id), "class": _classes(nuclei)}
+    arrays = {"id": number_array(nuclei.id), "class": _classes(nuclei)}
     for name, column in nuclei.columns().items():
         if name not in arrays:
-            arrays[name] = pa.array(column, pa.string()) if is_text(column) else pa.array(column)
+            arrays[name] = text_array(column) if is_text(column) else number_array(column)
     return arrays
 
 
@@ -94,4 +95,6 @@ def _classes(nuclei: Nuclei) -> pa.DictionaryArray:
     if (nuclei.class_id == UNCLASSIFIED.id).any():
         names.append(UNCLASSIFIED.name)
     positions[list(nuclei.taxonomy.ids)] = np.arange(len(nuclei.taxonomy))
-    return pa.DictionaryArray.from_arrays(pa.array(positions[nuclei.class_id]), names)
+    return pa.DictionaryArray.from_arrays(
+        number_array(positions[nuclei.class_id]), text_array(names)
+    )

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from karyoscope.core.arrow import number_array, numbers_of, text_array
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.text import for_csv
 from karyoscope.formats.base import Writer, close_quietly
@@ -75,12 +76,12 @@ def _table(nuclei: Nuclei) -> pa.Table:
     arrays = {}
     for name, column in columns(rounded(nuclei)).items():
         if name == "class":
-            names = pa.array([for_csv(name) for name in column.dictionary.to_pylist()], pa.string())
+            names = text_array(for_csv(name) for name in column.dictionary.to_pylist())
             column = pa.DictionaryArray.from_arrays(column.indices, names).cast(pa.string())
         elif pa.types.is_string(column.type):
-            column = pa.array([for_csv(name) for name in column.to_pylist()], pa.string())
+            column = text_array(for_csv(name) for name in column.to_pylist())
         elif pa.types.is_floating(column.type):
-            values = column.to_numpy(zero_copy_only=False)
-            column = pa.array(values, mask=~np.isfinite(values))
+            values = numbers_of(column)
+            column = number_array(values, np.isfinite(values))
         arrays[name] = column
     return pa.table(arrays)

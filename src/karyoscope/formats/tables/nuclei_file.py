@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from karyoscope.core.arrow import numbers_of
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.formats.tables.parquet import read_context
 from karyoscope.formats.tables.wkb import from_wkb
@@ -23,14 +24,6 @@ Read = TypeVar("Read")
 
 def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_dictionary(kind)
-
-
-def _numbers(column: pa.Array) -> np.ndarray:
-    """Numbers of a column, NaN where there is none."""
-    # `to_numpy` imports pandas where that is installed, which takes 35 MB.
-    if column.null_count or pa.types.is_boolean(column.type):
-        return np.asarray(column.to_numpy(zero_copy_only=False))
-    return np.from_dlpack(column)
 
 
 class NucleiFile:
@@ -95,7 +88,7 @@ class NucleiFile:
             If the file is damaged or has no such column.
         """
         table = self._read(lambda: self._file.read(list(names), use_threads=True))
-        parts = {name: [_numbers(part) for part in table.column(name).chunks] for name in names}
+        parts = {name: [numbers_of(part) for part in table.column(name).chunks] for name in names}
         return {name: np.concatenate(found or [np.zeros(0)]) for name, found in parts.items()}
 
     def row(self, row: int, names: Sequence[str]) -> dict[str, float]:
@@ -109,7 +102,7 @@ class NucleiFile:
         group = int(np.searchsorted(self.starts, row, side="right")) - 1
         table = self._read(lambda: self._file.read_row_group(group, list(names)))
         part = table.slice(row - int(self.starts[group]), 1).combine_chunks()
-        return {name: float(_numbers(part.column(name).chunks[0])[0]) for name in names}
+        return {name: float(numbers_of(part.column(name).chunks[0])[0]) for name in names}
 
     def class_ids(self) -> np.ndarray:
         """Class of every row: uint8, shape (n,); 0 where it is none of the taxonomy."""
@@ -118,7 +111,7 @@ class NucleiFile:
         parts = [np.zeros(0, np.uint8)]
         for chunk in self._read(lambda: self._file.read([_CLASS])).column(_CLASS).chunks:
             table = [ids.get(name, 0) for name in chunk.dictionary.to_pylist()]
-            parts.append(np.array(table, np.uint8)[_numbers(chunk.indices)])
+            parts.append(np.array(table, np.uint8)[numbers_of(chunk.indices)])
         return np.concatenate(parts)
 
     def outlines(self, group: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from karyoscope.core.arrow import number_array, text_array
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.regions import COLUMN
@@ -74,8 +75,8 @@ class ParquetWriter(Writer):
     def _batch(self, nuclei: Nuclei) -> pa.RecordBatch:
         arrays = columns(nuclei)
         if self.names_slide:
-            rows = pa.array(np.zeros(len(nuclei), np.int16))
-            arrays[_SLIDE] = pa.DictionaryArray.from_arrays(rows, [self.context.slide])
+            rows = number_array(np.zeros(len(nuclei), np.int16))
+            arrays[_SLIDE] = pa.DictionaryArray.from_arrays(rows, text_array([self.context.slide]))
         arrays["geometry"] = to_wkb(nuclei.vertices, nuclei.offsets)
         return pa.RecordBatch.from_pydict(arrays)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from karyoscope.core.arrow import bytes_array
+
 _HEADER = 13
 _POINT = 16
 
@@ -25,7 +27,7 @@ def to_wkb(vertices: np.ndarray, offsets: np.ndarray) -> pa.BinaryArray:
     """
     import shapely  # Late: it takes a tenth of a second, and most formats need none of it.
 
-    return pa.array(shapely.to_wkb(polygons(vertices, offsets), byte_order=1), pa.binary())
+    return bytes_array(shapely.to_wkb(polygons(vertices, offsets), byte_order=1))
 
 
 def polygons(vertices: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from karyoscope.core.arrow import number_array, numbers_of
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import cannot_write, remove, write_bytes
 from karyoscope.core.nuclei import Nuclei
@@ -227,15 +228,15 @@ def _is_whole(path: Path) -> bool:
 
 def _encode(nuclei: Nuclei, report: BlockReport) -> bytes:
     """One Arrow file with a row a nucleus; the report is in the metadata of its schema."""
-    columns = {name: pa.array(getattr(nuclei, name)) for name in _PLAIN}
-    points = pa.FixedSizeListArray.from_arrays(pa.array(nuclei.vertices.ravel()), 2)
-    columns["outline"] = pa.LargeListArray.from_arrays(pa.array(nuclei.offsets), points)
+    columns = {name: number_array(getattr(nuclei, name)) for name in _PLAIN}
+    points = pa.FixedSizeListArray.from_arrays(number_array(nuclei.vertices.ravel()), 2)
+    columns["outline"] = pa.LargeListArray.from_arrays(number_array(nuclei.offsets), points)
     classes = nuclei.probabilities.shape[1]
     if classes:
-        flat = pa.array(nuclei.probabilities.ravel())
+        flat = number_array(nuclei.probabilities.ravel())
         columns["probabilities"] = pa.FixedSizeListArray.from_arrays(flat, classes)
     for name, values in nuclei.measurements.items():
-        columns[_MEASUREMENT + name] = pa.array(np.ascontiguousarray(values))
+        columns[_MEASUREMENT + name] = number_array(np.ascontiguousarray(values))
     batch = pa.record_batch(columns).replace_schema_metadata({_REPORT: report.to_json()})
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
@@ -250,18 +251,18 @@ def _decode(data: bytes, taxonomy: Taxonomy, mpp: float) -> tuple[Nuclei, BlockR
     outline = batch["outline"]
     names = batch.schema.names
     shape = len(batch), -1 if len(batch) else len(taxonomy)
-    plain: dict[str, Any] = {name: batch[name].to_numpy() for name in _PLAIN}
+    plain: dict[str, Any] = {name: numbers_of(batch[name]) for name in _PLAIN}
     nuclei = Nuclei(
         taxonomy,
         mpp,
         **plain,
-        probabilities=batch["probabilities"].values.to_numpy().reshape(shape)
+        probabilities=numbers_of(batch["probabilities"].values).reshape(shape)
         if "probabilities" in names
         else np.zeros((len(batch), 0)),
-        vertices=outline.values.values.to_numpy().reshape(-1, 2),
-        offsets=outline.offsets.to_numpy(),
+        vertices=numbers_of(outline.values.values).reshape(-1, 2),
+        offsets=numbers_of(outline.offsets),
         measurements={
-            name.removeprefix(_MEASUREMENT): batch[name].to_numpy()
+            name.removeprefix(_MEASUREMENT): numbers_of(batch[name])
             for name in names
             if name.startswith(_MEASUREMENT)
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -83,7 +83,7 @@ class Quality:
             np.minimum((places // self.cell).astype(int), limit - 1)
             for places, limit in zip((rows, columns), left_out.shape, strict=True)
         )
-        return replace(tissue, mask=mask & ~left_out[np.ix_(row, column)])
+        return tissue.with_mask(mask & ~left_out[np.ix_(row, column)])
 
     def kinds(self) -> tuple[str, ...]:
         """Names of the kinds, in the order of tables."""
