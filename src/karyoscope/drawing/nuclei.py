@@ -15,7 +15,12 @@ _OUTLINED = 7.0
 
 
 def draw_nuclei(
-    image: np.ndarray, nuclei: Nuclei, scale: float, x: float = 0.0, y: float = 0.0
+    image: np.ndarray,
+    nuclei: Nuclei,
+    scale: float,
+    x: float = 0.0,
+    y: float = 0.0,
+    first: tuple[int, int] = (0, 0),
 ) -> None:
     """Draw outlines, or filled nuclei where they are only a few pixels wide, in place.
 
@@ -29,6 +34,8 @@ def draw_nuclei(
         Pixels of the image for one of level 0.
     x, y : float
         Corner of the image on level 0.
+    first : (int, int)
+        Place of the first pixel of ``image`` in the image, if it is a part.
     """
     points = (nuclei.vertices - np.array([x, y])) * scale
     width = _TYPICAL_UM / nuclei.mpp * scale
@@ -36,6 +43,7 @@ def draw_nuclei(
         points = _shrunk(points, nuclei.offsets)
     # Centres of pixels have whole coordinates in OpenCV.
     fixed = np.round((points - 0.5) * 2**_BITS).astype(np.int32)
+    fixed -= np.array(first, np.int32) * 2**_BITS
     rings = np.split(fixed, nuclei.offsets[1:-1])
     for class_id in np.unique(nuclei.class_id):
         color = nuclei.taxonomy.by_id(int(class_id)).color
@@ -44,10 +52,35 @@ def draw_nuclei(
             for ring in chosen:
                 cv2.fillPoly(image, [ring], color, cv2.LINE_AA, _BITS)
         else:
-            thickness = max(1, round(width / 16))
+            thickness = _thickness(width)
             # A smoothed line of one pixel is faint; the second pass makes it as strong as others.
             for _ in range(2 if thickness == 1 else 1):
                 cv2.polylines(image, chosen, True, color, thickness, cv2.LINE_AA, _BITS)
+
+
+def drawn_box(
+    nuclei: Nuclei, scale: float, x: float = 0.0, y: float = 0.0
+) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what :func:`draw_nuclei` may change, in pixels of the image.
+
+    Parameters
+    ----------
+    nuclei : Nuclei
+        One or more.
+    scale, x, y : float
+        See :func:`draw_nuclei`.
+    """
+    low, high = (
+        (ends - np.array([x, y])) * scale
+        for ends in (nuclei.vertices.min(0), nuclei.vertices.max(0))
+    )
+    # Lines are smoothed over a pixel on either side, and end in half a circle.
+    margin = 2 + _thickness(_TYPICAL_UM / nuclei.mpp * scale)
+    return (*(low - margin).tolist(), *(high + margin).tolist())
+
+
+def _thickness(width: float) -> int:
+    return max(1, round(width / 16))
 
 
 def _shrunk(points: np.ndarray, offsets: np.ndarray) -> np.ndarray:
