@@ -107,9 +107,10 @@ def test_large_slides_are_reduced_and_nuclei_filled(tmp_path):
 
     context = ExportContext("s", (40_001, 20_000), 0.25, nuclei.taxonomy, read=read)
     path = write(OverlayWriter, tmp_path / "a.overlay.jpg", context, nuclei.scale(0.25))
-    # The whole slide, then the square that holds the only nucleus at full resolution.
+    # The whole slide in strips, then the square that holds the only nucleus at full resolution.
     corner = (480 * int(2 * nuclei.x[0] // 480), 480 * int(2 * nuclei.y[0] // 480))
-    assert asked == [(0, 0, 3637, 1819, 0.25 * 11), (*corner, 480, 480, None)]
+    strips = [(0, top, 3637, min(512, 1819 - top), 0.25 * 11) for top in range(0, 1819, 512)]
+    assert asked == [*strips, (*corner, 480, 480, None)]
     assert cv2.imread(str(path)).shape[0] == 1819
 
 
