@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import warnings
 from types import SimpleNamespace
@@ -11,36 +12,89 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from karyoscope.cluster import Cluster, work
-from karyoscope.cluster.regions import LARGEST, SMALLEST, divide, windows_of
-from karyoscope.cluster.work import Job, ModelSource, run_region, try_model
+from karyoscope.cluster import Cluster, regions, work
+from karyoscope.cluster.work import Job, ModelSource, Region, run_region, try_model
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.remarks import listening, warn
-from karyoscope.pipeline import Layout, area_of, load_stain, prepare_model, run_blocks
+from karyoscope.pipeline import Layout, Progress, area_of, load_stain, prepare_model, run_blocks
 from karyoscope.slides import open_slide
 from tiny_model import assert_same_nuclei
 
 
-@given(st.sets(st.integers(0, 3000), max_size=400), st.integers(0, 300), st.integers(1, 14))
-@settings(max_examples=50)
-def test_regions_hold_each_block_once_and_in_order(blocks, slots, band):
-    regions = divide(blocks, slots, band)
-    assert [index for region in regions for index in region] == sorted(blocks)
-    assert all(0 < len(region) <= LARGEST for region in regions)
-    assert all(len(region) >= min(SMALLEST, len(blocks)) for region in regions[:-1])
+@st.composite
+def blocks_and_windows(draw):
+    """Some blocks of a lattice, row by row, each of which needs four windows or fewer."""
+    columns, rows = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    blank = draw(st.sets(st.tuples(st.integers(0, rows), st.integers(0, columns)), max_size=20))
+    found = {}
+    for index in draw(st.sets(st.integers(0, rows * columns - 1))):
+        row, column = divmod(index, columns)
+        corners = {(row + down, column + right) for down in (0, 1) for right in (0, 1)}
+        found[index] = (corners - blank) or corners
+    return found
 
 
-@given(st.integers(1, 3000), st.integers(1, 64), st.integers(6, 14))
-@settings(max_examples=50)
-def test_no_other_size_of_regions_would_be_done_sooner(count, slots, band):
-    def longest(size):
-        rounds = -(-len(range(0, count, size)) // slots)
-        return rounds * windows_of(min(size, count), band)
+def busiest(blocks, regions):
+    return max(len(set().union(*(blocks[i] for i in region))) for region in regions)
 
-    size = len(divide(range(count), slots, band)[0])
-    others = [n for n in range(SMALLEST, LARGEST + 1) if n < band or n % band == 0]
-    assert longest(size) <= min(map(longest, others))
+
+@given(blocks_and_windows(), st.integers(0, 20), st.integers(1, 30))
+@settings(max_examples=100)
+def test_regions_hold_each_block_once_and_in_order(blocks, slots, largest):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(regions, "LARGEST", largest)
+        divided = regions.divide(blocks, slots)
+    assert [index for region in divided for index in region] == sorted(blocks)
+    assert all(0 < len(region) <= largest for region in divided)
+
+
+@given(blocks_and_windows(), st.integers(1, 5), st.data())
+@settings(max_examples=100)
+def test_no_other_division_among_as_many_tasks_would_be_done_sooner(blocks, slots, data):
+    divided = regions.divide(blocks, slots)
+    rounds = -(-len(divided) // slots)
+    places = sorted(blocks)
+    cuts = data.draw(st.lists(st.integers(0, len(places)), max_size=slots - 1).map(sorted))
+    ends = [0, *cuts, len(places)]
+    other = [places[a:b] for a, b in itertools.pairwise(ends) if a < b]
+    if places:
+        assert rounds * busiest(blocks, divided) <= busiest(blocks, other)
+
+
+def test_slides_that_run_at_once_share_the_tasks(job, tiny_bundle, monkeypatch):
+    model = prepare_model(tiny_bundle, "cpu", 1)
+    done, remote = [], SimpleNamespace(remote=lambda *arguments: arguments[-1])
+    cluster = Cluster("nowhere")
+    cluster._ray = SimpleNamespace(
+        put=lambda packed: packed,
+        cloudpickle=pickle,
+        cancel=lambda asked: None,
+        remote=lambda **options: lambda function: remote,
+        nodes=lambda: [{"Alive": True, "Resources": {"CPU": 4}}],
+        exceptions=SimpleNamespace(RayTaskError=(), RayError=()),
+    )
+    cluster._cpus, cluster._gpus, cluster._device, cluster._software = 1, 0, "", version()
+
+    def result(region):
+        done.append(region)
+        return Region([(index, Nuclei.empty(model.taxonomy, 0.5), None) for index in region])
+
+    monkeypatch.setattr(cluster, "_result", result)
+    everything = range(len(list(job.layout.blocks())))
+
+    def start():
+        run = cluster.run_blocks(job.slide, model, job.layout, job.area, everything, Progress())
+        return run, next(run)
+
+    first, _ = start()
+    second, _ = start()
+    alone, shared = done
+    assert len(alone) < len(shared)
+    first.close()
+    second.close()
+    start()
+    assert done[-1] == alone
 
 
 @pytest.fixture

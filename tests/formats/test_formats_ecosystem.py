@@ -130,7 +130,9 @@ def test_spatialdata_reads_no_nuclei(tmp_path, context):
     spatialdata = pytest.importorskip("spatialdata")
     data = spatialdata.read_zarr(export(tmp_path, "spatialdata", context))
     assert [name for _, name, _ in data.gen_elements()] == ["slide", "nuclei_labels"]
-    assert not np.asarray(data["nuclei_labels"]).any()
+    levels = data["nuclei_labels"].values()
+    assert len(levels) == 2
+    assert not any(np.asarray(level["image"]).any() for level in levels)
 
 
 def test_spatialdata_has_the_slide_and_the_label_image(tmp_path):
@@ -148,7 +150,7 @@ def test_spatialdata_has_the_slide_and_the_label_image(tmp_path):
         assert np.array_equal(level, full[: level.shape[0], : level.shape[1]])
         full = full[::2, ::2]
     picture = data["slide"]
-    assert picture.shape == (3, 652, 2251)
+    assert [level["image"].shape for level in picture.values()] == [(3, 652, 2251), (3, 326, 1125)]
     to_global = get_transformation(picture).to_affine_matrix(("x", "y"), ("x", "y"))
     assert np.allclose(to_global, np.diag([2, 2, 1]))
     to_um = get_transformation(labels, "micrometers").to_affine_matrix(("x", "y"), ("x", "y"))
@@ -161,6 +163,9 @@ def test_spatialdata_raster_elements_without_its_library(tmp_path, nuclei, conte
     assert np.array_equal(root["labels/nuclei_labels/s0"][:], nuclei.label_image(600, 400))
     picture = root["images/slide/s0"][:]
     assert np.array_equal(np.moveaxis(picture, 0, -1), read_plain(0, 0, 600, 400, None))
+    half = np.moveaxis(root["images/slide/s1"][:], 0, -1).astype(float)
+    four = np.moveaxis(picture, 0, -1).reshape(200, 2, 300, 2, 3).mean(axis=(1, 3))
+    assert np.abs(half - four).max() <= 0.5
     (multiscale,) = root["images/slide"].attrs["ome"]["multiscales"]
     outputs = [t["output"]["name"] for t in multiscale["coordinateTransformations"]]
     assert outputs == ["global", "micrometers"]

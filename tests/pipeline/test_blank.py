@@ -143,6 +143,18 @@ def test_blocks_get_the_same_maps_near_searched_pixels_and_zeros_elsewhere(given
             mosaic.cut(window, top)
 
 
+@settings(max_examples=60, deadline=None)
+@given(areas(), st.data())
+def test_the_windows_that_a_block_needs_are_those_that_are_run_for_it(given, data):
+    area, layout = given
+    places = range(len(list(layout.blocks())))
+    wanted = data.draw(st.sets(st.sampled_from(places))) if places else set()
+    steps = plan.plan_blocks(layout, area, wanted)
+    needed = plan.needed_windows(layout, area, wanted)
+    assert set(needed) == wanted
+    assert {step.index: step.windows for step in steps}.items() <= needed.items()
+
+
 @settings(max_examples=50, deadline=None)
 @given(areas(masked=False))
 def test_without_a_search_for_tissue_no_window_is_left_out(given):

@@ -22,7 +22,7 @@ from karyoscope.core.optional import load
 from karyoscope.core.plugins import used_files
 from karyoscope.core.remarks import warn
 from karyoscope.inference import Engine, Maps, Model, find_bundle
-from karyoscope.pipeline import Area, BlockReport, Layout, Progress, warm_up
+from karyoscope.pipeline import Area, BlockReport, Layout, Progress, needed_windows, warm_up
 from karyoscope.slides import Slide
 
 LOCAL = "local"
@@ -72,6 +72,8 @@ class Cluster:
         self._joined = False
         self._source: ModelSource | None = None
         self._stopped = threading.Event()
+        self._slides_running = 0
+        self._counting = threading.Lock()
 
     def locate(self, path: Path) -> Path:
         """Return the absolute path of a slide, by which the other machines open it."""
@@ -198,9 +200,12 @@ class Cluster:
         job = Job(uuid.uuid4().hex, slide, layout, area)
         packed = self._ray.put(self._ray.cloudpickle.dumps(job))
         task = self._task(run_region)
-        regions = deque(divide(indices, self.slots, layout.band))
         running: deque[tuple[list[int], Any]] = deque()
+        self._count(1)
         try:
+            # Slides that run at the same time share the tasks, so that each needs fewer regions.
+            slots = -(-self.slots // self._slides_running)
+            regions = deque(divide(needed_windows(layout, area, indices), slots))
             while regions or running:
                 while regions and len(running) < _AHEAD * self.slots:
                     region = regions.popleft()
@@ -209,8 +214,14 @@ class Cluster:
                 region, asked = running.popleft()
                 yield from self._collect(region, asked, job, model, progress)
         finally:
+            self._count(-1)
             for _, asked in running:
                 self._ray.cancel(asked)
+
+    def _count(self, more: int) -> None:
+        """Count slides that are running, on several threads."""
+        with self._counting:
+            self._slides_running += more
 
     def _collect(
         self, region: list[int], asked: Any, job: Job, model: Model, progress: Progress

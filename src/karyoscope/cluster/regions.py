@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Hashable, Mapping
 
-#: Blocks of a region, at least and at most: large ones are long to run again when a machine is
-#: lost, and their nuclei are in memory at once.
-SMALLEST, LARGEST = 6, 96
+#: Blocks of a region at most, some minutes of work of two cores: that much is run again when a
+#: machine is lost, and its nuclei are in memory at once.
+LARGEST = 300
+#: Numbers of regions for each task that are tried, from the fewest on; still more regions would
+#: repeat more windows than they save time at the end.
+_ROUNDS = 4
 
 
-def divide(indices: Iterable[int], slots: int, band: int) -> list[list[int]]:
+def divide(blocks: Mapping[int, Collection[Hashable]], slots: int) -> list[list[int]]:
     """Cut blocks, in order, into the regions that are soonest done.
 
     Neighbouring regions both run the windows between them, so that small regions repeat work,
@@ -17,36 +20,63 @@ def divide(indices: Iterable[int], slots: int, band: int) -> list[list[int]]:
 
     Parameters
     ----------
-    indices : iterable of int
-        Places of the blocks among all blocks of the layout.
+    blocks : mapping of int to collection of hashable
+        Place of each block among all blocks of the layout, and the windows that it needs.
     slots : int
         Tasks that can run at once.
-    band : int
-        Blocks in a row of the layout; regions of more than a row are whole rows.
+
+    Returns
+    -------
+    list of list of int
+        Places of the blocks of each region; together all, in ascending order.
 
     Examples
     --------
-    >>> [len(region) for region in divide(range(100), 2, 12)]
-    [60, 40]
-    >>> [len(region) for region in divide(range(100), 4, 12)]
-    [36, 36, 28]
+    Twelve blocks in a row, each of which needs three windows and shares two with the next:
+
+    >>> blocks = {i: {i, i + 1, i + 2} for i in range(12)}
+    >>> divide(blocks, 2)
+    [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
     """
-    ordered = sorted(indices)
-    sizes = [n for n in range(SMALLEST, LARGEST + 1) if n < band or n % band == 0]
+    places = sorted(blocks)
+    if not places:
+        return []
+    windows = [blocks[place] for place in places]
+    fewest = -(-len(places) // (LARGEST * max(1, slots)))
+    best: list[int] = []
+    soonest = float("inf")
+    for rounds in range(fewest, fewest + _ROUNDS):
+        busiest, sizes = _even(windows, max(1, slots) * rounds)
+        if rounds * busiest < soonest:
+            soonest, best = rounds * busiest, sizes
+    regions = []
+    for size in best:
+        regions.append(places[:size])
+        places = places[size:]
+    return regions
 
-    def work(size: int) -> int:
-        """Windows that the busiest of the tasks runs."""
-        rounds = -(-len(ordered) // (size * max(1, slots)))
-        return rounds * windows_of(min(size, len(ordered)), band)
 
-    size = min(sizes, key=work)
-    return [ordered[i : i + size] for i in range(0, len(ordered), size)]
+def _even(windows: list[Collection[Hashable]], parts: int) -> tuple[int, list[int]]:
+    """Windows of the part with the most, at best, and how many blocks each part then has."""
+    low, high = max(map(len, windows)), len(set().union(*windows))
+    while low < high:
+        middle = (low + high) // 2
+        if len(_cut(windows, middle)) <= parts:
+            high = middle
+        else:
+            low = middle + 1
+    return high, _cut(windows, high)
 
 
-def windows_of(size: int, band: int) -> int:
-    """Return the number of windows that a region of so many neighbouring blocks needs.
-
-    Blocks end in the middle of windows, so that one needs two along each axis.
-    """
-    rows = -(-size // band)
-    return (min(size, band) + 1) * (rows + 1)
+def _cut(windows: list[Collection[Hashable]], most: int) -> list[int]:
+    """Blocks of each part, if a part takes blocks until it would need more windows than that."""
+    sizes = [0]
+    needed: set[Hashable] = set()
+    for each in windows:
+        more = sum(window not in needed for window in each)
+        if sizes[-1] and (len(needed) + more > most or sizes[-1] == LARGEST):
+            sizes.append(0)
+            needed.clear()
+        needed.update(each)
+        sizes[-1] += 1
+    return sizes

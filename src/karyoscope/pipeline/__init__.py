@@ -35,6 +35,7 @@ from karyoscope.pipeline.tiling import (
     Window,
     area_of,
     layout_for,
+    needed_windows,
     plan_blocks,
 )
 from karyoscope.pipeline.to_files import segment_file
@@ -73,6 +74,7 @@ __all__ = [
     "layout_for",
     "load_stain",
     "model_input_image",
+    "needed_windows",
     "plan_blocks",
     "plan_slides",
     "prepare_model",

@@ -15,10 +15,11 @@ _WINDOW = 4096
 Sink = Callable[[int, int, int, np.ndarray], None]
 
 
-def level_sizes(size: tuple[int, int]) -> list[tuple[int, int]]:
+def level_sizes(size: tuple[int, int], fewest: int = 1) -> list[tuple[int, int]]:
     """Width and height of every level of a label image.
 
-    Images up to 4096 pixels have one level; larger ones are halved down to 1024 pixels or less.
+    Images up to 4096 pixels have ``fewest`` levels; larger ones are halved down to 1024 pixels or
+    less.
 
     Examples
     --------
@@ -26,8 +27,10 @@ def level_sizes(size: tuple[int, int]) -> list[tuple[int, int]]:
     [(5000, 3000), (2500, 1500), (1250, 750), (625, 375)]
     """
     longest = max(size)
-    further = int(np.ceil(np.log2(longest / _SMALLEST_LEVEL))) if longest > _SINGLE_LEVEL else 0
-    return [(max(1, size[0] >> k), max(1, size[1] >> k)) for k in range(1 + further)]
+    levels = fewest
+    if longest > _SINGLE_LEVEL:
+        levels = max(fewest, 1 + int(np.ceil(np.log2(longest / _SMALLEST_LEVEL))))
+    return [(max(1, size[0] >> k), max(1, size[1] >> k)) for k in range(levels)]
 
 
 def render(spool: OutlineSpool, sizes: list[tuple[int, int]], tile: int, put: Sink) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 
 from karyoscope.formats.context import ExportContext
@@ -12,6 +13,8 @@ from karyoscope.formats.images.pyramid import level_sizes, render
 from karyoscope.formats.images.spool import OutlineSpool
 
 CHUNK = 1024
+#: SpatialData 0.7 with ome-zarr from 0.16 on cannot write images again that have one level alone.
+LEVELS = 2
 _FORMAT = {"version": "0.3"}
 _KINDS = {"c": "channel", "y": "space", "x": "space"}
 
@@ -63,22 +66,25 @@ def add_image(
     """Add an RGB image, (h, w, 3) uint8, of which each pixel spans ``step`` pixels of level 0."""
     axes = ("c", "y", "x")
     group = _group(root, "images", name)
-    group.create_array(
-        "s0",
-        data=np.ascontiguousarray(np.moveaxis(picture, -1, 0)),
-        chunks=(3, CHUNK, CHUNK),
-        dimension_names=axes,
-    )
+    sizes = level_sizes((picture.shape[1], picture.shape[0]), LEVELS)
+    for level, size in enumerate(sizes):
+        smaller = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if level else picture
+        group.create_array(
+            f"s{level}",
+            data=np.ascontiguousarray(np.moveaxis(smaller, -1, 0)),
+            chunks=(3, CHUNK, CHUNK),
+            dimension_names=axes,
+        )
     channels = {"omero": {"channels": [{"label": label} for label in "rgb"]}}
     systems = coordinate_systems(axes, (step, step), (context.mpp_x, context.mpp_y))
-    _describe(group, name, axes, 1, systems, channels)
+    _describe(group, name, axes, len(sizes), systems, channels)
 
 
 def add_labels(root: Any, name: str, spool: OutlineSpool, context: ExportContext) -> None:
     """Add the label image of spooled outlines, in bands of ``CHUNK`` pixels, at several levels."""
     axes = ("y", "x")
     group = _group(root, "labels", name)
-    sizes = level_sizes(context.size)
+    sizes = level_sizes(context.size, LEVELS)
     levels = [
         group.create_array(
             f"s{level}",

@@ -4,7 +4,13 @@ from karyoscope.pipeline.tiling.area import Area, Roi, area_of
 from karyoscope.pipeline.tiling.blocks import Block, Box, Layout, Window
 from karyoscope.pipeline.tiling.mosaic import Mosaic
 from karyoscope.pipeline.tiling.outlines import Outlines
-from karyoscope.pipeline.tiling.plan import Step, layout_for, plan_blocks, wanted_blocks
+from karyoscope.pipeline.tiling.plan import (
+    Step,
+    layout_for,
+    needed_windows,
+    plan_blocks,
+    wanted_blocks,
+)
 from karyoscope.pipeline.tiling.report import BlockReport
 
 __all__ = [
@@ -20,6 +26,7 @@ __all__ = [
     "Window",
     "area_of",
     "layout_for",
+    "needed_windows",
     "plan_blocks",
     "wanted_blocks",
 ]

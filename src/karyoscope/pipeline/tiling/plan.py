@@ -87,9 +87,7 @@ def plan_blocks(layout: Layout, area: Area, indices: Collection[int] | None = No
             if pixels > 0:
                 blocks.append((index, block, pixels, area.tissue_of(block.own)))
     reads = [layout.windows(block.read) for _, block, *_ in blocks]
-    blank = {window for window in set().union(*reads) if is_blank(window, layout, area)}
-    # What a block owns is searched, so not all of its windows are blank, save for a rounding.
-    needs = [[w for w in windows if w not in blank] or windows for windows in reads]
+    needs = _searched(reads, layout, area)
     uses: dict[Window, list[int]] = {}
     for step, windows in enumerate(needs):
         for window in windows:
@@ -113,6 +111,20 @@ def plan_blocks(layout: Layout, area: Area, indices: Collection[int] | None = No
         zeros = [window for window in reads[step] if window not in windows]
         plan.append(Step(*place, windows, fresh, spent, cut, zeros))
     return plan
+
+
+def needed_windows(layout: Layout, area: Area, indices: Collection[int]) -> dict[int, list[Window]]:
+    """Return the windows that are run for each of some blocks, by the place of the block."""
+    blocks = {i: block for i, block in enumerate(layout.blocks()) if i in indices}
+    reads = [layout.windows(block.read) for block in blocks.values()]
+    return dict(zip(blocks, _searched(reads, layout, area), strict=True))
+
+
+def _searched(reads: list[list[Window]], layout: Layout, area: Area) -> list[list[Window]]:
+    """Windows that blocks read, without the blank ones."""
+    blank = {window for window in set().union(*reads) if is_blank(window, layout, area)}
+    # What a block owns is searched, so not all of its windows are blank, save for a rounding.
+    return [[w for w in windows if w not in blank] or windows for windows in reads]
 
 
 def is_blank(window: Window, layout: Layout, area: Area) -> bool:
