@@ -157,6 +157,7 @@ def test_loops_of_other_packages_multiply_matrices():
 import sys
 import numba, numpy as np
 from karyoscope.postprocessing import runs
+runs.find_runs(np.eye(4, dtype=np.uint8))
 before = "scipy.linalg" in sys.modules
 matrix = np.arange(9.0).reshape(3, 3)
 found = numba.njit(lambda a, b: a @ b)(matrix, matrix)
