@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karyoscope.cluster import Cluster, regions, work
-from karyoscope.cluster.work import Job, ModelSource, Region, run_region, try_model
+from karyoscope.cluster.work import Job, ModelSource, run_region, try_model
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.core.remarks import listening, warn
-from karyoscope.pipeline import Layout, Progress, area_of, load_stain, prepare_model, run_blocks
+from karyoscope.pipeline import Layout, area_of, load_stain, prepare_model, run_blocks
 from karyoscope.slides import open_slide
 from tiny_model import assert_same_nuclei
 
@@ -80,41 +80,6 @@ def test_windows_are_looked_up_once_however_often_a_division_is_tried():
     blocks = {index: [Window(index), Window(index + 1)] for index in range(50)}
     assert sum(map(len, regions.divide(blocks, 4))) == 50
     assert sorted(looked_up) == sorted(window.place for each in blocks.values() for window in each)
-
-
-def test_slides_that_run_at_once_share_the_tasks(job, tiny_bundle, monkeypatch):
-    model = prepare_model(tiny_bundle, "cpu", 1)
-    done, remote = [], SimpleNamespace(remote=lambda *arguments: arguments[-1])
-    cluster = Cluster("nowhere")
-    cluster._ray = SimpleNamespace(
-        put=lambda packed: packed,
-        cloudpickle=pickle,
-        cancel=lambda asked: None,
-        remote=lambda **options: lambda function: remote,
-        nodes=lambda: [{"Alive": True, "Resources": {"CPU": 4}}],
-        exceptions=SimpleNamespace(RayTaskError=(), RayError=()),
-    )
-    cluster._cpus, cluster._gpus, cluster._device, cluster._software = 1, 0, "", version()
-
-    def result(region):
-        done.append(region)
-        return Region([(index, Nuclei.empty(model.taxonomy, 0.5), None) for index in region])
-
-    monkeypatch.setattr(cluster, "_result", result)
-    everything = range(len(list(job.layout.blocks())))
-
-    def start():
-        run = cluster.run_blocks(job.slide, model, job.layout, job.area, everything, Progress())
-        return run, next(run)
-
-    first, _ = start()
-    second, _ = start()
-    alone, shared = done
-    assert len(alone) < len(shared)
-    first.close()
-    second.close()
-    start()
-    assert done[-1] == alone
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import hypothesis.extra.numpy as arrays
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +73,15 @@ def test_columns_that_are_not_contiguous():
 def test_other_kinds_are_left_to_pyarrow():
     dates = np.array(["2026-11-28"], "M8[D]")
     assert number_array(dates).to_pylist() == dates.tolist()
+
+
+def test_other_things_than_text_are_not_made_text():
+    with pytest.raises(AttributeError):
+        text_array([1.5])
+
+
+def test_numbers_of_nothing():
+    for kind in (pa.float32(), pa.int64()):
+        found = numbers_of(pa.array([], kind))
+        assert found.shape == (0,)
+        assert found.dtype == kind.to_pandas_dtype()

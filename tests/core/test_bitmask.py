@@ -2,6 +2,7 @@
 
 import hypothesis.extra.numpy as arrays
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,3 +34,11 @@ def test_it_takes_an_eighth_of_the_memory_and_does_not_hold_the_array():
     assert found.nbytes * 8 == mask.nbytes
     mask[:] = False
     assert np.asarray(found).all()
+
+
+def test_windows_with_steps_and_arrays_without_a_copy_are_refused():
+    found = BitMask(np.ones((4, 9), bool))
+    with pytest.raises(ValueError, match="no steps"):
+        found[::2, :]
+    with pytest.raises(ValueError, match="not a copy"):
+        np.asarray(found, copy=False)

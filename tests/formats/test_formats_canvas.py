@@ -77,12 +77,14 @@ def test_parts_are_drawn_as_the_whole(tmp_path_factory, width, height, scale, co
     assert np.array_equal(found, pixels)
 
 
-def test_what_is_drawn_beyond_the_picture_is_not_drawn(filled):
+def test_nothing_is_asked_to_draw_beyond_the_tiles_of_the_picture(filled):
     canvas = filled(noise(300, 300))
     calls = []
-    for box in [(-90, 5, -10, 9), (301, 5, 400, 9), (5, -9, 9, -1), (5, 301, 9, 900)]:
+    for box in [(-90, 5, -10, 9), (600, 5, 700, 9), (5, -9, 9, -1), (5, 600, 9, 900)]:
         canvas.draw(box, lambda part, first: calls.append(first))
-    assert [first for first in calls if not (0 <= first[0] < 300 and 0 <= first[1] < 300)] == []
+    assert calls == []
+    canvas.draw((290, 5, 310, 9), lambda part, first: calls.append((first, part.shape)))
+    assert calls == [((256, 0), (256, 44, 3))]
 
 
 def test_only_what_is_drawn_on_is_in_memory(filled):

@@ -72,8 +72,6 @@ class Cluster:
         self._joined = False
         self._source: ModelSource | None = None
         self._stopped = threading.Event()
-        self._slides_running = 0
-        self._counting = threading.Lock()
 
     def locate(self, path: Path) -> Path:
         """Return the absolute path of a slide, by which the other machines open it."""
@@ -201,11 +199,8 @@ class Cluster:
         packed = self._ray.put(self._ray.cloudpickle.dumps(job))
         task = self._task(run_region)
         running: deque[tuple[list[int], Any]] = deque()
-        self._count(1)
+        regions = deque(divide(needed_windows(layout, area, indices), self.slots))
         try:
-            # Slides that run at the same time share the tasks, so that each needs fewer regions.
-            slots = -(-self.slots // self._slides_running)
-            regions = deque(divide(needed_windows(layout, area, indices), slots))
             while regions or running:
                 while regions and len(running) < _AHEAD * self.slots:
                     region = regions.popleft()
@@ -214,14 +209,8 @@ class Cluster:
                 region, asked = running.popleft()
                 yield from self._collect(region, asked, job, model, progress)
         finally:
-            self._count(-1)
             for _, asked in running:
                 self._ray.cancel(asked)
-
-    def _count(self, more: int) -> None:
-        """Count slides that are running, on several threads."""
-        with self._counting:
-            self._slides_running += more
 
     def _collect(
         self, region: list[int], asked: Any, job: Job, model: Model, progress: Progress

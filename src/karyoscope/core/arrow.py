@@ -46,9 +46,7 @@ def text_array(values: Iterable[str | None]) -> pa.StringArray:
     >>> text_array(["a", None, "µ"]).to_pylist()
     ['a', None, 'µ']
     """
-    return _of_bytes(
-        pa.string(), [None if value is None else str(value).encode() for value in values]
-    )
+    return _of_bytes(pa.string(), [None if value is None else value.encode() for value in values])
 
 
 def bytes_array(values: Iterable[bytes | None]) -> pa.BinaryArray:
@@ -76,7 +74,11 @@ def numbers_of(array: pa.Array) -> np.ndarray:
     """
     if array.null_count or pa.types.is_boolean(array.type):
         return np.asarray(array.to_numpy(zero_copy_only=False))
-    return np.from_dlpack(array)
+    kind = array.type.to_pandas_dtype()
+    if not len(array):  # there may be no buffer
+        return np.empty(0, kind)
+    values = np.frombuffer(array.buffers()[1], kind)
+    return values[array.offset : array.offset + len(array)]
 
 
 def _of_bytes(kind: pa.DataType, values: list[bytes | None]) -> pa.Array:

@@ -36,10 +36,18 @@ class BitMask:
         return self._bits.nbytes
 
     def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
-        """Window of the mask, as an array of bool; slices have no steps."""
-        (top, bottom, _), (left, right, _) = (
+        """Window of the mask, as an array of bool.
+
+        Raises
+        ------
+        ValueError
+            If a slice has a step.
+        """
+        (top, bottom, down), (left, right, across) = (
             part.indices(length) for part, length in zip(window, self.shape, strict=True)
         )
+        if (down, across) != (1, 1):
+            raise ValueError("windows of a packed mask have no steps")
         bottom, right = max(top, bottom), max(left, right)
         packed = self._bits[top:bottom, left // 8 : -(-right // 8)]
         skipped = left % 8
@@ -47,4 +55,6 @@ class BitMask:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Return all of the mask as an array, made on request."""
+        if copy is False:
+            raise ValueError("a packed mask has no array that is not a copy")
         return self[:, :] if dtype is None else self[:, :].astype(dtype)

@@ -134,6 +134,12 @@ def _searched(rgb: np.ndarray, mpp: float) -> np.ndarray:
     return possible.repeat(step, 0).repeat(step, 1)[:height, :width]
 
 
+def _read_only(packed: BitMask) -> np.ndarray:
+    mask = np.asarray(packed)
+    mask.flags.writeable = False
+    return mask
+
+
 class Tissue:
     """A tissue mask and its place on the slide.
 
@@ -162,13 +168,13 @@ class Tissue:
 
     @property
     def mask(self) -> np.ndarray:
-        """The tissue; an array that is made on request."""
-        return np.asarray(self.packed)
+        """The tissue; an array that is made on request and cannot be written to."""
+        return _read_only(self.packed)
 
     @property
     def searched(self) -> np.ndarray:
-        """Where nuclei may be; an array that is made on request."""
-        return np.asarray(self.packed_searched)
+        """Where nuclei may be; an array that is made on request and cannot be written to."""
+        return _read_only(self.packed_searched)
 
     def with_mask(self, mask: np.ndarray) -> Tissue:
         """Return another mask of the tissue, where the same is searched."""

@@ -56,6 +56,7 @@ class OverlayWriter(Writer):
 
     _worker: ThreadPoolExecutor | None = None
     _canvas: Canvas | None = None
+    _stopped: bool = False
 
     def _open(self) -> None:
         self.partial.touch()
@@ -76,6 +77,8 @@ class OverlayWriter(Writer):
         size, self._scale, self._corner, strips = _picture(self.context, read)
         self._canvas = Canvas(self.scratch / "canvas", size)
         for top, rows in strips:
+            if self._stopped:
+                return
             self._canvas.put(top, rows)
         give_back_memory()  # of the tiles that were read
 
@@ -120,6 +123,7 @@ class OverlayWriter(Writer):
         self._release()
 
     def _release(self) -> None:
+        self._stopped = True
         if self._worker is not None:
             self._worker.shutdown(cancel_futures=True)
         if self._canvas is not None:
