@@ -61,7 +61,10 @@ def divide(blocks: Mapping[int, Collection[Hashable]], slots: int) -> list[list[
 
 
 def _even(windows: list[set[int]], parts: int) -> tuple[int, list[int]]:
-    """Windows of the part with the most, at best, and how many blocks each part then has."""
+    """Divide blocks so that the part with the most windows has as few as possible.
+
+    Returns the number of windows of that part, and the number of blocks of each part.
+    """
     low, high = max(map(len, windows)), len(set().union(*windows))
     while low < high:
         middle = (low + high) // 2
@@ -73,7 +76,7 @@ def _even(windows: list[set[int]], parts: int) -> tuple[int, list[int]]:
 
 
 def _cut(windows: list[set[int]], most: int) -> list[int]:
-    """Blocks of each part, if a part takes blocks until it would need more windows than that."""
+    """Number of blocks of each part, if parts are filled in turn with at most so many windows."""
     sizes = [0]
     needed: set[int] = set()
     for each in windows:
