@@ -29,7 +29,7 @@ from karyoscope.formats.outlines.geojson import GeoJSONWriter
 from karyoscope.formats.tables.wkb import from_wkb, to_wkb
 from karyoscope.pipeline.tiling.half_precision import to_half, to_single
 from karyoscope.postprocessing import contour
-from karyoscope.postprocessing.hover import larger_fall
+from karyoscope.postprocessing.hover import split_by_steepness
 from karyoscope.postprocessing.three_label import above_thresholds
 from karyoscope.slides import resample
 from kernel_cases import LIZARD, Case, close, label_cases, metric_cases, same
@@ -113,12 +113,17 @@ def pixel_cases(size: int) -> Iterator[Case]:
     )
     mask = (boundary > 0.3).astype(np.uint8)
     tops, slopes = np.ones(2, np.float32), np.ones(2, np.float32)
-    yield Case(
-        "larger of two gradients",
-        "NumPy",
-        lambda: larger_fall(inside.copy(), boundary, mask, tops, slopes),
-        lambda: np.where(mask, np.maximum(1 - inside, 1 - boundary), np.float32(0)),
-    )
+    edge = np.float32(0.4)
+
+    def heights_and_markers() -> tuple[np.ndarray, np.ndarray]:
+        height = inside.copy()
+        return height, split_by_steepness(height, boundary, mask, tops, slopes, edge)
+
+    def by_numpy() -> tuple[np.ndarray, np.ndarray]:
+        steepness = np.maximum(1 - inside, 1 - boundary)
+        return np.where(mask, 1 - steepness, np.float32(0)), mask & (steepness < edge)
+
+    yield Case("heights and markers of HoVer-Net", "NumPy", heights_and_markers, by_numpy)
 
 
 def table_cases(count: int) -> Iterator[Case]:

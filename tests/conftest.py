@@ -1,5 +1,6 @@
 """Fixtures that the tests of every package may use."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,10 @@ sys.path[:0] = [str(folder) for folder in (ROOT / "tests").iterdir() if folder.i
 sys.path.insert(0, str(ROOT / "tests"))
 
 from command_line import run as run  # noqa: E402
+
+# Processes of pytest-xdist share the cores; threads of torch would wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # No test is timed: the first example of a law may have to compile a loop.
 settings.register_profile("untimed", deadline=None)

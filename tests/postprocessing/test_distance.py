@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from label_map_cases import THREE, distance_to_edge, dsb2018, noisy, panoptic_quality, perfect_maps
 
 from karyoscope.postprocessing import POSTPROCESSINGS, postprocess
-from karyoscope.postprocessing.distance import peaks
+from karyoscope.postprocessing.distance import from_the_highest, peaks
 
 METHOD = POSTPROCESSINGS["distance"]
 
@@ -48,6 +48,14 @@ def test_peaks_are_the_h_maxima(rows, columns, seed, h):
     expected = h_maxima(height, mask, h)
     assert found.max() == expected.max()
     assert set(expected[found > 0].tolist()) == set(range(1, expected.max() + 1))
+
+
+@given(st.lists(st.sampled_from([0.0, -0.0, 1.5, -1.5, 2.0, -3e38, 1e-45]), max_size=60))
+def test_places_are_sorted_stably_by_falling_height(heights):
+    height = np.array(heights, np.float32)
+    places = np.arange(0, len(heights), 2)
+    wanted = sorted(places, key=lambda place: -height[place])
+    np.testing.assert_array_equal(from_the_highest(height, places), wanted)
 
 
 def test_a_saddle_parts_two_peaks_if_it_is_deep():

@@ -11,6 +11,7 @@ from karyoscope.postprocessing.labelling import (
     largest_parts,
     select,
 )
+from karyoscope.postprocessing.runs import find_runs
 
 EIGHT = np.ones((3, 3))
 
@@ -20,6 +21,23 @@ def speckle(draw) -> np.ndarray:
     shape = draw(st.integers(1, 30)), draw(st.integers(1, 30))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     return rng.integers(0, draw(st.integers(2, 4)), shape).astype(np.int32)
+
+
+@settings(max_examples=50, deadline=None)
+@given(speckle(), st.sampled_from(["u1", "u2", "i4"]))
+def test_runs_are_the_longest_stretches_of_one_value(image, kind):
+    image = image.astype(kind)
+    runs = find_runs(image)
+    painted = np.zeros_like(image)
+    for row, start, stop, value in zip(*runs, strict=True):
+        line = image[row]
+        assert value > 0
+        assert start == 0 or line[start - 1] != value
+        assert stop == len(line) or line[stop] != value
+        assert not painted[row, start:stop].any()
+        painted[row, start:stop] = value
+    np.testing.assert_array_equal(painted, image)
+    assert (np.diff(runs.row * image.shape[1] + runs.start) > 0).all()
 
 
 @settings(max_examples=50, deadline=None)

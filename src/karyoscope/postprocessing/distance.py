@@ -99,9 +99,23 @@ def peaks(height: np.ndarray, mask: np.ndarray, dynamic: float, share: float = 0
     ndarray of int32, shape (h, w)
         One pixel a peak, numbered from 1.
     """
-    places = np.flatnonzero(mask)
-    order = places[np.argsort(-height.ravel()[places], kind="stable")]
-    return peaks_of(height, order.astype(np.int64), np.float32(dynamic), np.float32(share))
+    order = from_the_highest(height, np.flatnonzero(mask))
+    return peaks_of(height, order, np.float32(dynamic), np.float32(share))
+
+
+def from_the_highest(height: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Sort places by falling height, and those of equal height as they are: int64.
+
+    Height and place become one integer, since NumPy sorts integers several times as fast as it
+    sorts places by their heights. The bits of a float sort as an integer does once the sign bit
+    is flipped (positive) or all bits are (negative); the falling order flips all of them again.
+    """
+    # Adding 0 makes -0 equal to 0.
+    bits = (height.ravel()[places] + np.float32(0)).view(np.uint32)
+    keys = np.where(bits >> 31, bits, ~bits & 0x7FFFFFFF).astype(np.uint64) << np.uint64(32)
+    keys |= places.astype(np.uint64)
+    keys.sort()
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
 @njit

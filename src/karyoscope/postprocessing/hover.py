@@ -112,8 +112,7 @@ def segment(
         Connected labels without holes.
     """
     probability = np.ascontiguousarray(maps["np"], np.float32)
-    horizontal = np.ascontiguousarray(maps["hv"][..., 0], np.float32)
-    vertical = np.ascontiguousarray(maps["hv"][..., 1], np.float32)
+    horizontal, vertical = cv2.split(np.ascontiguousarray(maps["hv"], np.float32))
     if params.upsample == 1:
         labels = _separate(probability, horizontal, vertical, params, mpp)
     else:
@@ -142,12 +141,12 @@ def _separate(
     mask = (probability >= params.nucleus).astype(np.uint8)
     drop_smaller(mask, smallest)
     if "gradient" in (params.energy, params.markers):
-        steepness = _steepness(horizontal, vertical, mask, params, mpp)
+        height, gentle = _heights(horizontal, vertical, mask, params, mpp)
     if "distance" in (params.energy, params.markers):
         squares = np.square(horizontal) + np.square(vertical)
 
     if params.markers == "gradient":
-        markers = mask & (steepness < params.edge)
+        markers = gentle
     elif params.markers == "distance":
         markers = mask & (squares < params.marker_range**2)
     else:
@@ -159,8 +158,7 @@ def _separate(
     labels = label_larger(markers, smallest)
 
     if params.energy == "gradient":
-        np.subtract(1, steepness, out=steepness)
-        height = cv2.GaussianBlur(np.multiply(steepness, mask, out=steepness), (3, 3), 0)
+        height = cv2.GaussianBlur(height, (3, 3), 0)
     else:
         height = np.negative(squares, out=squares)
     watershed(labels, height, mask)
@@ -172,14 +170,17 @@ def _odd(length: float) -> int:
     return min(2 * round((length - 1) / 2) + 1, 31) if length > 1 else 1
 
 
-def _steepness(
+def _heights(
     horizontal: np.ndarray,
     vertical: np.ndarray,
     mask: np.ndarray,
     params: HoverParameters,
     mpp: float,
-) -> np.ndarray:
-    """S of eq. 6, brought to 0..1: float32, shape (h, w); 0 outside the mask."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """E, float32, and M, uint8, both of shape (h, w) and 0 outside the mask.
+
+    E is not smoothed yet, and the holes of M are not filled.
+    """
     size = max(3, _odd(params.kernel_um / mpp))
     scale = 1 / step_response(size)
     gradients = [
@@ -192,9 +193,11 @@ def _steepness(
         extent = [(float(g.min()), float(g.max())) for g in gradients]
     slopes = [1 / (high - low) if high > low else 0.0 for low, high in extent]
     tops = [high for _, high in extent]
-    steepness, other = gradients
-    larger_fall(steepness, other, mask, np.array(tops, "f4"), np.array(slopes, "f4"))
-    return steepness
+    height, other = gradients
+    markers = split_by_steepness(
+        height, other, mask, np.array(tops, "f4"), np.array(slopes, "f4"), np.float32(params.edge)
+    )
+    return height, markers
 
 
 def step_response(size: int) -> float:
@@ -204,14 +207,20 @@ def step_response(size: int) -> float:
 
 
 @njit
-def larger_fall(first, second, mask, tops, slopes):
-    """Overwrite the first gradient with the larger fall of the two within the mask."""
-    for y in range(mask.shape[0]):
-        for x in range(mask.shape[1]):
+def split_by_steepness(first, second, mask, tops, slopes, edge):
+    """Overwrite the first gradient with E and return M, both from S, the larger of two falls."""
+    height, width = mask.shape
+    markers = np.empty((height, width), np.uint8)
+    for y in range(height):
+        for x in range(width):
             # Without any gradient in the tile everything counts as an edge, as in the program.
             a = (tops[0] - first[y, x]) * slopes[0] if slopes[0] > 0 else np.float32(1)
             b = (tops[1] - second[y, x]) * slopes[1] if slopes[1] > 0 else np.float32(1)
-            first[y, x] = max(a, b) if mask[y, x] else np.float32(0)
+            steepness = max(a, b)
+            nuclear = mask[y, x] != 0
+            first[y, x] = np.float32(1) - steepness if nuclear else np.float32(0)
+            markers[y, x] = nuclear and steepness < edge
+    return markers
 
 
 HOVER = PostProcessing("hover", ("np", "hv"), HoverParameters, segment)

@@ -129,12 +129,19 @@ def _sizes(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
     return region, size.astype(np.int64)
 
 
-def _renumbered(values: np.ndarray, keep: np.ndarray) -> np.ndarray:
+@njit
+def _renumbered(values, keep):
     """New labels 1, 2, ... by first appearance; 0 where not kept."""
-    kept, first = np.unique(values[keep[values]], return_index=True)
     table = np.zeros(len(keep), np.int32)
-    table[kept[np.argsort(first)]] = np.arange(1, len(kept) + 1)
-    return table[values]
+    result = np.empty(len(values), np.int32)
+    count = 0
+    for i in range(len(values)):
+        value = values[i]
+        if keep[value] and table[value] == 0:
+            count += 1
+            table[value] = count
+        result[i] = table[value]
+    return result
 
 
 @njit
