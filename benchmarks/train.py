@@ -1,13 +1,14 @@
 """Training: tiles a second of each recipe beside its network alone, and where the time goes.
 
-    python benchmarks/train.py [RECIPE ...] [--steps 5] [--device cpu] [--full]
+    python benchmarks/train.py [RECIPE ...] [--steps 5] [--full] [--tile 128] [--clock]
 
 The reference of a recipe is the forward and backward pass of the same network in the same run, on
 tensors that are ready, without targets, losses and optimiser: what any training loop around it
-must spend. The ratio is the time of a whole step over that; SAM takes two
-passes. Networks are those of the grid ``small`` (an eighth of the width, small encoders) on 128 px
-tiles of committed images, four a step; ``--full`` takes them as the recipes have them. On a CPU
-processor time is counted, so that other work on the machine matters little.
+must spend. The ratio is the time of a whole step over that; SAM takes two passes. Networks are
+those of the grid ``small`` (an eighth of the width, small encoders), or with ``--full`` as the
+recipe has them, which is so for recipes that the grid lacks anyway; tiles are of committed images,
+four a step. On a CPU processor time is counted, so that other work on the machine matters little;
+with ``--clock`` it is the time that passes, on all cores of a machine that does nothing else.
 
 One JSON object a line:
 
@@ -46,32 +47,40 @@ SMALL = {row.name: row for row in load_grid("small").rows}
 DATA = ("data", "taxonomy", "mpp", "validation.split", "network.pretrained")
 
 
-def recipe_of(name: str, full: bool) -> Recipe:
+def recipe_of(name: str, full: bool, tile: int) -> Recipe:
     """A recipe on committed tiles; its augmentation, losses and optimiser are its own."""
     grid = load_grid("small")
-    row = SMALL[name]
+    row = SMALL.get(name)
     chosen = {key: value for key, value in grid.set.items() if key in DATA}
-    kept = ("losses.",) if full else ("losses.", "network.")
-    chosen |= {key: value for key, value in row.set.items() if key.startswith(kept)}
-    chosen |= {"phases": [], "training.batch_size": 4, "training.tile": 128}
-    return load_recipe(row.recipe, [f"{k}={json.dumps(v)}" for k, v in chosen.items()])
+    if row is not None:
+        kept = ("losses.",) if full else ("losses.", "network.")
+        chosen |= {key: value for key, value in row.set.items() if key.startswith(kept)}
+    chosen |= {"phases": [], "training.batch_size": 4, "training.tile": tile}
+    return load_recipe(
+        name if row is None else row.recipe, [f"{k}={json.dumps(v)}" for k, v in chosen.items()]
+    )
 
 
-def seconds(work: Callable[[int], object], steps: int, device: str) -> float:
-    """Least time of one call; processor time on a CPU."""
-    clock = time.perf_counter if device == "cuda" else time.process_time
-    times = []
-    for step in range(steps + 1):
-        start = clock()
-        work(step)
-        if device == "cuda":
-            torch.cuda.synchronize()
-        times.append(clock() - start)
-    return min(times[1:])
+def timer(steps: int, device: str, clock: bool) -> Callable[[Callable[[int], object]], float]:
+    """Return what measures the least time of a call; processor time, or that which passes."""
+    now = time.perf_counter if device == "cuda" or clock else time.process_time
+
+    def seconds(work: Callable[[int], object]) -> float:
+        times = []
+        for step in range(steps + 1):
+            start = now()
+            work(step)
+            if device == "cuda":
+                torch.cuda.synchronize()
+            times.append(now() - start)
+        return min(times[1:])
+
+    return seconds
 
 
-def measure(recipe: Recipe, steps: int, device: str) -> dict[str, Any]:
+def measure(recipe: Recipe, steps: int, device: str, clock: bool) -> dict[str, Any]:
     """Time of a step and of its parts."""
+    seconds = timer(steps, device, clock)
     bank = load_training_bank(recipe).to(device)
     module = NucleusModule(recipe, bank.n_classes).to(device).train()
     module.log = lambda *args, **options: None  # type: ignore[method-assign]
@@ -104,10 +113,10 @@ def measure(recipe: Recipe, steps: int, device: str) -> dict[str, Any]:
         batch = batches.batch(step)
         optimiser.step(lambda: closure(batch))
 
-    reference = seconds(alone, steps, device)
-    augmentation = seconds(bare.batch, steps, device)
-    made = seconds(batches.batch, steps, device)
-    total = seconds(whole, steps, device)
+    reference = seconds(alone)
+    augmentation = seconds(bare.batch)
+    made = seconds(batches.batch)
+    total = seconds(whole)
     passes = 2 if recipe.optimiser.sam else 1
     share = {
         "augmentation": augmentation / total,
@@ -132,11 +141,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--full", action="store_true", help="Networks at full width.")
+    parser.add_argument("--tile", type=int, default=128, help="Length of a tile in pixels.")
+    parser.add_argument("--clock", action="store_true", help="Time that passes, on all cores.")
     arguments = parser.parse_args()
     # The committed tiles are named relative to the repository.
     os.chdir(ROOT)
     for name in arguments.recipes:
-        found = measure(recipe_of(name, arguments.full), arguments.steps, arguments.device)
+        recipe = recipe_of(name, arguments.full, arguments.tile)
+        found = measure(recipe, arguments.steps, arguments.device, arguments.clock)
         rounded = {k: float(f"{v:.3g}") if isinstance(v, float) else v for k, v in found.items()}
         print(json.dumps(rounded), flush=True)
 

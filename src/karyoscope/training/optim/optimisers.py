@@ -21,8 +21,9 @@ OPTIMISERS: dict[str, type[Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
 }
 
-#: Those that update all weights in one kernel on a GPU.
+#: Those that can update all weights in one kernel, and the devices that have it.
 _FUSED = ("adamw", "adam", "sgd")
+_FUSED_ON = {"cuda", "cpu"}
 
 
 def build_optimiser(
@@ -47,7 +48,7 @@ def build_optimiser(
         {"params": rest},
     ]
     options = settings.own_options()
-    if settings.name in _FUSED and all(p.is_cuda for p in (*encoder, *rest)):
+    if settings.name in _FUSED and {p.device.type for p in (*encoder, *rest)} <= _FUSED_ON:
         options["fused"] = True
     base = OPTIMISERS[settings.name](
         groups,
