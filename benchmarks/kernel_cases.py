@@ -15,7 +15,7 @@ from karyoscope.core.raster import fill_outlines
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.metrics import geometry, kernels
 from karyoscope.postprocessing import contour, labelling, runs, shape
-from karyoscope.postprocessing.distance import peaks_of
+from karyoscope.postprocessing.distance import peaks
 from karyoscope.postprocessing.flooding import watershed
 from karyoscope.postprocessing.outlines import trace_outlines
 from karyoscope.postprocessing.tabulate import summed_probabilities
@@ -166,14 +166,12 @@ def label_cases(true: np.ndarray, pred: np.ndarray) -> Iterator[Case]:
             lambda a, b: same(a > 0, b > 0),
         )
     smooth = cv2.GaussianBlur(ndimage.distance_transform_edt(mask).astype(np.float32), (0, 0), 1.5)
-    places = np.flatnonzero(mask)
-    order = places[np.argsort(-smooth.ravel()[places], kind="stable")].astype(np.int64)
-    seeds = peaks_of(smooth, order, np.float32(0.5), np.float32(0))
+    seeds = peaks(smooth, mask, 0.5)
     if skimage:
         yield Case(
             "peaks of a height",
             "skimage h_maxima",
-            lambda: peaks_of(smooth, order, np.float32(0.5), np.float32(0)),
+            lambda: peaks(smooth, mask, 0.5),
             lambda: skimage.morphology.h_maxima(smooth, 0.5),
         )
 

@@ -123,7 +123,7 @@ def pixel_cases(size: int) -> Iterator[Case]:
         steepness = np.maximum(1 - inside, 1 - boundary)
         return np.where(mask, 1 - steepness, np.float32(0)), mask & (steepness < edge)
 
-    yield Case("heights and markers of HoVer-Net", "NumPy", heights_and_markers, by_numpy)
+    yield Case("heights and markers of HoVer-Net", "NumPy", heights_and_markers, by_numpy, same)
 
 
 def table_cases(count: int) -> Iterator[Case]:

@@ -1,14 +1,15 @@
 """Training: tiles a second of each recipe beside its network alone, and where the time goes.
 
-    python benchmarks/train.py [RECIPE ...] [--steps 5] [--full] [--tile 128] [--clock]
+    python benchmarks/train.py [RECIPE ...] [--steps 5] [--device cpu] [--full] [--tile N] [--clock]
 
 The reference of a recipe is the forward and backward pass of the same network in the same run, on
 tensors that are ready, without targets, losses and optimiser: what any training loop around it
 must spend. The ratio is the time of a whole step over that; SAM takes two passes. Networks are
-those of the grid ``small`` (an eighth of the width, small encoders), or with ``--full`` as the
-recipe has them, which is so for recipes that the grid lacks anyway; tiles are of committed images,
-four a step. On a CPU processor time is counted, so that other work on the machine matters little;
-with ``--clock`` it is the time that passes, on all cores of a machine that does nothing else.
+those of the grid ``small`` (an eighth of the width, small encoders) on tiles of 128 px, or with
+``--full`` as the recipe has them; tiles are cut from committed images, four a step. Other recipes
+of the package have their own network and tile, but must not have a teacher or be trained on points.
+On a CPU processor time is counted, so that other work on the machine matters little; with
+``--clock``, and on a GPU always, it is the time that passes, with as many threads as torch takes.
 
 One JSON object a line:
 
@@ -47,15 +48,18 @@ SMALL = {row.name: row for row in load_grid("small").rows}
 DATA = ("data", "taxonomy", "mpp", "validation.split", "network.pretrained")
 
 
-def recipe_of(name: str, full: bool, tile: int) -> Recipe:
+def recipe_of(name: str, full: bool, tile: int | None) -> Recipe:
     """A recipe on committed tiles; its augmentation, losses and optimiser are its own."""
     grid = load_grid("small")
     row = SMALL.get(name)
     chosen = {key: value for key, value in grid.set.items() if key in DATA}
+    chosen |= {"phases": [], "training.batch_size": 4}
     if row is not None:
         kept = ("losses.",) if full else ("losses.", "network.")
         chosen |= {key: value for key, value in row.set.items() if key.startswith(kept)}
-    chosen |= {"phases": [], "training.batch_size": 4, "training.tile": tile}
+        tile = tile or 128
+    if tile:
+        chosen["training.tile"] = tile
     return load_recipe(
         name if row is None else row.recipe, [f"{k}={json.dumps(v)}" for k, v in chosen.items()]
     )
@@ -141,7 +145,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--full", action="store_true", help="Networks at full width.")
-    parser.add_argument("--tile", type=int, default=128, help="Length of a tile in pixels.")
+    parser.add_argument("--tile", type=int, help="Length of a tile in pixels.")
     parser.add_argument("--clock", action="store_true", help="Time that passes, on all cores.")
     arguments = parser.parse_args()
     # The committed tiles are named relative to the repository.

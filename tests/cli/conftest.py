@@ -52,6 +52,7 @@ def page():
     quoted: dict[str, list[tuple[str, str]]] = {}
     yield quoted
     if os.environ.get("KARYOSCOPE_WRITE_DOCS"):
+        assert "PYTEST_XDIST_WORKER" not in os.environ, "each process has a part of the page"
         parts = [PAGE.read_text(encoding="utf-8").split("\n\n## ")[0]]
         for section, lines in quoted.items():
             parts += [f"## {section}"]

@@ -1,6 +1,6 @@
 """Every kind of bad input: one clear line, which docs/bad_input.md quotes, and nothing written.
 
-To write the page anew after a message has changed:
+To write the page anew after a message has changed, in one process:
 
     KARYOSCOPE_WRITE_DOCS=1 pytest tests/cli/test_bad_input.py tests/cli/test_bad_runs.py
 """

@@ -50,7 +50,11 @@ def test_peaks_are_the_h_maxima(rows, columns, seed, h):
     assert set(expected[found > 0].tolist()) == set(range(1, expected.max() + 1))
 
 
-@given(st.lists(st.sampled_from([0.0, -0.0, 1.5, -1.5, 2.0, -3e38, 1e-45]), max_size=60))
+@given(
+    st.lists(
+        st.sampled_from([0.0, -0.0, 1.5, -1.5, 2.0, -3e38, 1e-45, np.inf, -np.inf]), max_size=60
+    )
+)
 def test_places_are_sorted_stably_by_falling_height(heights):
     height = np.array(heights, np.float32)
     places = np.arange(0, len(heights), 2)

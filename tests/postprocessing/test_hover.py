@@ -2,6 +2,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from label_map_cases import (
     THREE,
     differing_pixels,
@@ -14,7 +16,7 @@ from label_map_cases import (
 )
 
 from karyoscope.postprocessing import POSTPROCESSINGS
-from karyoscope.postprocessing.hover import step_response
+from karyoscope.postprocessing.hover import split_by_steepness, step_response
 
 METHOD = POSTPROCESSINGS["hover"]
 
@@ -94,3 +96,21 @@ def test_step_response(size):
     step[:, 50:] = -1
     fall = cv2.Sobel(step, cv2.CV_64F, 1, 0, ksize=size)
     assert np.isclose(-fall.min(), step_response(size))
+
+
+@given(st.integers(0, 2**31), st.sampled_from([0.0, 0.4, 1.0]), st.sampled_from([0.0, 0.8]))
+def test_heights_and_markers_are_those_of_the_equations(seed, edge, slope):
+    """S is the larger of two falls, E is (1 - S) and M is S < k within the mask."""
+    rng = np.random.default_rng(seed)
+    first, second = rng.normal(0, 0.5, (2, 9, 13)).astype(np.float32)
+    mask = rng.integers(0, 2, first.shape).astype(np.uint8)
+    tops, slopes = np.float32([0.5, 0.4]), np.float32([0.8, slope])
+    # A direction without any gradient is all edge.
+    falls = [
+        (top - g) * s if s else np.ones_like(g)
+        for top, g, s in zip(tops, (first, second), slopes, strict=True)
+    ]
+    steepness = np.maximum(*falls)
+    markers = split_by_steepness(first, second, mask, tops, slopes, np.float32(edge))
+    np.testing.assert_array_equal(markers, mask & (steepness < edge))
+    np.testing.assert_allclose(first, (1 - steepness) * mask, atol=1e-6)

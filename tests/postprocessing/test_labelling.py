@@ -23,21 +23,35 @@ def speckle(draw) -> np.ndarray:
     return rng.integers(0, draw(st.integers(2, 4)), shape).astype(np.int32)
 
 
-@settings(max_examples=50, deadline=None)
-@given(speckle(), st.sampled_from(["u1", "u2", "i4"]))
-def test_runs_are_the_longest_stretches_of_one_value(image, kind):
-    image = image.astype(kind)
+@st.composite
+def stretches(draw) -> np.ndarray:
+    """Maps of every width near a multiple of 8, with long stretches or none, and of many runs."""
+    height, width = draw(st.integers(0, 40)), draw(st.sampled_from([0, 1, 7, 8, 9, 16, 17, 333]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    times = draw(st.sampled_from([1, 3, 20]))
+    image = rng.integers(-1, draw(st.integers(1, 3)), (height, -(-width // times)))
+    image = np.repeat(image, times, 1)[:, :width].astype(draw(st.sampled_from(["i1", "i4", "i8"])))
+    return np.asfortranarray(image) if draw(st.booleans()) else image
+
+
+@given(stretches())
+def test_runs_are_the_longest_stretches_of_one_value(image):
     runs = find_runs(image)
     painted = np.zeros_like(image)
     for row, start, stop, value in zip(*runs, strict=True):
         line = image[row]
-        assert value > 0
+        assert value != 0
         assert start == 0 or line[start - 1] != value
         assert stop == len(line) or line[stop] != value
         assert not painted[row, start:stop].any()
         painted[row, start:stop] = value
     np.testing.assert_array_equal(painted, image)
     assert (np.diff(runs.row * image.shape[1] + runs.start) > 0).all()
+
+
+def test_more_runs_than_there_is_room_for_at_first():
+    chess = (np.indices((64, 300)).sum(0) % 2).astype(np.uint8)
+    assert len(find_runs(chess).row) == chess.sum()
 
 
 @settings(max_examples=50, deadline=None)

@@ -104,7 +104,7 @@ def peaks(height: np.ndarray, mask: np.ndarray, dynamic: float, share: float = 0
 
 
 def from_the_highest(height: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Sort places by falling height, and those of equal height as they are: int64.
+    """Sort places of a float32 map by falling height, and those of equal height as they are: int64.
 
     Height and place become one integer, since NumPy sorts integers several times as fast as it
     sorts places by their heights. The bits of a float sort as an integer does once the sign bit

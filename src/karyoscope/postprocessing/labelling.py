@@ -129,19 +129,22 @@ def _sizes(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
     return region, size.astype(np.int64)
 
 
-@njit
-def _renumbered(values, keep):
+def _renumbered(values: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """New labels 1, 2, ... by first appearance; 0 where not kept."""
     table = np.zeros(len(keep), np.int32)
-    result = np.empty(len(values), np.int32)
+    _number(values, keep, table)
+    return table[values]
+
+
+@njit
+def _number(values, keep, table):
+    """Give each kept value a number in the table, in the order in which they appear."""
     count = 0
     for i in range(len(values)):
         value = values[i]
         if keep[value] and table[value] == 0:
             count += 1
             table[value] = count
-        result[i] = table[value]
-    return result
 
 
 @njit

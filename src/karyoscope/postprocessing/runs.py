@@ -58,8 +58,8 @@ def find_runs(image):
     stop = np.empty(capacity, np.int32)
     value = np.empty(capacity, np.int32)
     # Where a value begins in a row is marked in bytes, of which eight at once are often 0. Places
-    # and runs are written before it is known whether they count: a jump that cannot be foreseen
-    # takes longer.
+    # and runs are always written, and then counted or not: a branch that the processor guesses
+    # wrongly costs more than the writing.
     words = np.empty(width // 8 + 1, np.uint64)
     begins = words.view(np.uint8)
     for x in range(len(begins)):

@@ -21,9 +21,8 @@ OPTIMISERS: dict[str, type[Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
 }
 
-#: Those that can update all weights in one kernel, and the devices that have it.
+#: Those that update all weights in one kernel on a GPU.
 _FUSED = ("adamw", "adam", "sgd")
-_FUSED_ON = {"cuda", "cpu"}
 
 
 def build_optimiser(
@@ -48,7 +47,7 @@ def build_optimiser(
         {"params": rest},
     ]
     options = settings.own_options()
-    if settings.name in _FUSED and {p.device.type for p in (*encoder, *rest)} <= _FUSED_ON:
+    if settings.name in _FUSED and all(p.is_cuda for p in (*encoder, *rest)):
         options["fused"] = True
     base = OPTIMISERS[settings.name](
         groups,
