@@ -113,15 +113,15 @@ def pixel_cases(size: int) -> Iterator[Case]:
     )
     mask = (boundary > 0.3).astype(np.uint8)
     tops, slopes = np.ones(2, np.float32), np.ones(2, np.float32)
-    edge = np.float32(0.4)
+    steep = np.float32(0.4)
 
     def heights_and_markers() -> tuple[np.ndarray, np.ndarray]:
         height = inside.copy()
-        return height, split_by_steepness(height, boundary, mask, tops, slopes, edge)
+        return height, split_by_steepness(height, boundary, mask, tops, slopes, steep)
 
     def by_numpy() -> tuple[np.ndarray, np.ndarray]:
         steepness = np.maximum(1 - inside, 1 - boundary)
-        return np.where(mask, 1 - steepness, np.float32(0)), mask & (steepness < edge)
+        return np.where(mask, 1 - steepness, np.float32(0)), mask & (steepness < steep)
 
     yield Case("heights and markers of HoVer-Net", "NumPy", heights_and_markers, by_numpy, same)
 
