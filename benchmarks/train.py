@@ -146,7 +146,9 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--full", action="store_true", help="Networks at full width.")
     parser.add_argument("--tile", type=int, help="Length of a tile in pixels.")
-    parser.add_argument("--clock", action="store_true", help="Time that passes, on all cores.")
+    parser.add_argument(
+        "--clock", action="store_true", help="Time that passes, not processor time."
+    )
     arguments = parser.parse_args()
     # The committed tiles are named relative to the repository.
     os.chdir(ROOT)

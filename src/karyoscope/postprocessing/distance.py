@@ -109,6 +109,7 @@ def from_the_highest(height: np.ndarray, places: np.ndarray) -> np.ndarray:
     Height and place become one integer, since NumPy sorts integers several times as fast as it
     sorts places by their heights. The bits of a float sort as an integer does once the sign bit
     is flipped (positive) or all bits are (negative); the falling order flips all of them again.
+    The queue of :mod:`karyoscope.postprocessing.flooding` has such keys too, one at a time.
     """
     # Adding 0 makes -0 equal to 0.
     bits = (height.ravel()[places] + np.float32(0)).view(np.uint32)
