@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -25,7 +26,10 @@ def write(writer, path, context, *blocks):
     return path
 
 
-def test_labels_are_those_of_the_table(tmp_path, nuclei, context):
+@pytest.mark.parametrize("zlib_ng", [True, False])
+def test_labels_are_those_of_the_table(tmp_path, nuclei, context, zlib_ng, monkeypatch):
+    if not zlib_ng:
+        monkeypatch.setattr(imagecodecs.ZLIBNG, "available", False)
     path = write(LabelsWriter, tmp_path / "a.labels.tif", context, nuclei)
     with tifffile.TiffFile(path) as tif:
         page = tif.pages[0]
