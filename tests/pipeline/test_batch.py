@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.inference import Model
 from karyoscope.pipeline import (
     BatchListener,
     InvalidOptions,
@@ -20,12 +22,13 @@ from karyoscope.pipeline import (
     area_of,
     layout_for,
     run_blocks,
+    segment_file,
     segment_slides,
 )
 from karyoscope.pipeline.progress import Stopped
 from karyoscope.pipeline.slide_warnings import SlideWarnings
 from karyoscope.pipeline.stream.parallel import submit
-from karyoscope.slides import open_slide
+from karyoscope.slides import Tissue, open_slide
 
 OPTIONS = SegmentOptions(("csv",), mpp=0.5)
 
@@ -119,6 +122,51 @@ def test_warnings_are_with_their_slides(threshold_model, folder, tmp_path, monke
     segment_slides(paths, tmp_path / "out", threshold_model, OPTIONS, Warning_(), notes)
     heard = sorted(note[1:] for note in notes.heard if note[0] == "warning")
     assert heard == [("a.npy", "a.npy: hears a"), ("c.npy", "c.npy: hears c")]
+
+
+def test_only_the_first_slide_is_announced_before_its_turn(
+    threshold_model, tissue, tmp_path, monkeypatch
+):
+    """While its tissue is looked for; the others wait for the network of the one before."""
+    expected, find, expect = [], Tissue.of, Model.expect
+
+    def noting(model, height, width, number):
+        expected.append((threading.current_thread().name, height))
+        expect(model, height, width, number)
+
+    class Noting(LocalExecutor):
+        announced: ClassVar[list] = []
+
+        def expect(self, model, layout):
+            self.announced.append(layout.rows.length)
+            super().expect(model, layout)
+
+    def tissue_of(slide):
+        assert Noting.announced
+        return find(slide)
+
+    monkeypatch.setattr(Model, "expect", noting)
+    monkeypatch.setattr(Tissue, "of", tissue_of)
+    for name, rows in (("a", 200), ("b", 200), ("c", 120)):
+        np.save(tmp_path / f"{name}.npy", tissue[:rows, :300])
+    paths = [tmp_path / f"{name}.npy" for name in "abc"]
+    result = segment_slides(paths, tmp_path / "out", threshold_model, OPTIONS, Noting())
+    assert [slide.status for slide in result.slides] == ["done"] * 3
+    assert Noting.announced == [200]
+    assert [height for thread, height in expected if thread == "compile"] == [200]
+    assert sorted(height for thread, height in expected if thread != "compile") == [120, 200, 200]
+
+
+def test_a_network_that_cannot_be_compiled_is_reported_once(
+    threshold_model, folder, tmp_path, monkeypatch
+):
+    def fail(model, height, width, number):
+        raise KaryoscopeError("out of memory")
+
+    monkeypatch.setattr(Model, "expect", fail)
+    with pytest.raises(KaryoscopeError, match=r"^out of memory$"):
+        segment_file(folder / "a.npy", tmp_path / "out", threshold_model, OPTIONS)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_the_next_slide_is_run_while_files_are_written(threshold_model, folder, tmp_path):

@@ -284,10 +284,10 @@ def test_nuclei_that_reach_what_was_not_run_are_not_kept_in_part(
     """Tissue that the search missed, as pale tissue or ink may be."""
     path = tmp_path / "a.npy"
     np.save(path, np.tile(tissue, (2, 2, 1)))
-    area_of = to_files.area_of
+    with_tissue = to_files.with_tissue
 
-    def little_is_searched(slide, *arguments):
-        area = area_of(slide, *arguments)
+    def little_is_searched(*arguments):
+        area = with_tissue(*arguments)
         searched = np.zeros((-(-area.box.bottom // 16), -(-area.box.right // 16)), bool)
         layout = to_files.layout_for(threshold_model, area)
         # In the block between four windows, farther than the margin from three of them.
@@ -295,7 +295,7 @@ def test_nuclei_that_reach_what_was_not_run_are_not_kept_in_part(
         searched[row, column] = True
         return replace(area, tissue=Tissue(searched, searched, 16.0))
 
-    monkeypatch.setattr(to_files, "area_of", little_is_searched)
+    monkeypatch.setattr(to_files, "with_tissue", little_is_searched)
     *found, runs, _ = run(path, tmp_path / "found", threshold_model, mpp=0.5)
     all_windows(monkeypatch)
     *expected, before, _ = run(path, tmp_path / "expected", threshold_model, mpp=0.5)

@@ -176,6 +176,9 @@ class Cluster:
             options |= {"num_gpus": self._gpus, "max_calls": 0}
         return self._ray.remote(**options)(function)
 
+    def expect(self, model: Model, layout: Layout) -> None:
+        """Nothing is run here; each task prepares for its own region."""
+
     def run_blocks(
         self,
         slide: Slide,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.nuclei import Nuclei
 from karyoscope.inference import Model
 from karyoscope.pipeline.prepare import prepare_model
 from karyoscope.pipeline.progress import Progress
-from karyoscope.pipeline.stream.blocks import run_blocks
+from karyoscope.pipeline.stream.blocks import expect_windows, run_blocks
 from karyoscope.pipeline.stream.parallel import threads_for
 from karyoscope.pipeline.tiling.area import Area
 from karyoscope.pipeline.tiling.blocks import Layout
@@ -54,6 +57,12 @@ class Executor(Protocol):
         ------
         KaryoscopeError
             If the model or the device cannot be used.
+        """
+
+    def expect(self, model: Model, layout: Layout) -> None:
+        """Take note that blocks of a layout will be run, once the tissue of the slide is found.
+
+        Returns at once. Results do not depend on it.
         """
 
     def run_blocks(
@@ -104,6 +113,10 @@ class LocalExecutor:
         """Load a model; see :func:`karyoscope.pipeline.prepare_model`."""
         return prepare_model(model, self.device, self.threads, self.tta, formats)
 
+    def expect(self, model: Model, layout: Layout) -> None:
+        """Compile the network for windows of this size, in a thread of its own."""
+        threading.Thread(target=_compile, args=(model, layout), name="compile").start()
+
     def run_blocks(
         self,
         slide: Slide,
@@ -122,3 +135,9 @@ class LocalExecutor:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _compile(model: Model, layout: Layout) -> None:
+    # What is wrong shows again when the first block is run, and is reported there.
+    with suppress(KaryoscopeError):
+        expect_windows(model, layout)

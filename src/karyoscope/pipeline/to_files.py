@@ -37,7 +37,7 @@ from karyoscope.pipeline.slide_warnings import SlideWarnings
 from karyoscope.pipeline.stains.inputs import model_input
 from karyoscope.pipeline.stains.stain import Stain
 from karyoscope.pipeline.stream.parallel import threads_for
-from karyoscope.pipeline.tiling.area import Area, area_of, whole_of
+from karyoscope.pipeline.tiling.area import Area, asked_area, whole_of, with_tissue
 from karyoscope.pipeline.tiling.blocks import Box
 from karyoscope.pipeline.tiling.plan import MARGIN_UM, layout_for, wanted_blocks
 from karyoscope.pipeline.tiling.report import BlockReport
@@ -144,7 +144,9 @@ def execute(
         settings = run.settings
         slide.cache_bytes = _CACHE_BYTES
         read = LenientReader(slide).read
-        whole = area_of(slide, model.mpp, options.roi, options.tissue)
+        asked = asked_area(slide, model.mpp, options.roi, options.tissue)
+        executor.expect(model, layout_for(model, asked))
+        whole = with_tissue(slide, asked, options.tissue)
         quality = quality_of(slide, whole) if options.quality else None
         give_back_memory()  # of the pictures in which both were looked for
         area = sound_area(whole, quality, options.exclude)

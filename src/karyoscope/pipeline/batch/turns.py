@@ -39,6 +39,7 @@ class Turns:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._turn = threading.Lock()
+        self._first = threading.Lock()
 
     @property
     def threads(self) -> int:
@@ -57,6 +58,11 @@ class Turns:
     def load(self, model: str | Path, formats: Sequence[str] = ()) -> Model:
         """Load a model; see :class:`karyoscope.pipeline.Executor`."""
         return self._executor.load(model, formats)
+
+    def expect(self, model: Model, layout: Layout) -> None:
+        """Pass on what the first slide will need; others are begun while it has the network."""
+        if self._first.acquire(blocking=False):
+            self._executor.expect(model, layout)
 
     def run_blocks(
         self,

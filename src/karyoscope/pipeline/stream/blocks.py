@@ -73,7 +73,7 @@ def stream_nuclei(
         If the slide cannot be read, or the engine fails twice; names the region.
     """
     plan = plan_blocks(layout, area)
-    _expect(model, layout)
+    expect_windows(model, layout)
     progress.blocks = len(plan)
     threads = threads or threads_for(model.engine)
     found = 0
@@ -136,7 +136,7 @@ def run_blocks(
     """
     plan = plan_blocks(layout, area, indices)
     if plan:
-        _expect(model, layout)
+        expect_windows(model, layout)
     reader, progress = reader or LenientReader(slide), progress or Progress()
     threads = threads or threads_for(model.engine)
 
@@ -152,7 +152,7 @@ def run_blocks(
                 yield step.index, nuclei.renumber(), report
 
 
-def _expect(model: Model, layout: Layout) -> None:
+def expect_windows(model: Model, layout: Layout) -> None:
     """Tell the model the size of all windows of a slide, whichever are run."""
     rows, columns = layout.rows, layout.columns
     model.expect(rows.length, columns.length, len(rows.starts) * len(columns.starts))

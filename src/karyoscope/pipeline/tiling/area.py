@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -191,6 +191,14 @@ def area_of(
     KaryoscopeError
         If the region lies outside the slide or the file cannot be used.
     """
+    return with_tissue(slide, asked_area(slide, mpp, roi, tissue), tissue)
+
+
+def asked_area(slide: Slide, mpp: float, roi: Roi | str | Path | None, tissue: str | Path) -> Area:
+    """Return what the user asked for, before tissue is looked for in it.
+
+    Parameters, and errors, are those of :func:`area_of`.
+    """
     grid = slide.grid(mpp)
     whole = whole_of(slide)
     box = whole
@@ -207,23 +215,25 @@ def area_of(
             raise KaryoscopeError(f"{slide.path or slide.name}: {region} lies {size}")
         beyond = 1 - box.width * box.height / (width * height)
         if beyond > OUTSIDE:
-            warn(f"{100 * beyond:.0f} % of {region} lies {size}", stacklevel=2)
-    pixels = box.width * box.height / (grid.scale_x * grid.scale_y)
-    mask = _tissue_of(slide)
-    found: Tissue | Outlines | None = None
+            warn(f"{100 * beyond:.0f} % of {region} lies {size}", stacklevel=3)
+    outlines = drawn
     if tissue not in ("auto", "none"):
-        found = Outlines.read(tissue, slide)
-        found = found if drawn is None else found.shared(drawn)
-    elif drawn is not None:
-        found = drawn
-    elif tissue == "auto" and pixels > WHOLE_PX:
-        found = mask
-    if (
-        isinstance(found, Outlines)
-        and not found.measure(box.left, box.top, box.width, box.height) > 0
-    ):
+        outlines = Outlines.read(tissue, slide)
+        outlines = outlines if drawn is None else outlines.shared(drawn)
+    if outlines is not None and not outlines.measure(box.left, box.top, box.width, box.height) > 0:
         raise KaryoscopeError(f"{slide.path or slide.name}: --tissue {tissue} lies outside --roi")
-    return Area(grid, box, box == whole, found, mask)
+    return Area(grid, box, box == whole, outlines)
+
+
+def with_tissue(slide: Slide, area: Area, tissue: str | Path) -> Area:
+    """Look for the tissue of a slide; it limits the area where ``tissue`` is ``auto``.
+
+    Nothing is left out of small areas, nor of what the user drew.
+    """
+    mask = _tissue_of(slide)
+    pixels = area.box.width * area.box.height / (area.grid.scale_x * area.grid.scale_y)
+    limits = area.tissue is None and tissue == "auto" and pixels > WHOLE_PX
+    return replace(area, tissue=mask if limits else area.tissue, mask=mask)
 
 
 def whole_of(slide: Slide) -> Box:
