@@ -5,8 +5,8 @@
 
 Each slide is segmented in a process of its own, as by ``karyoscope segment`` with the default
 formats, with kernels from the cache. After each step, the kernel of the system (Linux) is asked for
-the resident memory and for its peak since the step before. The network is compiled by another thread
-while tissue and faults are looked for, so its memory is in these steps.
+the resident memory and for its peak since the step before. The network is compiled by another
+thread while tissue and faults are looked for, so its memory is in these steps.
 """
 
 from __future__ import annotations
