@@ -30,7 +30,7 @@ class Budget(_Strict):
     epochs: float | None = Field(default=None, gt=0)
     """Times that the area of the training images is drawn."""
     tiles: int | None = Field(default=None, gt=0)
-    """Tiles drawn: steps times the size of a batch."""
+    """Tiles drawn in all: by every phase with its batches, and by every device."""
     seconds: float | None = Field(default=None, gt=0)
     """Training, without reading data and scoring: of the processor on a CPU, else of the clock."""
 

@@ -63,6 +63,22 @@ def batch_size_at(step: int, phases: Sequence[Phase], otherwise: int) -> int:
     return phase_at(step, phases)[0].batch_size or otherwise
 
 
+def tiles_in_phases(steps: int, phases: Sequence[Phase], otherwise: int) -> int:
+    """Tiles that a run of so many steps draws, with one batch a step.
+
+    Examples
+    --------
+    >>> tiles_in_phases(10, [Phase(steps=4), Phase(steps=2, batch_size=1)], 8)
+    38
+    """
+    drawn = 0
+    for phase in phases[:-1]:
+        taken = min(steps, phase.steps)
+        drawn += taken * (phase.batch_size or otherwise)
+        steps -= taken
+    return drawn + steps * batch_size_at(steps, phases[-1:], otherwise)
+
+
 def freeze(
     network: nn.Module,
     frozen: Sequence[str],
