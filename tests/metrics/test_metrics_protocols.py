@@ -263,6 +263,16 @@ def test_pooled_scores_are_those_of_one_large_image():
         assert pooled_j.compute()[name] == pytest.approx(large_j.compute()[name])
 
 
+def test_pq_plus_of_conic_is_of_the_counts_of_all_images_together():
+    tiles = [labels_of(seed) for seed in range(3)]
+    outcome = metrics.score_pairs([metrics.Pair(*tile) for tile in tiles], "conic", LIZARD)
+    counts = metrics.PanopticAccumulator(epsilon="conic")
+    for true, pred, *_ in tiles:
+        counts.update(true, pred)
+    assert outcome["pq_plus"] == pytest.approx(counts.compute()["pq_pooled"])
+    assert outcome["pq_plus"] != pytest.approx(outcome["pq"], abs=1e-6)
+
+
 def test_protocol_and_scale_must_be_given():
     with pytest.raises(KaryoscopeError, match="no protocol 'cnoic'; there are conic"):
         metrics.score_pairs([], "cnoic")

@@ -72,7 +72,8 @@ def ablate(
         AblationSettings,
         Budget,
         ablate_to_table,
-        narrow_table,
+        differences,
+        narrow_tables,
         plan_grid,
         problem_lines,
     )
@@ -94,7 +95,12 @@ def ablate(
     outcome = ablate_to_table(
         grid, settings, budget, seeds, resume, lambda line: print(line, file=sys.stderr)
     )
-    terminal().print(table_of_cells(*narrow_table(outcome)))
+    tables = narrow_tables(outcome)
+    for table in tables:
+        title = f"protocol {table.protocol}" if len(tables) > 1 else None
+        terminal().print(table_of_cells(table.headings, table.rows, title))
+    if differences(outcome):
+        terminal().print(for_markup(differences(outcome)))
     print(f"All columns: {out / 'table.md'}, {out / 'table.csv'}", file=sys.stderr)
     for problem in outcome.problems:
         complain(problem)
@@ -102,12 +108,12 @@ def ablate(
         raise typer.Exit(1)
 
 
-def table_of_cells(headings: list[str], rows: list[list[str]]):  # type: ignore[no-untyped-def]
+def table_of_cells(headings: list[str], rows: list[list[str]], title: str | None = None):  # type: ignore[no-untyped-def]
     """Table for a terminal whose scores are never cut short."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=title, title_justify="left")
     for place, heading in enumerate(headings):
         # Names may be folded; a score that is cut short is of no use.
         table.add_column(heading, overflow="fold", no_wrap=place > 0)

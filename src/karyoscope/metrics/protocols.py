@@ -46,7 +46,10 @@ _CONIC = ScoringProtocol(
     needs_mpp=False,
     build=_build_conic,
     overall=report_set(
-        "panoptic", PanopticAccumulator, "pq", "dq", "sq", "mpq_plus", "mpq_plus_present"
+        "panoptic",
+        PanopticAccumulator,
+        *("pq", "dq", "sq", "mpq_plus", "mpq_plus_present"),
+        pq_plus=("pq_pooled", "PQ+"),
     )
     | report_set("composition", CompositionAccumulator, "r2", "r2_present")
     | report_set("confusion", ConfusionAccumulator, "acc", "acc_balanced")

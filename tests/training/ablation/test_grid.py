@@ -42,10 +42,15 @@ def shipped_row(name: str, row: Row, changes=()) -> Recipe:
 
 
 def test_the_tables_of_the_papers_are_there():
-    tables = {"hovernet_a1", "hovernet_a2", "hovernet_a3", "smile_2", "smile_2_cohorts"}
-    assert tables | {"bern_3", "bern_4", "bern_5", "mbzuai_1", "five_systems"} <= set(
-        shipped_grids()
-    )
+    tables = {
+        "hovernet": ["3", "3_cpm", "4", "5", "a1", "a2", "a3"],
+        "qu": ["1", "2"],
+        "smile": ["2", "2_cohorts"],
+        "bern": ["2", "3", "4", "5", "cohorts"],
+        "mbzuai": ["1"],
+    }
+    named = {f"{system}_{table}" for system, of in tables.items() for table in of}
+    assert named | {"five_systems", "five_systems_imagenet", "lizard_3"} <= set(shipped_grids())
     assert all(load_grid(name).name == name for name in shipped_grids())
     assert all(load_grid(name).about for name in shipped_grids())
 
@@ -203,3 +208,15 @@ def test_operations_of_one_convolution():
     # 3 x 3 x 3 x 8 products and as many sums for each pixel.
     assert gflop_per_mpx(network) == pytest.approx(2 * 27 * 8 / 1e3)
     assert parameters(network) == 27 * 8 + 8
+
+
+@pytest.mark.parametrize("name", ["qu_1", "qu_2", "mbzuai_1", "smile_2_cohorts"])
+def test_published_figures_are_those_of_the_page_of_the_paper(name):
+    page = (REPOSITORY / "docs" / "papers" / f"{name.partition('_')[0]}.md").read_text("utf-8")
+    printed = set(page.replace("|", " ").replace("±", " ").split())
+    for row in load_grid(name).rows:
+        for heading, score in row.published.items():
+            for value in score if isinstance(score, tuple) else [score]:
+                # With the zeros at its end; accuracies may be in percent.
+                shown = {f"{value:.{k}f}" for k in (2, 3, 4, 5)} | {f"{100 * value:.2f}"}
+                assert shown & printed, (row.name, heading, value)

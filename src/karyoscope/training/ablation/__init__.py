@@ -15,7 +15,14 @@ from karyoscope.training.ablation.grid import (
 from karyoscope.training.ablation.plan import PlannedRow, plan_rows, problem_lines
 from karyoscope.training.ablation.runs import Ablation, Job, ablate
 from karyoscope.training.ablation.settings import AblationSettings
-from karyoscope.training.ablation.table import markdown, narrow_table, table_of, write_table
+from karyoscope.training.ablation.table import (
+    NarrowTable,
+    differences,
+    markdown,
+    narrow_tables,
+    table_of,
+    write_table,
+)
 from karyoscope.training.ablation.tabled import ablate_to_table, plan_grid
 
 __all__ = [
@@ -24,15 +31,17 @@ __all__ = [
     "Budget",
     "Grid",
     "Job",
+    "NarrowTable",
     "PlannedRow",
     "Row",
     "ScoredSet",
     "Search",
     "ablate",
     "ablate_to_table",
+    "differences",
     "load_grid",
     "markdown",
-    "narrow_table",
+    "narrow_tables",
     "plan_grid",
     "plan_rows",
     "problem_lines",

@@ -15,6 +15,10 @@ from karyoscope.core.yaml import read_yaml
 _SHIPPED = resources.files("karyoscope") / "recipes" / "grids"
 
 
+#: A published score: the figure, or mean and standard deviation.
+Published = float | tuple[float, float]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,8 +69,8 @@ class ScoredSet(_Strict):
     part: str = "validation"
     name: str | None = None
     """What the table calls it; the folder's name where not given."""
-    published: dict[str, float] = {}
-    """The published scores on the published set, by heading of the table."""
+    published: dict[str, Published] = {}
+    """The published scores on the published set, by heading of the table; see ``Row``."""
 
 
 class Row(_Strict):
@@ -88,8 +92,9 @@ class Row(_Strict):
     """Tune on one half of the validation images, score the other, and the reverse."""
     score: tuple[ScoredSet, ...] = ()
     """Datasets that the row is scored on, if they are not those of the grid."""
-    published: dict[str, float] = {}
-    """The published scores of this row, by heading of the table."""
+    published: dict[str, Published] = {}
+    """The published scores of this row, by heading of the table: a number, or ``[mean, standard
+    deviation]``."""
 
     @property
     def changes(self) -> list[str]:

@@ -184,12 +184,24 @@ def _finished(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any
     path = settings.out / job.folder / RESULT
     if not path.is_file():
         return None
-    result = json.loads(path.read_text(encoding="utf-8"))
-    if result["asked"] != _asked(job, grid, settings):
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if _decisive(result["asked"]) != _decisive(_asked(job, grid, settings)):
         raise KaryoscopeError(
             f"{path} holds results of other changes or of another budget: use another --out"
         )
     return result
+
+
+def _decisive(asked: dict[str, Any]) -> dict[str, Any]:
+    """What was asked without texts and figures of a paper, on which no result depends."""
+
+    def bare(given: dict[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in given.items() if k not in ("published", "corresponds_to")}
+
+    row = bare(asked["row"])
+    sets = {"score": [bare(given) for given in row["score"]]} if "score" in row else {}
+    common = {"score": [bare(given) for given in asked["score"]]} if "score" in asked else {}
+    return asked | common | {"row": row | sets}
 
 
 def _run(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any]:
