@@ -7,10 +7,12 @@ import time
 
 import pytest
 
+from karyoscope.core import timm_models
 from karyoscope.core.errors import KaryoscopeError
-from karyoscope.core.timm_models import create
+from karyoscope.core.timm_models import HubWeights, create
 
 constants = pytest.importorskip("huggingface_hub.constants", reason="fetches weights by the hub")
+huggingface_hub = pytest.importorskip("huggingface_hub", reason="fetches weights by the hub")
 timm = pytest.importorskip("timm", reason="builds models of timm")
 
 
@@ -119,3 +121,33 @@ def test_the_file_that_weights_are_read_from_is_not_printed(tmp_path, caplog):
     assert not [r.getMessage() for r in caplog.records if r.name.startswith("timm.models")]
     timm.create_model("mobilenetv2_050", num_classes=0, **options)
     assert [r for r in caplog.records if str(file) in r.getMessage()]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How often the hub was asked; it does not answer."""
+    seen = []
+    monkeypatch.setattr(timm_models, "can_reach", lambda address: bool(seen.append(address)))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    return seen
+
+
+def test_the_hub_is_asked_once_for_all_models_that_are_not_in_its_cache(asked, monkeypatch):
+    place = timm.models.get_pretrained_cfg("resnet18").hf_hub_id
+    cached = {(place, "model.safetensors")}
+    monkeypatch.setattr(
+        huggingface_hub,
+        "try_to_load_from_cache",
+        lambda repository, file, revision=None: "file" if (repository, file) in cached else None,
+    )
+    hub = HubWeights()
+    assert hub.has("resnet18")
+    assert hub.has("no_such_model")
+    assert asked == []
+    assert not hub.has("tf_efficientnet_b7")
+    assert not hub.has("convnext_small")
+    assert len(asked) == 1
+    monkeypatch.setattr(timm_models, "can_reach", lambda address: True)
+    assert HubWeights().has("tf_efficientnet_b7")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert not HubWeights().has("tf_efficientnet_b7")

@@ -18,6 +18,8 @@ from karyoscope.core.optional import load
 
 #: Longest time that the hub of weights is waited for.
 _SECONDS = 3.0
+#: Files of the hub that timm reads weights from, where a model does not name another.
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def create(what: str, name: str, options: dict[str, Any]) -> Any:
@@ -51,6 +53,44 @@ def create(what: str, name: str, options: dict[str, Any]) -> Any:
                 f" file as pretrained, or false ({type(error).__name__}: {reason})"
             ) from error
         raise KaryoscopeError(f"{what} cannot be built: {reason}") from error
+
+
+class HubWeights:
+    """Which weights of timm's models can be had here, before a model is built.
+
+    The hub is asked once at most, and not at all where all weights are in its local cache.
+    """
+
+    def __init__(self) -> None:
+        self._reached: bool | None = None
+
+    def has(self, name: str) -> bool:
+        """Whether the weights of a model are in the cache, or the hub answers.
+
+        True for a model that timm does not know, or whose weights are not on the hub: that is
+        found out where the model is built.
+
+        Parameters
+        ----------
+        name : str
+            timm's name of the model.
+        """
+        models: Any = load("train", "timm.models", "the weights of a model")
+        hub: Any = load("train", "huggingface_hub", "the hub of weights")
+        known = models.get_pretrained_cfg(name)
+        place = getattr(known, "hf_hub_id", None)
+        if not place:
+            return True
+        repository, _, revision = place.partition("@")
+        files = [known.hf_hub_filename] if known.hf_hub_filename else _HUB_FILES
+        for file in files:
+            found = hub.try_to_load_from_cache(repository, file, revision=revision or None)
+            if isinstance(found, str):
+                return True
+        if self._reached is None:
+            constants: Any = load("train", "huggingface_hub.constants", "the hub of weights")
+            self._reached = not constants.HF_HUB_OFFLINE and can_reach(constants.ENDPOINT)
+        return self._reached
 
 
 @contextmanager

@@ -7,8 +7,10 @@ import pytest
 pytest.importorskip("lightning")
 pytest.importorskip("timm")
 
+import huggingface_hub
 import torch
 
+from karyoscope.core import timm_models
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.evaluation.search_space import search_space
@@ -25,7 +27,7 @@ from karyoscope.training.ablation.grid import (
     shipped_grids,
 )
 from karyoscope.training.ablation.measure import gflop_per_mpx, parameters
-from karyoscope.training.ablation.plan import missing_parts
+from karyoscope.training.ablation.plan import missing_parts, plan_rows
 from karyoscope.training.ablation.runs import ablate
 from karyoscope.training.ablation.settings import AblationSettings, recipe_of
 from karyoscope.training.recipe import stretched
@@ -181,6 +183,21 @@ def test_nothing_is_chosen_on_the_images_that_are_scored():
     assert not [line for line in missing_parts(recipe, test_part) if "keep_parent" in line]
     other = [ScoredSet(truth=Path("other"))]
     assert not [line for line in missing_parts(recipe, other) if "keep_parent" in line]
+
+
+@pytest.mark.parametrize("name", ["bern_2", "bern_cohorts", "mbzuai_1"])
+def test_weights_that_cannot_be_downloaded_are_named_once_asked(name, monkeypatch):
+    asked = []
+    monkeypatch.setattr(timm_models, "can_reach", lambda address: bool(asked.append(address)))
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    settings = AblationSettings(name.partition("_")[0], Path("out"))
+    planned = plan_rows(load_grid(name), settings)
+    downloaded = [row for row in planned if row.row.set.get("network.pretrained", True) is True]
+    assert downloaded
+    for row in downloaded:
+        assert [line for line in row.problems if "its ImageNet weights cannot be fetched" in line]
+    assert len(asked) == 1
 
 
 def test_a_teacher_without_weights_is_named():

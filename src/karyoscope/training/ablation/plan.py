@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.timm_models import HubWeights
 from karyoscope.networks.pretrained_weights import weights_file
 from karyoscope.pretrained import find_weights
 from karyoscope.training.ablation.grid import Budget, Grid, Row, ScoredSet
@@ -45,8 +46,8 @@ class PlannedRow:
 def plan_rows(grid: Grid, settings: AblationSettings, seeds: int | None = None) -> list[PlannedRow]:
     """Every row of a grid, checked: its recipe, its data, its split and its weights.
 
-    Nothing is written, no network gets memory and no image is read. Weights that timm downloads
-    are not looked for.
+    Nothing is written, no network gets memory and no image is read. Of weights that timm downloads
+    it is found out whether they are in the cache or the hub answers, within seconds.
 
     Parameters
     ----------
@@ -57,7 +58,8 @@ def plan_rows(grid: Grid, settings: AblationSettings, seeds: int | None = None) 
     seeds : int, optional
         Trainings of each row; as the grid says where not given.
     """
-    return [_planned(row, grid, settings, seeds or grid.seeds) for row in grid.rows]
+    hub = HubWeights()
+    return [_planned(row, grid, settings, seeds or grid.seeds, hub) for row in grid.rows]
 
 
 def problem_lines(rows: Sequence[PlannedRow], remarks: bool = False) -> list[str]:
@@ -77,7 +79,9 @@ def problem_lines(rows: Sequence[PlannedRow], remarks: bool = False) -> list[str
     return [f"{', '.join(of)}: {line}" for line, of in names.items()]
 
 
-def missing_parts(recipe: Recipe, sets: Sequence[ScoredSet] = ()) -> list[str]:
+def missing_parts(
+    recipe: Recipe, sets: Sequence[ScoredSet] = (), hub: HubWeights | None = None
+) -> list[str]:
     """Why a recipe cannot be trained here: folders of images, split or weights are not there.
 
     Parameters
@@ -86,6 +90,8 @@ def missing_parts(recipe: Recipe, sets: Sequence[ScoredSet] = ()) -> list[str]:
     sets : sequence of ScoredSet
         What the row is scored on; where there is none, its validation images, on which nothing
         may then be chosen.
+    hub : HubWeights, optional
+        Looks for weights that timm downloads; without it they are not looked for.
 
     Returns
     -------
@@ -106,7 +112,7 @@ def missing_parts(recipe: Recipe, sets: Sequence[ScoredSet] = ()) -> list[str]:
             "training.keep_parent: choose would choose on the images that the row is scored on;"
             " give a number"
         )
-    return [*found, *_weights(recipe)]
+    return [*found, *_weights(recipe, hub)]
 
 
 def _scored_on_validation(recipe: Recipe, sets: Sequence[ScoredSet]) -> bool:
@@ -126,13 +132,19 @@ def _scored_on_validation(recipe: Recipe, sets: Sequence[ScoredSet]) -> bool:
     return False
 
 
-def _weights(recipe: Recipe) -> Iterator[str]:
+def _weights(recipe: Recipe, hub: HubWeights | None) -> Iterator[str]:
     for teacher in recipe.teacher:
         if not teacher.weights.exists():
             yield f"no weights of the teacher at {teacher.weights} from {Path.cwd()}"
     options = recipe.network.options
+    encoder, pretrained = str(options.get("encoder", "")), options.get("pretrained", False)
     try:
-        weights_file(str(options.get("encoder", "")), options.get("pretrained", False))
+        file = weights_file(encoder, pretrained)
+        if file is None and pretrained and hub is not None and not hub.has(encoder):
+            yield (
+                f"encoder {encoder!r}: its ImageNet weights cannot be fetched, the hub does not"
+                " answer; give the path of a .safetensors file as network.pretrained, or false"
+            )
         for loss in recipe.losses:
             given = loss.options.get("pretrained", False)
             if not isinstance(given, bool):
@@ -141,14 +153,16 @@ def _weights(recipe: Recipe) -> Iterator[str]:
         yield str(error)
 
 
-def _planned(row: Row, grid: Grid, settings: AblationSettings, seeds: int) -> PlannedRow:
+def _planned(
+    row: Row, grid: Grid, settings: AblationSettings, seeds: int, hub: HubWeights
+) -> PlannedRow:
     trained = next((r for r in grid.rows if r.name == row.trained_as), row)
     name, changes = recipe_of(trained, grid, settings)
     problems: list[str] = []
     budget = _words(grid.budget)
     try:
         recipe = load_recipe(name, changes)
-        problems += missing_parts(recipe, trained.score or grid.score)
+        problems += missing_parts(recipe, trained.score or grid.score, hub)
         if trained is not row:
             load_recipe(*recipe_of(row, grid, settings))
         budget = budget or f"{recipe.training.steps:,} steps"
