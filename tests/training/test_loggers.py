@@ -8,6 +8,7 @@ pytest.importorskip("lightning")
 
 from karyoscope.core.errors import KaryoscopeError  # noqa: E402
 from karyoscope.training import loggers, train  # noqa: E402
+from karyoscope.training.progress import quiet  # noqa: E402
 from karyoscope.training.source import RecipeSource, recipe_of  # noqa: E402
 
 SMALL = ["training.batch_size=1", "training.tile=64", "training.precision=fp32"]
@@ -85,3 +86,18 @@ def test_stored_statistics_stay_those_of_the_parent(own, tmp_path, statistics):
     }
     assert len(kept) > 10
     assert all(kept.values()) == (statistics == "stored")
+
+
+def test_a_log_that_begins_again_is_not_remarked_on(tmp_path, recwarn):
+    def begin():
+        (logger,) = loggers.build_loggers(tmp_path, 0, "csv")
+        logger.log_metrics({"loss": 1.0}, 0)
+        logger.save()
+
+    begin()
+    begin()
+    assert [w for w in recwarn.list if "not empty" in str(w.message)]
+    recwarn.clear()
+    quiet()
+    begin()
+    assert not recwarn.list

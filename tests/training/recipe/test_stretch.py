@@ -5,9 +5,14 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.training.recipe import changed_keys, load_recipe, stretched
 from karyoscope.training.source import RecipeSource, recipe_of
+
+LIZARD = load_recipe("lizard")
 
 
 def short(name, tmp_path, *changes, steps=100):
@@ -20,6 +25,7 @@ def short(name, tmp_path, *changes, steps=100):
         ("validation.every=3", lambda r: r.validation.every, 3),
         ("validation={split: consep.split.json, every: 3}", lambda r: r.validation.every, 3),
         ("training.ema=0.97", lambda r: r.training.ema, 0.97),
+        ("training.checkpoint_every=400", lambda r: r.training.checkpoint_every, 400),
         ("optimiser.warmup=37", lambda r: r.optimiser.warmup, 37),
         ("optimiser={warmup: 37}", lambda r: r.optimiser.warmup, 37),
         ("optimiser.decay=41", lambda r: r.optimiser.decay, 41),
@@ -50,6 +56,20 @@ def test_with_patience_a_run_is_validated_as_often_as_before(tmp_path):
     assert short("finetune", tmp_path).validation.every == 100
     patient = short("finetune", tmp_path, "training.patience=1")
     assert patient.validation.every / 100 == whole.validation.every / whole.training.steps
+
+
+@given(st.integers(1, 20_000), st.integers(1, 1000))
+def test_a_short_run_has_four_checkpoints_and_a_long_one_as_many_as_before(steps, every):
+    training = LIZARD.training.model_copy(update={"checkpoint_every": every})
+    whole = LIZARD.model_copy(update={"training": training})
+    found = stretched(whole, steps).training.checkpoint_every
+    assert found <= every
+    assert found in (every, 5, steps // 4)
+    if steps >= 20:
+        assert steps // found >= 4
+    assert stretched(whole, steps, ["training.checkpoint_every"]).training == (
+        stretched(whole, steps).training.model_copy(update={"checkpoint_every": every})
+    )
 
 
 def test_a_key_that_is_set_to_null_follows_the_steps(tmp_path):

@@ -9,12 +9,16 @@ from typing import Any
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.training.recipe.schema import DECAY, Recipe
 
+#: Checkpoints of a short run, and steps between two at least.
+_CHECKPOINTS, _LEAST = 4, 5
+
 
 def stretched(recipe: Recipe, steps: int, keep: Collection[str] = ()) -> Recipe:
     """The recipe over another number of steps.
 
     Warm-up, decay, phases and epochs keep their share of the run, and the averaged weights are
-    those of its last tenth at most. It is validated at its end; with ``training.patience`` the
+    those of its last tenth at most. A short run has four checkpoints, as far as they are five steps
+    apart. It is validated at its end; with ``training.patience`` the
     steps between validations keep their share, too, since only then it can end early.
 
     Parameters
@@ -52,6 +56,9 @@ def stretched(recipe: Recipe, steps: int, keep: Collection[str] = ()) -> Recipe:
         data["validation"]["every"] = every if recipe.training.patience else steps
     if "training.ema" not in keep:
         data["training"]["ema"] = min(recipe.training.ema, max(0.0, 1 - 10 / steps))
+    if "training.checkpoint_every" not in keep:
+        often = max(_LEAST, steps // _CHECKPOINTS)
+        data["training"]["checkpoint_every"] = min(recipe.training.checkpoint_every, often)
     optimiser: dict[str, Any] = data["optimiser"]
     flat = not data["phases"] and optimiser["schedule"]["name"] == "flat"
     if flat and optimiser["decay"] is None:
