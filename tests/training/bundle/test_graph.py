@@ -219,6 +219,25 @@ def test_a_map_of_large_values_is_compared_by_its_range():
         check_graph(half, deployed_of(Scaled(1e5)), tolerance=0.05)
 
 
+@pytest.mark.parametrize("factor", [1e-4, 0.1])
+def test_a_map_of_small_values_is_compared_by_its_range_too(factor):
+    torch.manual_seed(0)
+    module = deployed_of(Scaled(factor))
+    graph, _ = write_onnx(module)
+    with pytest.raises(KaryoscopeError, match="map 'hv'"):
+        check_graph(graph, deployed_of(Scaled(factor)), tolerance=0.05)
+
+
+@pytest.mark.parametrize("level", [0.0, 7.0])
+def test_a_flat_map_is_no_other_for_what_sums_are_rounded_by(level):
+    torch.manual_seed(0)
+    network = Scaled(1.0)
+    with torch.no_grad():
+        network.head.weight.mul_(1e-6)
+        network.head.bias.fill_(level)
+    write_onnx(deployed_of(network))
+
+
 def test_vectors_and_values_beyond_half_precision_stay_in_single():
     assert not bears_half(torch.full((2048,), 2.0))
     assert not bears_half(torch.full((64, 64), 1e6))

@@ -16,6 +16,10 @@ from karyoscope.networks.padding import fix_padding
 from karyoscope.training.weights import bears_half
 
 
+#: Range of a map, as a share of its largest value, below which it is flat.
+_FLAT = 0.01
+
+
 def write_onnx(module: Deployed) -> tuple[bytes, dict[str, int]]:
     """ONNX graph with free batch, height and width; and the stride of each map.
 
@@ -84,8 +88,8 @@ def check_graph(graph: bytes, module: Deployed, tolerance: float) -> None:
     module : Deployed
         The network that the graph was made of.
     tolerance : float
-        Largest difference, as a share of the range of values that torch gives the map, or of 1
-        where that is less.
+        Largest difference, as a share of the range of values that torch gives the map, or of a
+        hundredth of the largest value where the map is flatter than that.
 
     Raises
     ------
@@ -96,7 +100,9 @@ def check_graph(graph: bytes, module: Deployed, tolerance: float) -> None:
     for name, (expected, found) in maps_of_both(graph, module, images).items():
         if not np.isfinite(expected).all():
             raise KaryoscopeError(f"the network's map {name!r} is not finite: training diverged")
-        span = max(1.0, float(np.ptp(expected)))
+        # Of a map that is nearly flat, the range is no more than what sums are rounded by.
+        largest = float(np.abs(expected).max())
+        span = max(float(np.ptp(expected)), _FLAT * largest, float(np.finfo(np.float32).eps))
         share = float(np.abs(found - expected).max()) / span
         # A value that is not a number is in no relation to the tolerance.
         if not share <= tolerance:
