@@ -81,8 +81,6 @@ def quiet() -> None:
     """Keep Lightning's advertisements and remarks about itself out of the log; warnings stay."""
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
     # A run that was stopped before its first checkpoint begins again, and so does its log.
-    warnings.filterwarnings(
-        "ignore", message="Experiment logs directory .* not empty"
-    )
+    warnings.filterwarnings("ignore", message="Experiment logs directory .* not empty")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -8,11 +8,14 @@ pytest.importorskip("lightning")
 pytest.importorskip("timm")
 
 import huggingface_hub
+import numpy as np
 import torch
 
 from karyoscope.core import timm_models
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.taxonomy import Taxonomy
+from karyoscope.datasets import open_dataset
+from karyoscope.datasets.writing import write_png
 from karyoscope.evaluation.search_space import search_space
 from karyoscope.losses import build_loss
 from karyoscope.networks import build_network
@@ -237,3 +240,17 @@ def test_published_figures_are_those_of_the_page_of_the_paper(name):
                 # With the zeros at its end; accuracies may be in percent.
                 shown = {f"{value:.{k}f}" for k in (2, 3, 4, 5)} | {f"{100 * value:.2f}"}
                 assert shown & printed, (row.name, heading, value)
+
+
+def test_both_sets_of_cpm_are_read_with_their_own_scales(tmp_path):
+    for k, name in enumerate(("cpm15/image01", "cpm15/image08", "cpm17/train/image_00")):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_png(file.with_suffix(".png"), np.full((4, 4, 3), 200 + k, np.uint8))
+        ids = " ".join(["4", "4", "1", *["0"] * 15])
+        file.with_name(f"{file.name}_mask.txt").write_text(ids)
+    sets = [s for row in load_grid("hovernet_4").rows for s in row.score if s.name == "CPM"]
+    for layout in {given.layout for given in sets}:
+        dataset = open_dataset(tmp_path, layout)
+        scales = {r.name: dataset.load(r).mpp for r in dataset.records}
+        assert scales == {"image01": 0.5, "image08": 0.25, "image_00": 0.25}

@@ -185,23 +185,31 @@ def _finished(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any
     if not path.is_file():
         return None
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if _decisive(result["asked"]) != _decisive(_asked(job, grid, settings)):
+    scored = [scores.get("images") != 0 for scores in (result["scores"], *result.get("also", []))]
+    if _decisive(result["asked"], scored) != _decisive(_asked(job, grid, settings), scored):
         raise KaryoscopeError(
             f"{path} holds results of other changes or of another budget: use another --out"
         )
     return result
 
 
-def _decisive(asked: dict[str, Any]) -> dict[str, Any]:
-    """What was asked without texts and figures of a paper, on which no result depends."""
+def _decisive(asked: dict[str, Any], scored: list[bool]) -> dict[str, Any]:
+    """What was asked without that on which no result depends.
 
-    def bare(given: dict[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in given.items() if k not in ("published", "corresponds_to")}
+    These are texts and figures of a paper, and the layout of sets that were not there.
+    """
 
-    row = bare(asked["row"])
-    sets = {"score": [bare(given) for given in row["score"]]} if "score" in row else {}
-    common = {"score": [bare(given) for given in asked["score"]]} if "score" in asked else {}
-    return asked | common | {"row": row | sets}
+    def bare(given: dict[str, Any], *also: str) -> dict[str, Any]:
+        return {k: v for k, v in given.items() if k not in ("published", "corresponds_to", *also)}
+
+    def sets_of(given: dict[str, Any]) -> dict[str, Any]:
+        # A list that has become longer or shorter is told from the other as it is.
+        found = given.get("score", [])
+        known = [*scored, *[True] * len(found)]
+        sets = [bare(s) if was else bare(s, "layout") for s, was in zip(found, known, strict=False)]
+        return {"score": sets} if sets else {}
+
+    return asked | sets_of(asked) | {"row": bare(asked["row"]) | sets_of(asked["row"])}
 
 
 def _run(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any]:

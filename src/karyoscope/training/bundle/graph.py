@@ -15,7 +15,6 @@ from karyoscope.networks.deployed import Deployed
 from karyoscope.networks.padding import fix_padding
 from karyoscope.training.weights import bears_half
 
-
 #: Range of a map, as a share of its largest value, below which it is flat.
 _FLAT = 0.01
 
