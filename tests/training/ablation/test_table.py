@@ -1,6 +1,7 @@
 """The table of an ablation: its columns, and what of it a terminal of 80 columns holds."""
 
 import io
+import json
 
 import pytest
 
@@ -11,7 +12,8 @@ from rich.console import Console
 
 from karyoscope.cli import ablate as command
 from karyoscope.training.ablation.grid import Grid, Row, load_grid, shipped_grids
-from karyoscope.training.ablation.runs import Ablation, Job
+from karyoscope.training.ablation.runs import Ablation, Job, ablate
+from karyoscope.training.ablation.settings import AblationSettings
 from karyoscope.training.ablation.table import differences, markdown, narrow_tables, table_of
 
 
@@ -172,3 +174,30 @@ def test_differences_from_the_published_table_are_one_paragraph_in_both_tables()
     assert said in markdown(outcome).splitlines()
     outcome.grid = Grid(name="g", rows=[Row(name="a")])
     assert differences(outcome) == ""
+
+
+def test_results_of_earlier_versions_are_kept_where_only_texts_and_figures_have_changed(tmp_path):
+    asked = {
+        "recipe": "lizard", "changes": [], "budget": {"steps": 2},
+        "row": {"name": "a", "corresponds_to": "Table 1", "published": {"PQ": 0.4}},
+        "score": [{"truth": "there", "published": {"PQ": 0.3}}, {"truth": "nowhere"}],
+    }  # fmt: skip
+    there = {"on": "there", "protocol": "conic", "pq": 0.5, "classes": {}, "images": 3}
+    nowhere = {"on": "nowhere (not at nowhere)", "protocol": "conic", "classes": {}, "images": 0}
+    result = {"asked": asked, "seed": 0, "cohort": "", "scores": there, "also": [nowhere]}
+    (tmp_path / "a-seed0").mkdir()
+    stored = json.dumps(result | {"cost": scored()["cost"]})
+    (tmp_path / "a-seed0" / "result.json").write_text(stored)
+
+    def resumed(first="there", layout=None):
+        row = Row(name="a", corresponds_to="Table I", published={"PQ": [0.4, 0.1], "PQ+": 0.3})
+        sets = ({"truth": first}, {"truth": "nowhere", "layout": layout})
+        grid = Grid(name="g", budget={"steps": 2}, rows=[row], score=sets)
+        return ablate(grid, AblationSettings("lizard", tmp_path), resume=True)
+
+    for outcome in (resumed(), resumed(layout="cpm15")):
+        assert outcome.problems == []
+        assert outcome.results[0][1]["scores"]["pq"] == 0.5
+        assert len(table_of(outcome)[1]) == 2
+    (problem,) = resumed(first="elsewhere").problems
+    assert "results of other changes" in problem
