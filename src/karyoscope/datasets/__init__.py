@@ -1,4 +1,7 @@
-"""Published annotation formats in, :class:`Sample` out. One file a dataset, one line here."""
+"""Published layouts of annotated images, each read as a sequence of :class:`Sample`.
+
+Each is one class in a file of its own, registered in :data:`DATASETS`.
+"""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def collect(
     An annotation of class ``Reviewed`` (or with the property ``reviewed``) is a region in which
     every nucleus is right and none is missing; the image is its bounding box, at the slide's own
     scale. Pixels outside the region, and nuclei whose centroid is, are neither trained on nor
-    scored. All images of a slide have it as their source, so that no split parts them.
+    scored. All images of a slide have it as their source, so that no split divides them.
 
     Parameters
     ----------
