@@ -20,7 +20,7 @@ from karyoscope.datasets.split import Split
 
 app = typer.Typer(
     name="data",
-    help="Inspect, convert, split, pack, rank and collect annotated images.",
+    help="Inspect, convert, split and pack annotated images; rank tiles, collect corrections.",
     no_args_is_help=True,
 )
 
