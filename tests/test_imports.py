@@ -218,6 +218,16 @@ def test_public_names():
         _ = karyoscope.segmnt
 
 
+def test_packages_are_attributes_and_are_loaded_when_used():
+    code = (
+        "import sys, karyoscope; assert 'karyoscope.metrics' not in sys.modules;"
+        " assert 'metrics' in dir(karyoscope); karyoscope.metrics.panoptic_quality;"
+        " karyoscope.training.load_recipe; karyoscope.plotting.overlay"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_version_is_that_of_the_distribution():
     from importlib.metadata import version
 

@@ -1,7 +1,7 @@
-"""karyoscope: every nucleus in an H&E image, found, outlined and named.
+"""karyoscope: every nucleus in an H&E image, found, outlined and classified.
 
-The public names below are imported on first use, so that ``import karyoscope``
-costs next to nothing.
+The public names below, and the packages such as ``karyoscope.plotting``, are imported on first use,
+so that ``import karyoscope`` costs next to nothing.
 """
 
 from importlib import import_module
@@ -22,6 +22,27 @@ _PUBLIC = {
     "use_plugin": "karyoscope.core.plugins",
 }
 
+#: Packages that are attributes of ``karyoscope`` without an import of their own.
+_PACKAGES = (
+    "datasets",
+    "evaluation",
+    "features",
+    "formats",
+    "inference",
+    "losses",
+    "metrics",
+    "networks",
+    "pipeline",
+    "plotting",
+    "postprocessing",
+    "report",
+    "slides",
+    "stains",
+    "targets",
+    "training",
+    "view",
+)
+
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
@@ -38,10 +59,12 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"karyoscope.{name}")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'karyoscope' has no attribute {name!r}")
     return getattr(import_module(_PUBLIC[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_PACKAGES])

@@ -26,7 +26,7 @@ def test_scores_and_steadiness_have_a_line_each(run):
         line = f"PQ {pq['score']:.3f} [{pq['low']:.3f}, {pq['high']:.3f}] on lizard, validation"
         assert f"  scores   {line}" in result.out
         turns = card.steadiness.changes["turns"].found_again
-        assert f"  steady   turns {turns:.3f}, flips" in result.out
+        assert f"  robust   rotations by 90° {turns:.3f}, flips" in result.out
     pages = Path(__file__).parents[2] / "docs"
     assert result.out in (pages / "models.md").read_text("utf-8"), "the page shows this output"
 
@@ -35,7 +35,7 @@ def test_lines_without_figures_are_left_out(run, tiny_bundle):
     result = run("models", tiny_bundle)
     assert result.code == 0
     assert "scores" not in result.out
-    assert "steady" not in result.out
+    assert "robust" not in result.out
 
 
 def test_json(run):

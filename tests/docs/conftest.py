@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -21,23 +22,7 @@ from karyoscope.datasets.split import Split, write_split
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "dsb2018"
-RECIPE = {
-    "name": "tiny",
-    "licence": "CC0",
-    "taxonomy": "nucleus",
-    "mpp": 0.5,
-    "data": [{"dataset": "folder", "path": "data", "taxonomy": "nucleus", "mpp": 0.5}],
-    "validation": {"split": "split.json", "every": 1},
-    "network": {
-        "name": "two_decoder_unet",
-        "encoder": "test_efficientnet",
-        "channels": [8, 8, 8, 8, 8],
-    },
-    "losses": [{"name": "three_label"}, {"name": "centre"}, {"name": "types_dice"}],
-    "training": {"steps": 1, "batch_size": 2, "tile": 64, "precision": "fp32", "ema": 0},
-    "optimiser": {"decay": 0, "warmup": 0},
-    "postprocessing": {"name": "three_label"},
-}
+OVERVIEW = ROOT / "docs" / "extending" / "README.md"
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +43,9 @@ def place(tmp_path, monkeypatch, tiny_bundle) -> Path:
     shutil.copytree(tiny_bundle, "model")
     _write_annotated(tissue)
     _write_training_images()
-    Path("recipe.yaml").write_text(yaml.safe_dump(RECIPE, sort_keys=False))
+    shown = re.search(r"^```yaml\n(name: tiny\n.*?)^```", OVERVIEW.read_text("utf-8"), re.M | re.S)
+    assert shown, "docs/extending/README.md shows the recipe"
+    Path("recipe.yaml").write_text(shown[1], encoding="utf-8")
     return tmp_path
 
 

@@ -1,5 +1,6 @@
 """The page of outputs: its examples run where their libraries are, and it names every file."""
 
+import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import karyoscope
 from karyoscope.features import feature_columns
 from karyoscope.formats import WRITERS
-from karyoscope.pipeline import FORMATS
+from karyoscope.pipeline import FORMATS, SegmentOptions, segment_file
 
 PAGE = Path(__file__).parents[2] / "docs" / "outputs.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -58,12 +59,32 @@ def test_the_examples_run(example, folder, monkeypatch):
 
 
 def test_every_format_and_file_is_described():
+    files = TEXT.partition("\n## Files")[2].partition("\n## ")[0]
     for name, writer in WRITERS.items():
-        (row,) = re.findall(rf"^\| `{re.escape(name)}`(.*)$", TEXT, re.M)
+        (row,) = re.findall(rf"^\| `{re.escape(name)}`(.*)$", files, re.M)
         assert f"`<stem>{writer.suffix}`" in row
         assert ("(default)" in row) == (name in FORMATS)
         for suffix in writer.companions:
             assert f"`<stem>{suffix}`" in TEXT
+
+
+def test_every_key_of_a_summary_is_described(folder, tiny_bundle, tmp_path):
+    drawn = tmp_path / "drawn.geojson"
+    corners = [[0, 0], [400, 0], [400, 300], [0, 300], [0, 0]]
+    geometry = {"type": "Polygon", "coordinates": [corners]}
+    drawn.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": geometry}))
+    options = SegmentOptions(("csv",), mpp=0.5, annotations=drawn, spatial=True)
+    model = karyoscope.load_model(tiny_bundle, "cpu", 1)
+    segment_file(folder / "slide.png", tmp_path / "out", model, options)
+    summary = json.loads((tmp_path / "out" / "slide.summary.json").read_text("utf-8"))
+    section = TEXT.partition("\n## The summary")[2].partition("\n## ")[0]
+    described = set(re.findall(r"`([\w.\[\]]+)`", section))
+    expected = set(summary) - {"classes", "quality"}
+    expected |= {f"{name}[].{key}" for name in ("classes", "quality") for key in summary[name][0]}
+    expected |= {*summary["model"], *summary["seconds"], *summary["spatial"]}
+    expected |= {key for file in summary["files"].values() for key in file}
+    assert {"regions", "spatial", "quality[].share"} <= expected
+    assert expected <= described, expected - described
 
 
 def test_every_column_is_described(folder):

@@ -118,9 +118,18 @@ def test_real_images_are_ranked_and_written(tmp_path):
     assert same[0].disagreement == 0
 
 
-def test_regions_alone_are_not_taken_for_slides_without_nuclei(tmp_path):
+@pytest.mark.parametrize("name", ["s1.regions.geojson", "s1.geojson"])
+def test_regions_alone_are_not_taken_for_slides_without_nuclei(tmp_path, name):
     cv2.imwrite(str(tmp_path / "s1.png"), np.full((100, 120, 3), 220, np.uint8))
-    alone = tmp_path / "s1.regions.geojson"
+    alone = tmp_path / name
     alone.write_text(json.dumps([feature(shapely.box(10, 10, 60, 60), "", reviewed=True)]))
-    with pytest.raises(KaryoscopeError, match=r"s1\.corrected\.geojson"):
+    with pytest.raises(KaryoscopeError, match=r"use s1\.corrected\.geojson.*export all objects"):
         collect([alone], tmp_path / "set", mpp=0.25)
+
+
+def test_a_file_of_the_viewer_may_say_that_there_are_no_nuclei(tmp_path):
+    cv2.imwrite(str(tmp_path / "s1.png"), np.full((100, 120, 3), 220, np.uint8))
+    empty = tmp_path / "s1.corrected.geojson"
+    empty.write_text(json.dumps([feature(shapely.box(10, 10, 60, 60), "", reviewed=True)]))
+    found = collect([empty], tmp_path / "set", mpp=0.25)
+    assert (found.images, found.nuclei) == (1, 0)

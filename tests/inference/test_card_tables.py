@@ -90,7 +90,7 @@ def test_steadiness_has_its_place_in_page_and_line():
     assert "| turns | 0.900 | 0.800 |" in page
     assert "| flips |  |  |" in page
     assert "2 images (a, b)" in page
-    assert steadiness_line(STEADINESS) == "turns 0.900"
+    assert steadiness_line(STEADINESS) == "rotations by 90° 0.900"
     assert "Steadiness" not in readme_of(card())
     assert steadiness_line(None) == ""
 

@@ -151,3 +151,45 @@ def test_the_authors_encoder_keeps_every_tensor(tmp_path, spelling):
 
 def test_the_cache_is_where_the_user_says(cache):
     assert cache_folder() == cache
+
+
+def test_layers_of_keras_are_found_in_the_order_in_which_they_are_applied(monkeypatch, tmp_path):
+    """A DenseNet121 saved as Keras does, from timm's, whose layers are numbered as they run."""
+    h5py = pytest.importorskip("h5py")
+    import timm
+
+    torch.manual_seed(0)
+    model = timm.create_model("densenet121", num_classes=0).eval()
+    applied = []
+    for layer in model.modules():
+        if isinstance(layer, (torch.nn.Conv2d, torch.nn.BatchNorm2d)):
+            for value in layer.state_dict().values():
+                if value.is_floating_point():
+                    value.uniform_(0.5, 1.5)
+            layer.register_forward_hook(lambda layer, *_: applied.append(layer))
+    with torch.no_grad():
+        model(torch.zeros(1, 3, 64, 64))
+    saved = io.BytesIO()
+    with h5py.File(saved, "w") as file:
+        numbers = {"conv2d": 0, "batch_normalization": 0}
+        for layer in applied:
+            kind = "conv2d" if isinstance(layer, torch.nn.Conv2d) else "batch_normalization"
+            place = f"{kind}_{numbers[kind]}" if numbers[kind] else kind
+            numbers[kind] += 1
+            if kind == "conv2d":
+                values = [layer.weight.detach().permute(2, 3, 1, 0)]
+            else:
+                # Keras has another epsilon.
+                variance = layer.running_var + layer.eps - 1.001e-5
+                values = [layer.weight, layer.bias, layer.running_mean, variance]
+            for number, value in enumerate(values):
+                path = f"layers/functional/layers/{place}/vars/{number}"
+                file[path] = value.detach().numpy()
+    keras = io.BytesIO()
+    with zipfile.ZipFile(keras, "w") as archive:
+        archive.writestr("model.weights.h5", saved.getvalue())
+    found = CONVERTERS["keras_densenet121"](keras.getvalue())
+    expected = model.state_dict()
+    assert found.keys() == expected.keys()
+    for name, values in found.items():
+        np.testing.assert_allclose(values, expected[name].numpy(), rtol=1e-5, err_msg=name)

@@ -44,7 +44,7 @@ VERBS = {
     "evaluate": "Score predicted nuclei against annotated images.",
     "tune": "Tune the post-processing parameters of a model on validation images.",
     "compare": "Compare two evaluations: paired difference with interval.",
-    "data": "Inspect, convert, split and pack annotated images.",
+    "data": "Inspect, convert, split and pack annotated images; rank tiles, collect corrections.",
 }
 
 

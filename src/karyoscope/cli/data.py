@@ -1,4 +1,4 @@
-"""``karyoscope data``: look at annotated images, convert them, split them, pack them."""
+"""``karyoscope data``: annotated images inspected, converted, split, packed and corrected."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from karyoscope.datasets.from_paths import convert_images, inspect_images, split
 from karyoscope.datasets.split import Split
 
 app = typer.Typer(
-    name="data", help="Inspect, convert, split and pack annotated images.", no_args_is_help=True
+    name="data",
+    help="Inspect, convert, split and pack annotated images; rank tiles, collect corrections.",
+    no_args_is_help=True,
 )
 
 app.command("rank")(rank_command)
@@ -186,7 +188,7 @@ def _print_splits(splits: dict[str, Split], as_json: bool) -> None:
 
 @app.command("pack")
 def pack_command(
-    recipe: Annotated[Path, typer.Argument(help="Recipe (YAML).")],
+    recipe: Annotated[Path, typer.Argument(help="Recipe: a shipped name or a YAML file.")],
     out: Annotated[Path, typer.Option(help="File to write (.safetensors; .zip with --compress).")],
     compress: Annotated[
         bool, typer.Option(help="Write a ZIP of compressed images, with the validation images.")

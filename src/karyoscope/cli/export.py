@@ -22,8 +22,9 @@ def export(
     card: Annotated[
         Path | None,
         typer.Option(
-            help="Model card (Markdown) for the bundle, whose tables between marks are filled in;"
-            " by default it is generated."
+            help="Model card (Markdown) for the bundle; the tables between lines such as"
+            " <!-- scores: begin --> and <!-- scores: end --> are filled in. By default the card"
+            " is generated."
         ),
     ] = None,
     keep_parent: Annotated[
@@ -46,8 +47,9 @@ def export(
         bool,
         typer.Option(
             "--int8-encoder",
-            help="Quantise the encoder, too, but for layers that change the maps more than the"
-            " decoder's do or whose result is added to another map; score it before it ships.",
+            help="Also quantise the encoder, except for layers with a larger effect on the maps"
+            " than those of the decoder, and layers before a residual sum. Evaluate the bundle"
+            " before use.",
         ),
     ] = False,
 ) -> None:

@@ -45,7 +45,7 @@ def _describe(bundle: Bundle) -> None:
     print(f"  licence  {card.licence}")
     for label, line in (
         ("scores ", score_line(card)),
-        ("steady ", steadiness_line(card.steadiness)),
+        ("robust ", steadiness_line(card.steadiness)),
     ):
         if line:
             print(f"  {label}  {line}")

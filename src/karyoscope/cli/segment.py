@@ -161,8 +161,9 @@ Workers = Annotated[
 ClusterAddress = Annotated[
     str | None,
     typer.Option(
-        metavar="ADDRESS|local",
-        help="Run on a Ray cluster, with --workers CPUs per task (0: two).",
+        metavar="auto|local|ADDRESS",
+        help="Run on a Ray cluster, with --workers CPUs per task (0: two). auto: the cluster of"
+        " this machine; local: processes on this machine; else the address of a cluster.",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option(help="Replace results that exist.")]

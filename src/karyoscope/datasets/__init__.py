@@ -1,4 +1,7 @@
-"""Published annotation formats in, :class:`Sample` out. One file a dataset, one line here."""
+"""Published layouts of annotated images, each read as a sequence of :class:`Sample`.
+
+Each is one class in a file of its own, registered in :data:`DATASETS`.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,7 @@ __all__ = [
 
 def open_dataset(
     path: str | Path,
-    name: str | None = None,
+    layout: str | None = None,
     *,
     taxonomy: Taxonomy | None = None,
     mpp: float | None = None,
@@ -77,7 +80,7 @@ def open_dataset(
     ----------
     path : path
         The folder.
-    name : str, optional
+    layout : str, optional
         Layout, one of ``DATASETS`` or ``my_file.py:Name``; without it the layout is recognised.
     taxonomy : Taxonomy, optional
         Names of the class ids, where they are not the published classes.
@@ -95,9 +98,9 @@ def open_dataset(
     if not root.is_dir():
         raise KaryoscopeError(f"{root}: no such folder")
     # What the folder says of itself is no reason to run a file; what the caller says is.
-    name = named(name) if name else read_description(root).layout or recognise(root)
+    layout = named(layout) if layout else read_description(root).layout or recognise(root)
     with blamed():
-        dataset: Dataset = DATASETS.build(name, root, taxonomy=taxonomy, mpp=mpp, **options)
+        dataset: Dataset = DATASETS.build(layout, root, taxonomy=taxonomy, mpp=mpp, **options)
     return dataset
 
 

@@ -23,7 +23,7 @@ class Record:
     name : str
         Unique within the dataset; the stem of its files.
     source : str
-        The slide, patient or larger image it was cut from. Splits never part one source.
+        The slide, patient or larger image it was cut from. Splits never divide a source.
     cohort : str
         Centre or sub-dataset, such as ``"glas"``; empty where the dataset has one.
     split : str

@@ -112,7 +112,8 @@ def bundle_folder(model: str | Path) -> Path:
 def rewritten(bundle: Bundle, out: Path, changes: dict[str, Any]) -> Path:
     """Write a bundle with another card, and with the README generated from the card.
 
-    In a README that was written by hand, only the tables between marks are replaced; see
+    In a README that was written by hand, only the tables between lines such as
+    ``<!-- scores: begin -->`` and ``<!-- scores: end -->`` are replaced; see
     :func:`karyoscope.inference.card_tables.with_tables`.
 
     Parameters

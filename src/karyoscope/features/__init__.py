@@ -1,8 +1,8 @@
 """Features of nuclei: shape, stain, neighbours.
 
-A :class:`FeatureGroup` declares its columns, what it needs and how it measures; one file a group,
-one line in :data:`GROUPS`. The columns travel as ``Nuclei.measurements`` and appear in every table
-format.
+A :class:`FeatureGroup` declares its columns, what it needs and how it measures. Each group is one
+file, registered in :data:`GROUPS`. The columns travel as ``Nuclei.measurements`` and appear in
+every table format.
 """
 
 from karyoscope.features.base import (

@@ -34,10 +34,10 @@ def spread_of(
     -------
     dict of str to float or None
         None where a value has no meaning. ``nearest_um``: median distance from a centroid to the
-        nearest other one in the region. ``clark_evans``: mean of those distances by what it would
-        be if as many points lay at random in the region (P. J. Clark, F. C. Evans, Ecology 35,
-        1954), with the correction for its edge of K. P. Donnelly (1978), which is exact for
-        rectangles and holds well for smooth outlines; below 1 clustered, above 1 regular.
+        nearest other one in the region. ``clark_evans``: mean of those distances, divided by its
+        expected value if as many points lay at random in the region (P. J. Clark, F. C. Evans,
+        Ecology 35, 1954), with the correction for its edge of K. P. Donnelly (1978), which is exact
+        for rectangles and holds well for smooth outlines; below 1 clustered, above 1 regular.
         ``class_entropy_bits``: Shannon's entropy of the shares of the classes.
     """
     nearest = None if points is None else _nearest(points * mpp_xy)

@@ -1,4 +1,7 @@
-"""Nuclei -> files: one file a format, all streamed, all renamed when complete."""
+"""Output formats. Each is one class in a file of its own, registered in :data:`WRITERS`.
+
+Files are written as a stream, and get their final names when all of a slide are complete.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,8 @@ from karyoscope.inference.bundle import ModelCard, Steadiness
 SCORES = {"pq": "PQ", "dq": "DQ", "sq": "SQ", "mpq_plus": "mPQ+", "r2": "R²", "aji": "AJI"}
 #: Title endings that mark scores measured with other parameters than those of the bundle.
 BEFORE_TUNING, EARLIER = ", before tuning", ", before it was tuned"
+#: Kinds of changes as they are printed, where a card has another word.
+_PRINTED = {"turns": "rotations by 90°"}
 
 _MARKED = re.compile(r"<!-- ([a-z ]+): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
 
@@ -77,7 +79,7 @@ def steadiness_line(steadiness: Steadiness | None) -> str:
     if steadiness is None:
         return ""
     shares = [
-        f"{group} {row.found_again:.3f}"
+        f"{_PRINTED.get(group, group)} {row.found_again:.3f}"
         for group, row in steadiness.changes.items()
         if row.found_again is not None
     ]

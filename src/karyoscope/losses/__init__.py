@@ -1,4 +1,4 @@
-"""Losses: ``(outputs, targets) -> scalar``. One file a loss, one line here.
+"""Losses. Each is one class in a file of its own, registered in :data:`LOSSES`.
 
 A loss is a module with ``reads``, the names of the network's outputs, and ``needs``, the names of
 the targets that it compares, and ``forward(outputs, targets)``. A loss that takes ``n_classes`` or

@@ -14,7 +14,7 @@ def distance_error(predicted: Tensor, distances: Tensor, labelled: Tensor) -> Te
 
     .. math:: L_a = \frac1n \sum_{i=1}^n (p_i - \Gamma_i)^2
 
-    The square is that of a vector: the sum over the two maps. (The authors' program takes their
+    The square is that of a vector: the sum over the two maps. (The authors' code takes their
     mean here and in equation 3, half of both.)
 
     Parameters
@@ -35,7 +35,7 @@ def gradient_error(predicted: Tensor, distances: Tensor, nuclear: Tensor) -> Ten
         L_b = \frac1m \sum_{i \in M} (\nabla_x p_{i,x} - \nabla_x \Gamma_{i,x})^2
             + \frac1m \sum_{i \in M} (\nabla_y p_{i,y} - \nabla_y \Gamma_{i,y})^2
 
-    The gradient is by the kernel of the authors' program, see :func:`sobel_kernel`.
+    The gradient is by the kernel of the authors' code, see :func:`sobel_kernel`.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class PerceptualLoss(nn.Module):
         Classes of nuclei, without background.
     maps : {"all", "contour"}
         ``all``: each map is compared, as the paper's text has it. ``contour``: the contour map
-        alone, as the authors' program has it, at a fraction of the cost.
+        alone, as the authors' code has it, at a fraction of the cost.
     pretrained : bool or path
         ``True`` for those that ``karyoscope weights fetch vgg16`` gets, or a ``.safetensors`` file
         with timm's parameter names. ``False``, random weights, is for tests.

@@ -62,7 +62,7 @@ def focal_tversky(
 
     Symmetric: :math:`\gamma_c = 1 - \gamma`; asymmetric: only nuclei are enhanced,
     :math:`\gamma_c = 1` for background. The paper sums over labels; their mean, as in the
-    authors' program, keeps the balance with the cross entropy for any number of classes.
+    authors' code, keeps the balance with the cross entropy for any number of classes.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def focal_tversky(
         255 is not counted.
     per_image : bool
         Sum over the pixels of each image and take the mean of the images' losses, as in the
-        authors' program; else sum over those of the whole batch.
+        authors' code; else sum over those of the whole batch.
     """
     over = (2, 3) if per_image else (0, 2, 3)
     g = truth(labels, probability.shape[1])
@@ -92,7 +92,7 @@ class UnifiedFocal(nn.Module):
 
     The rare classes of the paper are those of nuclei. Where the paper gives the symmetric form
     the powers :math:`1 - \gamma` and :math:`\gamma` for cross entropy and Tversky index, and the
-    asymmetric one the reverse, both have the latter here, as in the authors' program; at the
+    asymmetric one the reverse, both have the latter here, as in the authors' code; at the
     default they are equal.
 
     Parameters
@@ -100,6 +100,8 @@ class UnifiedFocal(nn.Module):
     output : str
         Name of the output, which is that of its labels too.
     form : {"symmetric", "asymmetric"}
+        Form of both terms. ``asymmetric`` suppresses only background in the cross entropy and
+        enhances only nuclei in the Tversky index; ``symmetric`` does both for all classes.
     balance : float
         :math:`\lambda`, 0 to 1.
     delta : float

@@ -1,4 +1,4 @@
-"""Networks: a name -> a torch module. One file a network, one line here."""
+"""Networks. Each is one class in a file of its own, registered in :data:`NETWORKS`."""
 
 from __future__ import annotations
 

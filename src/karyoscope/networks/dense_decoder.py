@@ -83,7 +83,7 @@ class DenseDecoder(nn.Module):
     """From the features at strides 8, 4, 2, 1 to one output at the resolution of the image.
 
     Up-sampling is to the nearest, and skips are summed. The levels at strides 4 and 2 have 8 and
-    4 dense units; the paper names the two numbers the other way round, its program so.
+    4 dense units; the paper gives the two numbers the other way round, the authors' code like this.
 
     Parameters
     ----------

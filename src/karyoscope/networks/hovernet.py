@@ -25,7 +25,7 @@ class Variant(NamedTuple):
 
 
 #: ``original`` takes 270 x 270 px to 80 x 80, as in the paper; ``fast`` 256 x 256 px to
-#: 164 x 164, as in the authors' program. The padded ones keep the size (paper, section VI).
+#: 164 x 164, as in the authors' code. The padded ones keep the size (paper, section VI).
 VARIANTS = {
     "original": Variant(5, False, False),
     "fast": Variant(3, True, False),

@@ -12,7 +12,7 @@ from karyoscope.core.files import writing
 from karyoscope.networks.preact_resnet import PreactResNet50
 from karyoscope.pretrained.pickles import read_state
 
-#: Layers of a unit: here, and in the authors' program.
+#: Layers of a unit: here, and in the authors' code.
 _UNIT = {
     "normalise.0": "preact_bn",
     "reduce": "conv1",
@@ -24,7 +24,7 @@ _UNIT = {
 
 
 def their_name(own: str) -> str:
-    """Name in the authors' program of a tensor of :class:`~.preact_resnet.PreactResNet50`.
+    """Name in the authors' code of a tensor of :class:`~.preact_resnet.PreactResNet50`.
 
     Examples
     --------

@@ -16,7 +16,7 @@ class ResUNet34(nn.Module):
     """Background, the inner part of each class, and one contour map, by one softmax.
 
     Four decoder levels, and a transposed convolution to the resolution of the image. Channels and
-    dropout, which the paper leaves open, are those of the authors' program.
+    dropout, which the paper leaves open, are those of the authors' code.
 
     Parameters
     ----------

@@ -90,6 +90,7 @@ class LocalExecutor:
     Attributes
     ----------
     device : {"auto", "cpu", "torch", "cuda", "mps"}
+        Device that runs the network; ``auto`` takes a GPU if there is one.
     threads : int
         Threads of the CPU; 0 for all.
     tta : int

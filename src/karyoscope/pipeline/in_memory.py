@@ -67,6 +67,8 @@ def segment(
     expansion_um : float
         Distance by which nuclei are expanded to cells, in µm, for the features ``cells``.
     device : {"auto", "cpu", "torch", "cuda", "mps"}
+        Device that runs the network: ``cpu`` by OpenVINO, ``torch`` the CPU by PyTorch, ``cuda``
+        and ``mps`` a GPU; ``auto`` takes a CUDA GPU if there is one.
     tta : int
         Views that are averaged: 1, 2, 4 or 8 (flips and rotations by 90°), or 16 (each twice, with
         other stains).

@@ -1,4 +1,7 @@
-"""Maps in, nuclei out. One file a post-processing, one line here."""
+"""Post-processings, which make nuclei of the maps of a network.
+
+Each is one class in a file of its own, registered in :data:`POSTPROCESSINGS`.
+"""
 
 from __future__ import annotations
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import zipfile
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,7 +22,7 @@ Arrays = dict[str, np.ndarray]
 _NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 _LINEAR = ("weight", "bias")
 #: Keras adds this to variances, timm the other.
-_KERAS_EPSILON, _EPSILON = 1e-3, 1e-5
+_KERAS_EPSILON, _KERAS_DENSENET_EPSILON, _EPSILON = 1e-3, 1.001e-5, 1e-5
 
 
 class Renamer:
@@ -171,6 +174,53 @@ def keras_resnet50(data: bytes) -> Arrays:
     return made
 
 
+def keras_densenet121(data: bytes) -> Arrays:
+    """DenseNet121 of Keras, from a saved classifier whose own last layer is left out.
+
+    Layers are numbered by their kind, in the order in which they are applied. The epsilon differs
+    from timm's, and the variances take that up.
+    """
+    import h5py
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        saved = io.BytesIO(archive.read("model.weights.h5"))
+    made: Arrays = {}
+    used = Counter[str]()
+    with h5py.File(saved) as file:
+        layers = file["layers/functional/layers"]
+
+        def variables(kind: str) -> list[np.ndarray]:
+            name = f"{kind}_{used[kind]}" if used[kind] else kind
+            used[kind] += 1
+            values = layers[name]["vars"]
+            return [np.asarray(values[str(number)]) for number in range(len(values))]
+
+        def take_convolution(name: str) -> None:
+            (kernel,) = variables("conv2d")
+            made[f"{name}.weight"] = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
+
+        def take_norm(name: str) -> None:
+            values = variables("batch_normalization")
+            for part, value in zip(_NORM, values, strict=False):
+                made[f"{name}.{part}"] = value
+            made[f"{name}.running_var"] += np.float32(_KERAS_DENSENET_EPSILON - _EPSILON)
+            made[f"{name}.num_batches_tracked"] = np.zeros((), np.int64)
+
+        take_convolution("features.conv0")
+        take_norm("features.norm0")
+        for block, count in enumerate((6, 12, 24, 16), 1):
+            for layer in range(1, count + 1):
+                name = f"features.denseblock{block}.denselayer{layer}"
+                for number in (1, 2):
+                    take_norm(f"{name}.norm{number}")
+                    take_convolution(f"{name}.conv{number}")
+            if block < 4:
+                take_norm(f"features.transition{block}.norm")
+                take_convolution(f"features.transition{block}.conv")
+        take_norm("features.norm5")
+    return made
+
+
 CONVERTERS: dict[str, Callable[[bytes], Arrays]] = {
     "efficientnet_lite0": partial(efficientnet_lite, depth=1.0),
     "efficientnet_lite1": partial(efficientnet_lite, depth=1.1),
@@ -180,4 +230,5 @@ CONVERTERS: dict[str, Callable[[bytes], Arrays]] = {
     "pickled_resnet": pickled_resnet,
     "flax_vgg16": flax_vgg16,
     "keras_resnet50": keras_resnet50,
+    "keras_densenet121": keras_densenet121,
 }

@@ -1,4 +1,7 @@
-"""Colour of H&E: deconvolution and normalisers. One file a normaliser, one line here."""
+"""Colour of H&E: deconvolution and normalisers.
+
+Each normaliser is one class in a file of its own, registered in :data:`NORMALISERS`.
+"""
 
 from __future__ import annotations
 

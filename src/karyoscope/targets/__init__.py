@@ -1,4 +1,6 @@
-"""Label maps -> training maps, as batched torch operations. One file a family, one line here.
+"""Targets: maps for training that are computed from label maps, in batches, by torch.
+
+Each family of targets is one file, registered in :data:`TARGETS`.
 
 Every target is a function of ``(ids, classes, sets, highest)``: ids (b, h, w) int32 with 0 as
 background and -1 where there is no label (outside the image, or ambiguous), or less in images

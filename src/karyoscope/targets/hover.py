@@ -22,7 +22,7 @@ def hover_maps(
     :math:`\Gamma_y`. The centre is the centre of mass rounded to a whole pixel, half upwards, which
     makes that line one pixel wide.
 
-    The authors' program is this with ``min_pixels=31, offset=1``; it also skips nuclei within two
+    The authors' code is this with ``min_pixels=31, offset=1``; it also skips nuclei within two
     pixels of the upper or left edge of a tile.
 
     Parameters

@@ -112,7 +112,7 @@ def cross_validate(
     seed : int
         Seed of the folds; the seed of the trainings is ``training.seed``.
     device : {"auto", "cpu", "cuda"}
-        What trains the network.
+        Device that trains the network; ``auto`` takes a GPU if there is one.
     threads : int
         Threads of the CPU for scoring; 0 for all.
     say : callable

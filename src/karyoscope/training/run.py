@@ -71,6 +71,7 @@ def train(
     resume : bool
         Continue from ``out/last.ckpt``, at the step where it was written.
     device : {"auto", "cpu", "cuda"}
+        Device that trains the network; ``auto`` takes a GPU if there is one.
     packed : path, optional
         Training images in one file, in place of the recipe's data, and the validation images if
         it has them; see :func:`~karyoscope.training.packed.files.read_packed`.

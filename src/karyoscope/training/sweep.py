@@ -177,6 +177,7 @@ def sweep(
     seed : int
         Seed of the proposals; that of the trainings is ``training.seed``.
     device : {"auto", "cpu", "cuda"}
+        Device that trains the network; ``auto`` takes a GPU if there is one.
     say : callable
         Called with a line for each training.
 

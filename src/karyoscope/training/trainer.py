@@ -216,6 +216,7 @@ def build_trainer(
     out : path
         Folder of the run.
     device : {"auto", "cpu", "cuda"}
+        Device that trains the network; ``auto`` takes a GPU if there is one.
     steps : int
         Length of the run; -1 if a callback ends it.
     first_step : int

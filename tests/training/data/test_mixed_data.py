@@ -23,6 +23,7 @@ from karyoscope.training.data.images import (  # noqa: E402
     ValidationImages,
     images_of,
     load_training_bank,
+    open_source,
     split_records,
 )
 from karyoscope.training.module import NucleusModule  # noqa: E402
@@ -247,3 +248,9 @@ def test_the_shipped_splits_hold_out_what_they_say(shared):
     assert counts == [83, 36, 21, 12, 25, 4]
     kumar = sources["kumar"]
     assert {record.cohort for record in kumar.held_out} == {"breast", "kidney", "prostate", "liver"}
+
+
+def test_data_that_are_not_there_are_asked_for(tmp_path):
+    source = load_recipe("finetune", [f"data=[{{path: {tmp_path / 'nowhere'}}}]"]).data[0]
+    with pytest.raises(KaryoscopeError, match=r"nowhere: no such folder.*--set data\.0\.path="):
+        open_source(source, 0.5)

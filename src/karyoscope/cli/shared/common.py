@@ -72,7 +72,8 @@ def _carrier(
             expose_value=False,
             # Before the other options, which may name parts of the file.
             is_eager=True,
-            help="Run this Python file, which a model needs or whose slide reader is wanted.",
+            help="Python file with an extension (slide reader, network, post-processing, ...) to"
+            " load.",
         ),
     ] = None,
     log_file: Annotated[

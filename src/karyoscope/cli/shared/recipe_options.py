@@ -12,7 +12,10 @@ from karyoscope.cli.shared.choices import MOST_THREADS, Device
 RecipeName = Annotated[str | None, typer.Argument(help="Recipe: a shipped name or a YAML file.")]
 OwnData = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder of annotated images; RECIPE is then `finetune`."),
+    typer.Option(
+        "--data",
+        help="Folder of annotated images; the recipe is `finetune` unless RECIPE is given.",
+    ),
 ]
 StartFrom = Annotated[
     str | None,

@@ -17,7 +17,7 @@ def prepare_torch(workers: int, log: bool = True, device: str = "cpu") -> None:
     log : bool
         Whether messages of training go to stderr.
     device : {"auto", "cpu", "cuda"}
-        What is to train.
+        Device that trains the network; ``auto`` takes a GPU if there is one.
 
     Raises
     ------

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 _REVIEWED = "reviewed"
 #: Classes of annotations that are no nuclei.
 _OTHERS = ("region", "ignore", "tissue", _REVIEWED)
-_ENDINGS = (".corrected.geojson", ".regions.geojson", ".geojson", ".json")
-_REGIONS_ALONE = ".regions.geojson"
+#: Ending of the files of ``view --edit``, which hold all nuclei, so that none means none.
+_WITH_NUCLEI = ".corrected.geojson"
+_ENDINGS = (_WITH_NUCLEI, ".regions.geojson", ".geojson", ".json")
 _NO_SLIDES = (
     ".geojson",
     ".json",
@@ -81,7 +82,7 @@ def collect(
     An annotation of class ``Reviewed`` (or with the property ``reviewed``) is a region in which
     every nucleus is right and none is missing; the image is its bounding box, at the slide's own
     scale. Pixels outside the region, and nuclei whose centroid is, are neither trained on nor
-    scored. All images of a slide have it as their source, so that no split parts them.
+    scored. All images of a slide have it as their source, so that no split divides them.
 
     Parameters
     ----------
@@ -147,12 +148,14 @@ def _read(path: Path, slides: Path | None) -> _Corrected:
             f"{path}: no region was reviewed; draw one around corrected nuclei, and give"
             " it the class Reviewed"
         )
-    if not nuclei and path.name.lower().endswith(_REGIONS_ALONE):
+    if not nuclei and not path.name.lower().endswith(_WITH_NUCLEI):
         # To read it as "there are no nuclei here" would train a model to find none.
-        stem = path.name[: -len(_REGIONS_ALONE)]
+        ending = next(e for e in (*_ENDINGS, "") if path.name.lower().endswith(e))
+        stem = path.name.removesuffix(path.name[len(path.name) - len(ending) :])
         raise KaryoscopeError(
-            f"{path} holds regions but no nuclei; use {stem}.corrected.geojson, which"
-            " `karyoscope view --edit` writes with regions and nuclei"
+            f"{path} holds regions but no nuclei; use {stem}{_WITH_NUCLEI}, which"
+            " `karyoscope view --edit` writes with regions and nuclei, or export all objects from"
+            " QuPath, whose detections are the nuclei (if there are none, give the file that name)"
         )
     return _Corrected(_slide_of(path, slides), nuclei, regions)
 

@@ -1,4 +1,7 @@
-"""Predictions in, label maps and classes out. One file a format, one line here."""
+"""Predictions in files, read as label maps with classes.
+
+Each format is one class in a file of its own, registered in :data:`FORMATS`.
+"""
 
 from __future__ import annotations
 

@@ -28,8 +28,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "nearest_um": ("µm", "median distance of a nucleus to the nearest other one in the region"),
     "clark_evans": (
         "",
-        "mean of that distance by what it would be at random (Clark & Evans 1954, Donnelly's"
-        " correction of 1978 for the edge): below 1 clustered, above 1 regular",
+        "mean distance of a nucleus to the nearest other one, divided by its expected value under"
+        " complete spatial randomness (Clark & Evans 1954, Donnelly's correction of 1978 for the"
+        " edge): below 1 clustered, above 1 regular",
     ),
     "class_entropy_bits": ("bit", "Shannon's entropy of the shares of the classes of nuclei"),
 }

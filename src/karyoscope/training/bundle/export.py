@@ -58,7 +58,8 @@ def export_bundle(
     checkpoint : str
         Name of the checkpoint.
     readme : str, optional
-        Text of the model card for people, whose tables between marks are filled in (see
+        Text of the model card for people, whose tables between lines such as
+        ``<!-- scores: begin -->`` and ``<!-- scores: end -->`` are filled in (see
         :func:`karyoscope.inference.card_tables.with_tables`); where it is not given, the page is
         made of what the run keeps: data, counts, splits, parents, versions.
     int8 : bool

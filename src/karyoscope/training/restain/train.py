@@ -90,6 +90,7 @@ def train_restainer(
     resume : bool
         Continue from ``out/last.ckpt``, at the step where it was written.
     device : {"auto", "cpu", "cuda"}
+        Device that trains the network; ``auto`` takes a GPU if there is one.
 
     Returns
     -------

@@ -116,6 +116,7 @@ def train_generator(
     resume : bool
         Continue from ``out/last.ckpt``, at the step where it was written.
     device : {"auto", "cpu", "cuda"}
+        Device that trains the network; ``auto`` takes a GPU if there is one.
 
     Returns
     -------
