@@ -313,3 +313,22 @@ def test_no_file_is_longer_than_350_lines(folder):
     lengths = {p: p.read_text(encoding="utf-8").count("\n") for p in (ROOT / folder).rglob("*.py")}
     assert lengths
     assert [str(path) for path, lines in lengths.items() if lines > 350] == []
+
+
+def test_packages_are_attributes_and_those_that_need_an_extra_say_which():
+    code = """
+import sys
+for name in ("torch", "lightning", "timm"):
+    sys.modules[name] = None
+import karyoscope
+assert karyoscope.metrics.__name__ == "karyoscope.metrics"
+missing = [name for name in dir(karyoscope) if not hasattr(karyoscope, name)]
+try:
+    karyoscope.training
+except AttributeError as error:
+    print(missing, error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "karyoscope[train]" in done.stdout
+    missing = set(re.findall(r"'(\w+)'", done.stdout.partition("]")[0]))
+    assert missing <= {"losses", "networks", "targets", "training"}

@@ -60,7 +60,13 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
-        return import_module(f"karyoscope.{name}")
+        try:
+            return import_module(f"karyoscope.{name}")
+        except ModuleNotFoundError as error:
+            # Not as an ImportError, so that `hasattr` and `help` work where an extra is missing.
+            raise AttributeError(
+                f"karyoscope.{name} needs {error.name}: run `pip install 'karyoscope[train]'`"
+            ) from error
     if name not in _PUBLIC:
         raise AttributeError(f"module 'karyoscope' has no attribute {name!r}")
     return getattr(import_module(_PUBLIC[name]), name)

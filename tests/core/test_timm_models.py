@@ -143,6 +143,7 @@ def test_the_hub_is_asked_once_for_all_models_that_are_not_in_its_cache(asked, m
     hub = HubWeights()
     assert hub.has("resnet18")
     assert hub.has("no_such_model")
+    assert hub.has("resnet18.no_such_tag")
     assert asked == []
     assert not hub.has("tf_efficientnet_b7")
     assert not hub.has("convnext_small")

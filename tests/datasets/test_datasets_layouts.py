@@ -106,6 +106,19 @@ def test_cpm15_knows_which_images_are_20x(tmp_path):
     }
 
 
+def test_images_that_both_parts_of_cpm17_number_alike_are_told_apart(tmp_path):
+    written("cpm17", tmp_path)
+    before = {record.name: record.split for record in open_dataset(tmp_path, "cpm17").records}
+    assert before == {"image_00": "train", "image_31": "test"}
+    for path in list(tmp_path.rglob("image_31*")):
+        path.rename(path.with_name(path.name.replace("image_31", "image_00")))
+    dataset = open_dataset(tmp_path, "cpm17")
+    found = {record.name: record.split for record in dataset.records}
+    assert found == {"test_image_00": "test", "train_image_00": "train"}
+    assert len(list(dataset)) == 2
+    assert dataset.problems == []
+
+
 def test_crchisto_points_count_from_the_corner(tmp_path, image):
     folder = tmp_path / "img1"
     write_png(folder / "img1.png", image)

@@ -28,6 +28,10 @@ def write(writer, path, context, *blocks):
 
 @pytest.mark.parametrize("zlib_ng", [True, False])
 def test_labels_are_those_of_the_table(tmp_path, nuclei, context, zlib_ng, monkeypatch):
+    used, encode = [], imagecodecs.zlibng_encode
+    monkeypatch.setattr(
+        imagecodecs, "zlibng_encode", lambda *a, **k: (used.append(a), encode(*a, **k))[1]
+    )
     if not zlib_ng:
         monkeypatch.setattr(imagecodecs.ZLIBNG, "available", False)
     path = write(LabelsWriter, tmp_path / "a.labels.tif", context, nuclei)
@@ -36,6 +40,7 @@ def test_labels_are_those_of_the_table(tmp_path, nuclei, context, zlib_ng, monke
         assert (page.dtype, page.is_tiled, len(tif.series[0].levels)) == (np.uint32, True, 1)
         labels = page.asarray()
         assert 'PhysicalSizeX="0.5"' in tif.ome_metadata
+    assert bool(used) == zlib_ng
     assert np.array_equal(labels, nuclei.label_image(600, 400))
 
 

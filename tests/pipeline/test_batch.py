@@ -128,7 +128,7 @@ def test_only_the_first_slide_is_announced_before_its_turn(
     threshold_model, tissue, tmp_path, monkeypatch
 ):
     """While its tissue is looked for; the others wait for the network of the one before."""
-    expected, find, expect = [], Tissue.of, Model.expect
+    expected, find, expect, begun = [], Tissue.of, Model.expect, threading.Event()
 
     def noting(model, height, width, number):
         expected.append((threading.current_thread().name, height))
@@ -140,9 +140,10 @@ def test_only_the_first_slide_is_announced_before_its_turn(
         def expect(self, model, layout):
             self.announced.append(layout.rows.length)
             super().expect(model, layout)
+            begun.set()
 
     def tissue_of(slide):
-        assert Noting.announced
+        assert begun.wait(60)
         return find(slide)
 
     monkeypatch.setattr(Model, "expect", noting)
@@ -152,6 +153,9 @@ def test_only_the_first_slide_is_announced_before_its_turn(
     paths = [tmp_path / f"{name}.npy" for name in "abc"]
     result = segment_slides(paths, tmp_path / "out", threshold_model, OPTIONS, Noting())
     assert [slide.status for slide in result.slides] == ["done"] * 3
+    for thread in threading.enumerate():
+        if thread.name == "compile":
+            thread.join(60)
     assert Noting.announced == [200]
     assert [height for thread, height in expected if thread == "compile"] == [200]
     assert sorted(height for thread, height in expected if thread != "compile") == [120, 200, 200]

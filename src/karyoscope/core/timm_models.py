@@ -67,8 +67,8 @@ class HubWeights:
     def has(self, name: str) -> bool:
         """Whether the weights of a model are in the cache, or the hub answers.
 
-        True for a model that timm does not know, or whose weights are not on the hub: that is
-        found out where the model is built.
+        True for a model or tag that timm does not know, or whose weights are not on the hub: that
+        is found out where the model is built.
 
         Parameters
         ----------
@@ -77,7 +77,10 @@ class HubWeights:
         """
         models: Any = load("train", "timm.models", "the weights of a model")
         hub: Any = load("train", "huggingface_hub", "the hub of weights")
-        known = models.get_pretrained_cfg(name)
+        try:
+            known = models.get_pretrained_cfg(name)
+        except RuntimeError:  # of a tag that the model does not have
+            return True
         place = getattr(known, "hf_hub_id", None)
         if not place:
             return True

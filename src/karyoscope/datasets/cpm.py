@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets.base import Record, Sample
-from karyoscope.datasets.files import grouped, images_under, mat_keys, pair, read_mat, split_of
+from karyoscope.datasets.files import (
+    FilesByStem,
+    grouped,
+    images_under,
+    mat_keys,
+    pair,
+    read_mat,
+    split_of,
+)
 from karyoscope.datasets.image_files import read_rgb
 from karyoscope.datasets.labels import label_map, one_class
 from karyoscope.datasets.on_disk import DatasetOnDisk
@@ -33,7 +41,7 @@ class _Cpm(DatasetOnDisk):
     published_mpp = 0.25
 
     def find(self) -> Iterator[Record]:
-        """Pair labels with images of the same name."""
+        """Pair labels with images of the same name in the same part."""
         texts = self.root.rglob(f"*{_MASK}.txt")
         labels = grouped(texts, lambda path: path.stem.removesuffix(_MASK))
         labels |= grouped(self.root.rglob("*.mat"))
@@ -42,10 +50,25 @@ class _Cpm(DatasetOnDisk):
             for stem, paths in images_under(self.root).items()
             if not stem.endswith("_poly")  # the challenge's picture of the outlines
         }
+        in_parts = {
+            stem
+            for stem, paths in labels.items()
+            if len({split_of(path, self.root) for path in paths}) > 1
+        }
+        labels, images = (self._told_apart(files, in_parts) for files in (labels, images))
         self._files = {}
         for stem, label, image in pair(labels, images, self.problems):
             self._files[stem] = (label, image)
             yield Record(stem, stem, "", split_of(label, self.root))
+
+    def _told_apart(self, files: FilesByStem, in_parts: Collection[str]) -> FilesByStem:
+        """Files by stem; images that train and test both number have their part before it."""
+        told: FilesByStem = {}
+        for stem, paths in files.items():
+            for path in paths:
+                part = split_of(path, self.root) if stem in in_parts else ""
+                told.setdefault(f"{part}_{stem}" if part else stem, []).append(path)
+        return told
 
     def load(self, record: Record) -> Sample:
         """Read one image with its labels; see :meth:`Dataset.load`."""
@@ -83,6 +106,7 @@ class Cpm15(_Cpm):
 class Cpm17(_Cpm):
     """CPM-17: 32 training and 32 test images in ``train`` and ``test``.
 
+    Where both parts number their images alike, names begin with the part: ``test_image_00``.
     The scale is that of 40x; some images are 20x, and which is not published.
     """
 

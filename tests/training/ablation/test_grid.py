@@ -243,7 +243,8 @@ def test_published_figures_are_those_of_the_page_of_the_paper(name):
 
 
 def test_both_sets_of_cpm_are_read_with_their_own_scales(tmp_path):
-    for k, name in enumerate(("cpm15/image01", "cpm15/image08", "cpm17/train/image_00")):
+    names = "cpm15/image01", "cpm15/image08", "cpm17/train/image_00", "cpm17/test/image_00"
+    for k, name in enumerate(names):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         write_png(file.with_suffix(".png"), np.full((4, 4, 3), 200 + k, np.uint8))
@@ -253,4 +254,9 @@ def test_both_sets_of_cpm_are_read_with_their_own_scales(tmp_path):
     for layout in {given.layout for given in sets}:
         dataset = open_dataset(tmp_path, layout)
         scales = {r.name: dataset.load(r).mpp for r in dataset.records}
-        assert scales == {"image01": 0.5, "image08": 0.25, "image_00": 0.25}
+        assert scales == {
+            "image01": 0.5,
+            "image08": 0.25,
+            "train_image_00": 0.25,
+            "test_image_00": 0.25,
+        }

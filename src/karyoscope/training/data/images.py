@@ -29,8 +29,9 @@ def open_source(source: DataSource, mpp: float, model: Taxonomy | None = None) -
     """Open one dataset of a recipe, at a scale, and with what its classes may be in a model's."""
     if not Path(source.path).is_dir():
         raise KaryoscopeError(
-            f"{source.path}: no such folder; give that of your copy of the data in the recipe, or"
-            " by --set data.0.path=FOLDER (0 is the first entry; docs/recipes.md says which data)"
+            f"{source.path}: no such folder; give that of your copy of the data by --data, in the"
+            " recipe, or by --set data.0.path=FOLDER (0 is the first entry; docs/recipes.md says"
+            " which data)"
         )
     taxonomy = Taxonomy.load(source.taxonomy) if source.taxonomy else None
     dataset = open_dataset(
