@@ -80,6 +80,9 @@ class Watched:
     def __init__(self, executor, after) -> None:
         self.executor, self.after = executor, after
 
+    def expect(self, *arguments):
+        self.executor.expect(*arguments)
+
     def run_blocks(self, *arguments):
         for block in self.executor.run_blocks(*arguments):
             self.after(block)
