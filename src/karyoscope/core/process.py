@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 
 _ARENA_MAX = -8  # M_ARENA_MAX of <malloc.h>
+_FEW_CORES = 4
 
 
-def limit_arenas(number: int = 1) -> None:
+def limit_arenas(number: int = 0) -> None:
     """Let all threads of this process share one heap, or few, where the C library is glibc.
 
     By itself it gives each thread a heap, up to eight a core, and what was freed in one is of no
@@ -25,9 +26,10 @@ def limit_arenas(number: int = 1) -> None:
     Parameters
     ----------
     number : int
-        Heaps.
+        Heaps; 0 for one on up to four cores and two on more, where threads could wait for it.
     """
     if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
+        number = number or (1 if len(os.sched_getaffinity(0)) <= _FEW_CORES else 2)
         # Other C libraries have no such function, and need none.
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).mallopt(_ARENA_MAX, number)
