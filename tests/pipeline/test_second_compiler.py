@@ -14,7 +14,7 @@ from karyoscope.pipeline.second_compiler import SecondCompiler
 
 @pytest.fixture
 def two_cores(monkeypatch):
-    monkeypatch.setattr(second_compiler, "usable_cores", lambda: 2)
+    monkeypatch.setattr(second_compiler, "available_cores", lambda: 2)
 
 
 def test_it_is_waited_for(two_cores, monkeypatch, tmp_path):
@@ -45,7 +45,7 @@ def test_one_that_does_not_end_is_ended(two_cores, monkeypatch):
     ("formats", "cores", "kept"), [([], 2, True), (["geojson"], 1, True), (["geojson"], 2, False)]
 )
 def test_it_is_not_started_without_use(formats, cores, kept, monkeypatch):
-    monkeypatch.setattr(second_compiler, "usable_cores", lambda: cores)
+    monkeypatch.setattr(second_compiler, "available_cores", lambda: cores)
     monkeypatch.setattr(second_compiler, "keeps_compiled", lambda: kept)
     compiler = SecondCompiler(formats)
     compiler.start()
@@ -69,7 +69,7 @@ from karyoscope.pipeline import FORMATS, second_compiler
 from karyoscope.pipeline.prepare import nuclei_in_noise
 from karyoscope.inference import find_bundle
 from karyoscope.core.kernels import when_compiling
-second_compiler.usable_cores = lambda: 2
+second_compiler.available_cores = lambda: 2
 nuclei = nuclei_in_noise(find_bundle("lizard"))
 compiler = second_compiler.SecondCompiler(FORMATS)
 compiler.start()

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -193,3 +194,10 @@ def test_layers_of_keras_are_found_in_the_order_in_which_they_are_applied(monkey
     assert found.keys() == expected.keys()
     for name, values in found.items():
         np.testing.assert_allclose(values, expected[name].numpy(), rtol=1e-5, err_msg=name)
+
+
+def test_weights_in_keras_form_without_its_reader_are_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(KaryoscopeError, match=r"karyoscope\[train\]") as caught:
+        CONVERTERS["keras_densenet121"](b"")
+    assert "\n" not in str(caught.value)

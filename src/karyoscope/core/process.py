@@ -15,6 +15,13 @@ _ARENA_MAX = -8  # M_ARENA_MAX of <malloc.h>
 _FEW_CORES = 4
 
 
+def available_cores() -> int:
+    """Return the number of cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def limit_arenas(number: int = 0) -> None:
     """Let all threads of this process share one heap, or few, where the C library is glibc.
 
@@ -29,7 +36,7 @@ def limit_arenas(number: int = 0) -> None:
         Heaps; 0 for one on up to four cores and two on more, where threads could wait for it.
     """
     if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
-        number = number or (1 if len(os.sched_getaffinity(0)) <= _FEW_CORES else 2)
+        number = number or (1 if available_cores() <= _FEW_CORES else 2)
         # Other C libraries have no such function, and need none.
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).mallopt(_ARENA_MAX, number)

@@ -6,7 +6,6 @@ therefore compiled by a process of their own, while those of post-processing are
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from karyoscope.core.kernels import keeps_compiled
 from karyoscope.core.nuclei import Nuclei
+from karyoscope.core.process import available_cores
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.features import shape_features
 from karyoscope.formats import ExportContext, open_writers
@@ -50,7 +50,7 @@ class SecondCompiler:
 
     def start(self) -> None:
         """Start the process, where another core may run it."""
-        of_use = bool(self._formats) and keeps_compiled() and usable_cores() > 1
+        of_use = bool(self._formats) and keeps_compiled() and available_cores() > 1
         if not of_use or getattr(sys, "frozen", False):
             return
         # -P: nothing in the working folder is imported.
@@ -125,10 +125,3 @@ def main(formats: Sequence[str]) -> None:
     )
     for name in formats:
         write_made_up(nucleus, [name])
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

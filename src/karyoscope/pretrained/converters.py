@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
+from karyoscope.core.optional import load
 from karyoscope.pretrained.pickles import read_pickle, read_state
 from karyoscope.pretrained.sources import IMAGENET_STD
 
@@ -180,8 +181,7 @@ def keras_densenet121(data: bytes) -> Arrays:
     Layers are numbered by their kind, in the order in which they are applied. The epsilon differs
     from timm's, and the variances take that up.
     """
-    import h5py
-
+    h5py: Any = load("train", "h5py", "weights in Keras's form")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         saved = io.BytesIO(archive.read("model.weights.h5"))
     made: Arrays = {}

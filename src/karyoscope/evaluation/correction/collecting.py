@@ -151,7 +151,7 @@ def _read(path: Path, slides: Path | None) -> _Corrected:
     if not nuclei and not path.name.lower().endswith(_WITH_NUCLEI):
         # To read it as "there are no nuclei here" would train a model to find none.
         ending = next(e for e in (*_ENDINGS, "") if path.name.lower().endswith(e))
-        stem = path.name.removesuffix(path.name[len(path.name) - len(ending) :])
+        stem = path.name[: len(path.name) - len(ending)]
         raise KaryoscopeError(
             f"{path} holds regions but no nuclei; use {stem}{_WITH_NUCLEI}, which"
             " `karyoscope view --edit` writes with regions and nuclei, or export all objects from"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,6 +9,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TypeVar
 
+from karyoscope.core.process import available_cores
 from karyoscope.inference import Engine
 
 Result = TypeVar("Result")
@@ -64,13 +64,6 @@ def threads_for(engine: Engine, cores: int = 0) -> Threads:
     # Decoding, post-processing and writing take about as long.
     third = max(1, cores // 3)
     return Threads(third, third, third)
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def submit(

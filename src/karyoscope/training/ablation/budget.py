@@ -69,7 +69,7 @@ def _steps_of(recipe: Recipe, tiles: float, keep: Collection[str]) -> int:
     """Steps that draw so many tiles once the phases are fitted to them."""
     # No fewer than the phases take, which may be ones that stay as they are.
     steps = max(_at_mean(recipe, tiles), sum(phase.steps for phase in recipe.phases))
-    # Phases are rounded, and those that stay change the mean; a few turns settle it.
+    # Phases are rounded, and those that stay change the mean; a few repetitions settle it.
     for _ in range(20 if recipe.phases else 1):
         before, steps = steps, _at_mean(stretched(recipe, steps, keep), tiles)
         if steps == before:

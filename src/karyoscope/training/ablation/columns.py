@@ -118,9 +118,9 @@ def columns_for(lines: Sequence[Line]) -> Columns:
 
 
 def classes_in(lines: Sequence[Line]) -> dict[str, tuple[str, str, int]]:
-    """Heading -> class, name of its score (empty for its first) and decimal places.
+    """The columns of classes: by heading the class, the name of its score and the decimal places.
 
-    Sets and rows may have classes of their own.
+    The name is empty for the first score of a class. Sets and rows may have classes of their own.
     """
     found: dict[str, tuple[str, str, int]] = {}
     every = [scores.get("classes", {}) for line in lines for scores in line.scores]
@@ -138,7 +138,7 @@ def score_cells(line: Line, columns: Columns) -> list[str]:
 
 
 def class_cells(line: Line, classes: dict[str, tuple[str, str, int]]) -> list[str]:
-    """Scores of classes, likewise."""
+    """Scores of each class, each the mean and its standard deviation over trainings."""
     return [
         _mean((_class_score(s, name, key) for s in line.scores), places)
         for name, key, places in classes.values()
@@ -146,7 +146,7 @@ def class_cells(line: Line, classes: dict[str, tuple[str, str, int]]) -> list[st
 
 
 def _class_score(scores: dict[str, Any], name: str, key: str) -> float | None:
-    """A score of a class; the first is panoptic quality, or the protocol's score of classes."""
+    """A score of a class; the first is its panoptic quality, or the score that a protocol has."""
     own = scores.get("classes", {}).get(name, {})
     if key:
         return own.get(key) if "object_dice" in own else None
