@@ -60,7 +60,7 @@ class Turns:
         return self._executor.load(model, formats)
 
     def expect(self, model: Model, layout: Layout) -> None:
-        """Announce the first slide; the others are prepared while an earlier one has the network."""
+        """Announce the first slide; others are prepared while an earlier one has the network."""
         if self._first.acquire(blocking=False):
             self._executor.expect(model, layout)
 
