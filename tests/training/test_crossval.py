@@ -54,6 +54,22 @@ def test_every_image_is_scored_once_by_a_model_without_it(own, tmp_path):
     assert read_evaluation(out / "fold-1")["pq"] == found.folds["fold-1"]["pq"]
 
 
+def test_what_a_folder_calls_a_test_set_is_in_no_fold(own, tmp_path):
+    rows = (own / "records.csv").read_text("utf-8").splitlines()
+    parts = ["split", "train", "validation", "train", "test"]
+    lines = [f"{row},{part}" for row, part in zip(rows, parts, strict=True)]
+    (own / "records.csv").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "cv"
+    source = RecipeSource(data=own, start="lizard", mpp=0.5)
+    found = cross_validate(source, out, folds=3, changes=SMALL, steps=1, device="cpu")
+    kept = rows[-1].split(",")[0]
+    scored = [row["name"] for fold in found.folds.values() for row in fold.image_scores()]
+    assert sorted([*scored, kept]) == sorted(p.stem for p in (own / "images").iterdir())
+    for fold in found.folds:
+        data = json.loads((out / fold / "run" / "trained_on.json").read_text("utf-8"))["data"]
+        assert kept not in data[0]["train"]
+
+
 @pytest.mark.slow
 def test_a_cohort_is_left_out_in_turn(own, tmp_path):
     source = RecipeSource(data=own, start="lizard", mpp=0.5)

@@ -45,6 +45,12 @@ def ablate(
         int | None,
         typer.Option(help="Number of trainings of each row, instead of the grid's.", min=1),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of folds: each row is trained once without each, and scored on it.", min=2
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option(help="Keep finished rows in --out and continue the others.")
     ] = False,
@@ -84,7 +90,7 @@ def ablate(
     budget = Budget.model_validate(limits) if limits else None
     settings = AblationSettings(recipe, out, changes or [], device.value, workers)
     if dry_run:
-        rows = plan_grid(grid, settings, budget, seeds)
+        rows = plan_grid(grid, settings, budget, seeds, folds)
         cells = [[r.row.name, r.recipe, r.trainings, r.budget] for r in rows]
         terminal().print(table_of_cells(["row", "recipe", "trainings", "budget of each"], cells))
         for line in (*problem_lines(rows), *problem_lines(rows, remarks=True)):
@@ -93,7 +99,13 @@ def ablate(
             raise typer.Exit(1)
         return
     outcome = ablate_to_table(
-        grid, settings, budget, seeds, resume, lambda line: print(line, file=sys.stderr)
+        grid,
+        settings,
+        budget,
+        seeds,
+        resume,
+        lambda line: print(line, file=sys.stderr),
+        folds,
     )
     tables = narrow_tables(outcome)
     for table in tables:

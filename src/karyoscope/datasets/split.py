@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,8 @@ from karyoscope.datasets.base import Dataset, Record, Sample
 from karyoscope.datasets.inspect import class_counts
 
 _FORMAT = "karyoscope split 1"
+#: The part of the images that are kept aside.
+ASIDE = "test"
 #: What a split never parts.
 Unit = Literal["source", "tile", "cohort"]
 
@@ -99,6 +101,7 @@ def split_records(
     fractions: Mapping[str, float],
     seed: int = 0,
     by: Unit = "source",
+    aside: Collection[str] = (),
 ) -> Split:
     """Divide records into parts, by source or by image.
 
@@ -116,13 +119,16 @@ def split_records(
         Another seed may give another split of like quality.
     by : {"source", "tile"}
         Unit that is kept in one part.
+    aside : collection of str
+        Names of images that are not divided: they are the part ``test``, which nothing trains on.
 
     Raises
     ------
     KaryoscopeError
         If there are fewer sources (tiles) than parts, or a share is not positive.
     """
-    units = [record.name if by == "tile" else record.source for record in records]
+    divided = [i for i, record in enumerate(records) if record.name not in aside]
+    units = [records[i].name if by == "tile" else records[i].source for i in divided]
     distinct = sorted(set(units))
     if not fractions or min(fractions.values()) <= 0:
         raise KaryoscopeError("every part needs a positive share")
@@ -130,9 +136,14 @@ def split_records(
         raise KaryoscopeError(f"{len(distinct)} {by}s cannot make {len(fractions)} parts")
     shares = np.array(list(fractions.values()), np.float64)
     shares /= shares.sum()
-    dealt = deal(features(records, counts, taxonomy, units), shares, seed)
+    of_divided = [records[i] for i in divided], [counts[i] for i in divided]
+    dealt = deal(features(*of_divided, taxonomy, units), shares, seed)
     part_of = {unit: list(fractions)[part] for unit, part in zip(distinct, dealt, strict=True)}
-    parts = {part: [i for i, u in enumerate(units) if part_of[u] == part] for part in fractions}
+    parts: dict[str, list[int]] = {part: [] for part in fractions}
+    for i, unit in zip(divided, units, strict=True):
+        parts[part_of[unit]].append(i)
+    if len(divided) < len(records):
+        parts[ASIDE] = [i for i, record in enumerate(records) if record.name in aside]
     return _split(records, counts, taxonomy, parts, dict(fractions), seed, by)
 
 

@@ -20,6 +20,7 @@ from karyoscope.inference import load_model
 from karyoscope.metrics import Evaluation
 from karyoscope.metrics.stored import plain
 from karyoscope.training.bundle import export_bundle
+from karyoscope.training.data.folds import divided_images, holding_out, split_into_folds
 from karyoscope.training.data.images import open_source
 from karyoscope.training.run import train
 from karyoscope.training.source import RecipeSource, recipe_of
@@ -105,6 +106,8 @@ def cross_validate(
         together, ``evaluation.json``, ``crossval.json`` and ``crossval.md``.
     folds : int or None
         Parts of sources, balanced over classes and cohorts; None leaves each cohort out in turn.
+        Images that a recipe neither trains on nor validates on, and those that a folder calls a
+        test set, are in no fold.
     changes : list of str, optional
         Changes of the recipe.
     steps : int, optional
@@ -137,8 +140,7 @@ def cross_validate(
         here = out / name
         try:
             if not (here / _EVALUATION).is_file():
-                own = [*(changes or []), f"validation.split={split}", f"validation.part={part}"]
-                _fold(source, here, own, steps, device, threads)
+                _fold(source, here, changes or [], (split, part), steps, device, threads)
             found[name] = read_evaluation(here)
             say(f"{name}: " + repr(found[name]))
         except KaryoscopeError as error:
@@ -169,10 +171,14 @@ def _splits(
             write_split(split, out / f"{cohort}.json")
         return [(cohort, out / f"{cohort}.json", "validation") for cohort in made]
     path = out / f"folds-{folds}-{seed}.json"
-    names = [str(k + 1) for k in range(folds)]
     if not path.is_file():
-        made = split_images(dataset, dict.fromkeys(names, 1 / folds), seed=seed)
-        write_split(next(iter(made.values())), path)
+        if source.data is None:
+            divided = divided_images(recipe, folds)
+        else:
+            # All of a folder, but what it calls a test set itself.
+            divided = [r for r in dataset.records if not r.split.lower().startswith("test")]
+        write_split(split_into_folds(dataset, divided, folds, seed), path)
+    names = [str(k + 1) for k in range(folds)]
     return [(f"fold-{name}", path, name) for name in names]
 
 
@@ -180,14 +186,17 @@ def _fold(
     source: RecipeSource,
     here: Path,
     changes: list[str],
+    held: tuple[Path, str],
     steps: int | None,
     device: str,
     threads: int,
 ) -> None:
-    """Train, export and score one fold."""
+    """Train, export and score one fold: a part of a split."""
     run = here / "run"
     resume = (run / "last.ckpt").is_file()
-    recipe = recipe_of(source, here / "as_given", changes, steps=steps)
+    given = recipe_of(source, here / "as_given", changes)
+    own = [*changes, *holding_out(given, *held)]
+    recipe = recipe_of(source, here / "as_given", own, steps=steps)
     train(recipe, run, resume, device)
     bundle = export_bundle(run, here / "bundle")
     dataset = open_source(recipe.data[0], recipe.mpp, Taxonomy.load(recipe.taxonomy))

@@ -140,6 +140,79 @@ def test_cohorts_are_left_out_in_turn(place, tmp_path):
     assert [row[0] for row in rows] == ["plain, x left out", "plain, y left out", "plain"]
 
 
+@pytest.mark.slow
+def test_each_fold_is_left_out_and_scored(place, tmp_path):
+    grid = load_grid(place / "grid.yaml")
+    # i3 is a test image, which is in no fold.
+    parts = {"train": ["i0", "i1"], "validation": ["i2"], "test": ["i3"]}
+    write_split(Split(parts, {}, 0, {}), tmp_path / "split.json")
+    own = {"truth": place / "data", "name": "own", "split": tmp_path / "split.json"}
+    sets = [
+        {**own, "protocol": "hovernet"},
+        {**own, "part": "test"},
+    ]
+    rows = [{"name": "plain"}, {"name": "stricter", "trained_as": "plain",
+            "set": {"postprocessing.seed": 0.6}}]  # fmt: skip
+    grid = Grid.model_validate(
+        {
+            "name": "folds",
+            "budget": {"steps": 1},
+            "folds": 3,
+            "score": sets,
+            "set": grid.set | {"validation.split": str(tmp_path / "split.json")},
+            "rows": rows,
+        }
+    )
+    out = tmp_path / "out"
+    outcome = ablate(grid, AblationSettings("lizard", out, (), "cpu", 1))
+    assert outcome.problems == []
+    folders = [f"{row}-fold{k}-seed0" for row in ("plain", "stricter") for k in (1, 2, 3)]
+    assert [job.folder for job, _ in outcome.results] == folders
+    division = read_split(out / "plain-folds.json").parts
+    assert sorted(name for k in "123" for name in division[k]) == ["i0", "i1", "i2"]
+    assert division["test"] == ["i3"]
+    for job, result in outcome.results:
+        assert (result["scores"]["images"], result["also"][0]["images"]) == (1, 1)
+        if job.row.name == "plain":
+            data = json.loads((out / job.folder / "run/trained_on.json").read_text("utf-8"))["data"]
+            (held,) = division[str(job.fold)]
+            assert sorted(data[0]["train"]) == sorted({"i0", "i1", "i2"} - {held})
+    _, lines = table_of(outcome)
+    assert [line[0] for line in lines] == [
+        f"{row} on own" for row in ("plain", "stricter") for _ in range(2)
+    ]
+    assert all("±" in line[1] for line in lines[::2])
+    again = ablate(grid, AblationSettings("lizard", out, (), "cpu", 1), resume=True)
+    assert again.results == outcome.results
+    # A result of three folds is not one of two, though the fold has the same name.
+    fewer = grid.model_copy(update={"folds": 2})
+    other = ablate(fewer, AblationSettings("lizard", out, (), "cpu", 1), resume=True)
+    assert len(other.problems) == 4
+    assert all("holds results of other changes" in line for line in other.problems)
+
+
+def test_folds_and_cohorts_are_not_left_out_together(place, tmp_path):
+    grid = load_grid(place / "grid.yaml")
+    rows = [Row(name="plain", leave_out="each")]
+    grid = grid.model_copy(update={"rows": rows, "folds": 2})
+    with pytest.raises(KaryoscopeError, match="row 'plain' leaves out cohorts, and the grid folds"):
+        ablate(grid, AblationSettings("lizard", tmp_path / "out", (), "cpu", 1))
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_few_sources_for_folds_are_found_before_any_training(place, tmp_path):
+    arguments = ["lizard", str(place / "grid.yaml"), "--out", str(tmp_path / "out")]
+    planned = [*arguments, "--dry-run", "--seeds", "2", "--folds"]
+    result = CliRunner().invoke(command.app, [*planned, "4"])
+    words = " ".join(result.output.split())
+    assert "plain lizard 2 for each of 4 folds 2 steps" in words
+    assert "sources cannot make" not in words
+    result = CliRunner().invoke(command.app, [*planned, "5"])
+    assert result.exit_code == 1
+    assert "images of 4 sources cannot make 5 folds" in " ".join(result.output.split())
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_dry_run_names_what_rows_lack_and_writes_nothing(place, tmp_path):
     grid = yaml.safe_load((place / "grid.yaml").read_text("utf-8"))
     grid["score"] = [{"truth": "nowhere/tnbc", "name": "TNBC", "protocol": "hovernet"}]

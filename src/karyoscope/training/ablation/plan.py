@@ -12,6 +12,7 @@ from karyoscope.networks.pretrained_weights import weights_file
 from karyoscope.pretrained import find_weights
 from karyoscope.training.ablation.grid import Budget, Grid, Row, ScoredSet
 from karyoscope.training.ablation.settings import AblationSettings, recipe_of
+from karyoscope.training.data.folds import divided_images
 from karyoscope.training.recipe.reading import find_split, load_recipe
 from karyoscope.training.recipe.schema import Recipe
 
@@ -162,13 +163,17 @@ def _planned(
     budget = _words(grid.budget)
     try:
         recipe = load_recipe(name, changes)
-        problems += missing_parts(recipe, trained.score or grid.score, hub)
+        lacks = missing_parts(recipe, trained.score or grid.score, hub)
+        problems += lacks
+        if grid.folds and not lacks:
+            divided_images(recipe, grid.folds)
         if trained is not row:
             load_recipe(*recipe_of(row, grid, settings))
         budget = budget or f"{recipe.training.steps:,} steps"
     except KaryoscopeError as error:
         problems.append(str(error))
     each = f"{seeds} for each cohort" if trained.leave_out == "each" else str(seeds)
+    each = f"{seeds} for each of {grid.folds} folds" if grid.folds else each
     return PlannedRow(
         row,
         name,

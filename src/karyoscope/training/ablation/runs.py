@@ -19,12 +19,18 @@ from karyoscope.datasets.split import cohorts_of, leave_out, write_split
 from karyoscope.inference import find_bundle
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.training.ablation.budget import within
-from karyoscope.training.ablation.grid import Grid, Row
+from karyoscope.training.ablation.grid import Grid, Row, ScoredSet
 from karyoscope.training.ablation.measure import cost_of, seconds_a_step
 from karyoscope.training.ablation.plan import missing_parts, plan_rows, problem_lines
-from karyoscope.training.ablation.scoring import scores_of
-from karyoscope.training.ablation.settings import AblationSettings, recipe_of, refuse_undone
+from karyoscope.training.ablation.scoring import on_fold, scores_of
+from karyoscope.training.ablation.settings import (
+    AblationSettings,
+    recipe_of,
+    refuse_both_left_out,
+    refuse_undone,
+)
 from karyoscope.training.bundle.export import export_bundle
+from karyoscope.training.data.folds import divided_images, holding_out, split_into_folds
 from karyoscope.training.data.images import load_training_bank, open_source
 from karyoscope.training.recipe.reading import changed_keys, load_recipe
 from karyoscope.training.recipe.schema import Recipe
@@ -37,16 +43,29 @@ RUN, BUNDLE = "run", "bundle"
 
 @dataclass(frozen=True)
 class Job:
-    """One training (or re-scoring) of a row: a seed, and a cohort where one is left out."""
+    """One training (or re-scoring) of a row: a seed, and what is left out where something is.
+
+    Attributes
+    ----------
+    row : Row
+    seed : int
+    cohort : str
+        Cohort that is left out, or ``""``.
+    fold : int
+        Fold that is left out, from 1; 0 where the grid has none.
+    """
 
     row: Row
     seed: int
     cohort: str = ""
+    fold: int = 0
 
     @property
     def folder(self) -> str:
         """Folder of the job in the folder of the ablation."""
-        return "-".join(part for part in (self.row.name, self.cohort, f"seed{self.seed}") if part)
+        fold = f"fold{self.fold}" if self.fold else ""
+        parts = (self.row.name, self.cohort, fold, f"seed{self.seed}")
+        return "-".join(part for part in parts if part)
 
 
 @dataclass
@@ -95,10 +114,11 @@ def ablate(
     ------
     KaryoscopeError
         If the folder holds results and they are not resumed, another process trains there, a
-        change of the command would undo one of a row, or no row can be trained, for want of data
-        or weights for example.
+        change of the command would undo one of a row, a grid with folds leaves cohorts out too, or
+        no row can be trained, for want of data or weights for example.
     """
     refuse_undone(grid, settings)
+    refuse_both_left_out(grid)
     _refuse_results(settings.out, resume)
     _say_what_lacks(grid, settings, seeds, watch)
     # Where several processes train together, each comes here, and the first holds the folder.
@@ -165,8 +185,9 @@ def _jobs(row: Row, grid: Grid, settings: AblationSettings, seeds: int) -> Itera
         recipe = load_recipe(*recipe_of(trained_as, grid, settings))
         cohorts = cohorts_of(open_source(recipe.data[0], recipe.mpp).records)
     for cohort in cohorts:
-        for seed in range(seeds):
-            yield Job(row, seed, cohort)
+        for fold in range(1, grid.folds + 1) if grid.folds else [0]:
+            for seed in range(seeds):
+                yield Job(row, seed, cohort, fold)
 
 
 def _asked(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any]:
@@ -176,7 +197,8 @@ def _asked(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any]:
     budget = grid.budget.model_dump(mode="json", exclude_none=True)
     asked = {"recipe": name, "changes": changes, "budget": budget, "row": given}
     sets = [given.model_dump(mode="json", exclude_defaults=True) for given in grid.score]
-    return asked | ({"score": sets} if sets else {})
+    folds = {"folds": grid.folds} if grid.folds else {}
+    return asked | folds | ({"score": sets} if sets else {})
 
 
 def _finished(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any] | None:
@@ -224,11 +246,13 @@ def _run(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any]:
         result = {"cost": json.loads((folder / COST).read_text(encoding="utf-8"))}
         export_bundle(folder / RUN, folder / BUNDLE)
     where = settings.device, settings.threads
-    scores, *also = scores_of(job.row, recipe, folder / BUNDLE, *where, job.row.score or grid.score)
+    sets = sets_of(job, grid, recipe)
+    scores, *also = scores_of(job.row, recipe, folder / BUNDLE, *where, sets)
     result = {
         "asked": _asked(job, grid, settings),
         "seed": job.seed,
         "cohort": job.cohort,
+        "fold": job.fold,
         "scores": scores,
         "also": also,
     } | result
@@ -249,7 +273,10 @@ def _trained(job: Job, grid: Grid, settings: AblationSettings, folder: Path) -> 
         split = _without(job.cohort, load_recipe(name, changes), folder / "split.json")
         changes += [f"validation.split={split}", "validation.part=validation"]
     recipe = load_recipe(name, changes)
-    for lack in missing_parts(recipe, job.row.score or grid.score):
+    if job.fold:
+        changes += holding_out(recipe, _folds(job, grid, settings, recipe), job.fold)
+        recipe = load_recipe(name, changes)
+    for lack in missing_parts(recipe, sets_of(job, grid, recipe)):
         raise KaryoscopeError(lack)
     pace = seconds_a_step(recipe, settings.device)
     pixels = _training_pixels(recipe) if grid.budget.epochs else 0
@@ -271,6 +298,23 @@ def _without(cohort: str, recipe: Recipe, path: Path) -> Path:
     counts = [np.zeros(256, np.int64)] * len(dataset.records)
     write_split(leave_out(dataset.records, counts, dataset.taxonomy, cohort), path)
     return path
+
+
+def _folds(job: Job, grid: Grid, settings: AblationSettings, recipe: Recipe) -> Path:
+    """The division of a row's images, which all its trainings share; written once."""
+    path = settings.out / f"{job.row.name}-folds.json"
+    if not path.is_file():
+        folds = grid.folds or 1
+        divided = divided_images(recipe, folds)
+        dataset = open_source(recipe.data[0], recipe.mpp)
+        write_split(split_into_folds(dataset, divided, folds), path)
+    return path
+
+
+def sets_of(job: Job, grid: Grid, recipe: Recipe) -> tuple[ScoredSet, ...]:
+    """What a job is scored on; of the dataset that has the folds, the fold that is left out."""
+    sets = job.row.score or grid.score
+    return on_fold(sets, recipe) if job.fold else sets
 
 
 def _rescored(job: Job, settings: AblationSettings, first: Path) -> tuple[Recipe, dict[str, Any]]:

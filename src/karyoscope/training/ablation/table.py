@@ -133,10 +133,17 @@ def markdown(ablation: Ablation) -> str:
             "validation images by the protocol conic (patches of 256 px; PQ: their mean, mPQ+:"
             " pooled); classes: PQ"
         )
+    folds = ablation.grid.folds
+    if folds:
+        lines += [
+            f"Each of {folds} folds was left out in turn, and scored in place of the validation"
+            " images.",
+            "",
+        ]
     lines += [
         f"Budget of each training: {spent or 'the steps of its recipe'}. Scores: {what}."
-        " ± is the standard deviation over seeds or cohorts. images/s: tiles trained per second;"
-        " GFLOP/Mpx: forward pass, a multiply-add counted as two.",
+        " ± is the standard deviation over seeds, folds or cohorts. images/s: tiles trained per"
+        " second; GFLOP/Mpx: forward pass, a multiply-add counted as two.",
         "",
     ]
     if ablation.problems:

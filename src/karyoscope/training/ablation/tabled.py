@@ -9,7 +9,11 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.training.ablation.grid import Budget, Grid, load_grid
 from karyoscope.training.ablation.plan import PlannedRow, plan_rows
 from karyoscope.training.ablation.runs import Ablation, ablate
-from karyoscope.training.ablation.settings import AblationSettings, refuse_undone
+from karyoscope.training.ablation.settings import (
+    AblationSettings,
+    refuse_both_left_out,
+    refuse_undone,
+)
 from karyoscope.training.ablation.table import write_table
 
 
@@ -20,6 +24,7 @@ def ablate_to_table(
     seeds: int | None = None,
     resume: bool = False,
     watch: Callable[[str], None] = lambda line: None,
+    folds: int | None = None,
 ) -> Ablation:
     """Train and score every row of a grid, and write ``table.md`` and ``table.csv``.
 
@@ -35,13 +40,15 @@ def ablate_to_table(
         Budget of each training, in place of the grid's.
     seeds, resume, watch : int, bool, callable
         See :func:`~karyoscope.training.ablation.ablate`.
+    folds : int, optional
+        Number of folds, each of which is left out once, in place of the grid's.
 
     Raises
     ------
     KaryoscopeError
         If the grid cannot be read, no row can be trained, or every row failed.
     """
-    rows = _with_budget(grid, budget)
+    rows = _with(grid, budget, folds)
     settings.out.mkdir(parents=True, exist_ok=True)
     ablation = ablate(rows, settings, seeds, resume, watch)
     if not ablation.results:
@@ -55,6 +62,7 @@ def plan_grid(
     settings: AblationSettings,
     budget: Budget | None = None,
     seeds: int | None = None,
+    folds: int | None = None,
 ) -> list[PlannedRow]:
     """What :func:`ablate_to_table` would train, and what it lacks; nothing is written.
 
@@ -64,13 +72,15 @@ def plan_grid(
     Raises
     ------
     KaryoscopeError
-        If the grid cannot be read, or a change of the command would undo one of a row.
+        If the grid cannot be read, a change of the command would undo one of a row, or a grid with
+        folds leaves cohorts out too.
     """
-    rows = _with_budget(grid, budget)
+    rows = _with(grid, budget, folds)
     refuse_undone(rows, settings)
+    refuse_both_left_out(rows)
     return plan_rows(rows, settings, seeds)
 
 
-def _with_budget(grid: str | Path, budget: Budget | None) -> Grid:
-    rows = load_grid(grid)
-    return rows if budget is None else rows.model_copy(update={"budget": budget})
+def _with(grid: str | Path, budget: Budget | None, folds: int | None) -> Grid:
+    given = {"budget": budget, "folds": folds}
+    return load_grid(grid).model_copy(update={k: v for k, v in given.items() if v is not None})
