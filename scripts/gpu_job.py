@@ -6,15 +6,16 @@ r"""One prepared command for a lent GPU: check it, train, score, report, within 
         --train lizard-student=240
 
 The training set is in one file, so that no dataset and none of the analyst's packages need to be
-there. ``--check`` compares the device with the CPU, measures
+there; ``--packed RECIPE:FILE`` names one of a recipe with other classes or another scale.
+``--check`` compares the device with the CPU, measures
 its fastest convolution and the tiles a second of every recipe beside it. Each ``--train
 RECIPE=SECONDS`` trains one recipe for so long, in the order given; a recipe that names
-``runs/RECIPE`` as its teacher finds the one trained before. ``--set RECIPE:KEY=VALUE`` changes a
-key of a recipe, ``--set KEY=VALUE`` of all.
+``runs/RECIPE`` as its teacher finds the one trained before, and one that fails is named in the
+report. ``--set RECIPE:KEY=VALUE`` changes a key of a recipe, ``--set KEY=VALUE`` of all.
 
-``OUT`` then holds, for each recipe, ``RECIPE.safetensors`` (the averaged weights, large tensors in
-half precision), ``RECIPE.yaml`` (the recipe as it was run) and ``RECIPE.csv`` (losses and
-scores); and ``report.md``.
+``OUT`` then holds ``report.md`` and ``report.json``, and for each recipe ``RECIPE.safetensors``
+(the averaged weights, large tensors in half precision), ``RECIPE.yaml`` (the recipe as it was run)
+and ``RECIPE.csv`` (losses and scores); none of these with ``--scores-alone``.
 """
 
 from __future__ import annotations
@@ -56,14 +57,22 @@ def main() -> None:
         report |= check(arguments)
         write_report(report, arguments.out)
     for name, seconds in arguments.train:
-        report.setdefault("trained", {})[name] = train_one(name, seconds, arguments)
+        try:
+            done = train_one(name, seconds, arguments)
+        except Exception as error:
+            # One recipe that fails must not cost the time of the others.
+            log.exception("%s", name)
+            done = {"failed": " ".join(str(error).split())[:300]}
+        report.setdefault("trained", {})[name] = done
         write_report(report, arguments.out)
 
 
 def parsed() -> argparse.Namespace:
     """The command's arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--packed", type=Path, required=True)
+    parser.add_argument(
+        "--packed", type=_pack, action="append", required=True, metavar="[RECIPE:]FILE"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="Folder of the runs.")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -73,8 +82,25 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--train", type=_part, action="append", default=[], metavar="RECIPE=SECONDS"
     )
+    parser.add_argument("--scores-alone", action="store_true", help="Bring no weights back.")
     parser.add_argument("--set", dest="changes", action="append", default=[])
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.packed = dict(arguments.packed)
+    return arguments
+
+
+def _pack(text: str) -> tuple[str, Path]:
+    recipe, colon, file = text.partition(":")
+    return (recipe, Path(file)) if colon else ("", Path(text))
+
+
+def pack_of(name: str, arguments: argparse.Namespace) -> Path:
+    """The training set of a recipe: its own, or that of all."""
+    packs = arguments.packed
+    if name not in packs and "" not in packs:
+        raise ValueError(f"no --packed for {name}")
+    found: Path = packs.get(name) or packs[""]
+    return found
 
 
 def _part(text: str) -> tuple[str, float]:
@@ -134,17 +160,17 @@ def _wait(device: str) -> None:
 
 def check(arguments: argparse.Namespace) -> dict[str, Any]:
     """Compare the device with the CPU, and time every recipe."""
-    start = time.monotonic()
-    bank = read_packed(arguments.packed, changed("lizard-large", arguments))
-    log.info("read %d images in %.0f s", len(bank), time.monotonic() - start)
-    small = _first_images(bank, 6)
-    # A teacher that says nothing, so that the student's recipe runs without a trained one.
-    blank = torch.zeros(len(small.rgb), 2 + small.n_classes, dtype=torch.uint8)
-    small = dataclasses.replace(small, soft=blank)
     found: dict[str, Any] = {"difference": {}, "pace": {}}
     for name in arguments.check_recipes:
         try:
             recipe = _without_pretrained(changed(name, arguments))
+            start = time.monotonic()
+            bank = read_packed(pack_of(name, arguments), recipe)
+            log.info("read %d images in %.0f s", len(bank), time.monotonic() - start)
+            small = _first_images(bank, 6)
+            # A teacher that says nothing, so that the student's recipe runs without a trained one.
+            blank = torch.zeros(len(small.rgb), 2 + small.n_classes, dtype=torch.uint8)
+            small = dataclasses.replace(small, soft=blank)
             if arguments.device == "cuda" and name.startswith("lizard"):
                 found["difference"][name] = difference(recipe, small)
             found["pace"][name] = pace(recipe, small, arguments)
@@ -263,7 +289,7 @@ def train_one(name: str, seconds: float, arguments: argparse.Namespace) -> dict[
         recipe,
         run,
         device=arguments.device,
-        packed=arguments.packed,
+        packed=pack_of(name, arguments),
         seconds=seconds,
     )
     out: Path = arguments.out
@@ -272,7 +298,8 @@ def train_one(name: str, seconds: float, arguments: argparse.Namespace) -> dict[
         ("recipe.yaml", f"{name}.yaml"),
         ("log.csv", f"{name}.csv"),
     ):
-        shutil.copyfile(run / source, out / target)
+        if not arguments.scores_alone:
+            shutil.copyfile(run / source, out / target)
     rows = read_log(run)
     scores = {k: v for row in rows.values() for k, v in row.items() if k.startswith("val/")}
     return {
@@ -303,6 +330,9 @@ def write_report(report: dict[str, Any], out: Path) -> None:
             lines.append(f"| {' | '.join([name, *cells])} |")
         lines.append("")
     for name, row in report.get("trained", {}).items():
+        if "failed" in row:
+            lines.append(f"{name}: failed: {row['failed']}")
+            continue
         scores = ", ".join(f"{k.removeprefix('val/')} {v:.3f}" for k, v in row["scores"].items())
         lines.append(
             f"{name}: {row['seconds']:.0f} s, {row['steps']} steps of {row['batch']} tiles."

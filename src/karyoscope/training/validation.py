@@ -13,7 +13,11 @@ from karyoscope.datasets import Sample
 from karyoscope.evaluation.search import pair_of
 from karyoscope.inference.model import predict_padded
 from karyoscope.inference.torch_engine import TorchEngine
-from karyoscope.metrics import DetectionAccumulator, PanopticAccumulator
+from karyoscope.metrics import (
+    CompositionAccumulator,
+    DetectionAccumulator,
+    PanopticAccumulator,
+)
 from karyoscope.metrics.accumulate import Accumulator
 from karyoscope.networks.deployed import Deployed
 from karyoscope.pipeline.maps import image_maps
@@ -44,6 +48,7 @@ class Validator:
     def _restart(self) -> None:
         self.scores = PanopticAccumulator(self._taxonomy)
         self.detection = DetectionAccumulator(self._taxonomy, mpp=self._recipe.mpp)
+        self.composition = CompositionAccumulator(self._taxonomy)
         self.tiles = SampleTiles(self._taxonomy, self._recipe.validation.pictures)
 
     def add(self, module: Deployed, sample: Sample) -> None:
@@ -59,7 +64,11 @@ class Validator:
         post = recipe.postprocessing
         nuclei = postprocess(post.name, maps, post.options, self._taxonomy, sample.mpp)
         pair = pair_of(sample, nuclei)
-        (self.scores if pair.points is None else self.detection).add(pair)
+        if pair.points is None:
+            self.scores.add(pair)
+            self.composition.add(pair)
+        else:
+            self.detection.add(pair)
         self.tiles.add(sample, pair.pred, np.asarray(pair.pred_classes))
 
     def finish(self, picture: Path | None) -> dict[str, float]:
@@ -77,6 +86,7 @@ class Validator:
         """
         outlines = _of_all_processes(self.scores)
         points = _of_all_processes(self.detection)
+        counts = _of_all_processes(self.composition)
         if picture is not None:
             self.tiles.write(picture)
         self._restart()
@@ -84,6 +94,9 @@ class Validator:
         if len(outlines) or not len(points):
             found = outlines.compute()
             logged |= {f"val/{k}": float(found[k]) for k in ("pq", "dq", "sq", "mpq_plus")}
+            # Of one image there is none.
+            r2 = float(counts.compute()["r2"])
+            logged |= {"val/r2": r2} if np.isfinite(r2) else {}
             of_classes = found["classes"].items()
             logged |= {f"val/pq_{name}": float(scores["pq"]) for name, scores in of_classes}
         if len(points):

@@ -21,7 +21,12 @@ from karyoscope.training.data.images import (  # noqa: E402
     load_training_bank,
     split_records,
 )
-from karyoscope.training.packed.files import read_packed, write_packed  # noqa: E402
+from karyoscope.training.packed.files import (  # noqa: E402
+    read_packed,
+    read_packed_validation,
+    write_packed,
+)
+from karyoscope.training.packed.recipe import pack  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +80,29 @@ def test_training_and_validation_images_go_through_it_once(recipes):
         np.testing.assert_array_equal(after.inst_map, before.inst_map)
 
 
-def test_a_pack_is_of_one_stain(recipes, tmp_path):
-    for recipe, other, words in (
-        (*recipes, "has the stain none, the recipe clahe: pack it again"),
-        (*reversed(recipes), "has the stain clahe, the recipe none: pack it again"),
-    ):
-        bank = load_training_bank(recipe)
-        write_packed(bank, recipe, tmp_path / "set.safetensors")
-        assert torch.equal(read_packed(tmp_path / "set.safetensors", recipe).rgb, bank.rgb)
-        with pytest.raises(KaryoscopeError, match=words):
-            read_packed(tmp_path / "set.safetensors", other)
+def test_a_pack_with_a_stain_is_not_read_without_it(recipes, tmp_path):
+    plain, own = recipes
+    bank = load_training_bank(own)
+    write_packed(bank, own, tmp_path / "set.safetensors")
+    assert torch.equal(read_packed(tmp_path / "set.safetensors", own).rgb, bank.rgb)
+    words = "has the stain clahe, the recipe none: pack it again"
+    with pytest.raises(KaryoscopeError, match=words):
+        read_packed(tmp_path / "set.safetensors", plain)
+
+
+@pytest.mark.parametrize("name", ["set.safetensors", "set.zip"])
+def test_a_pack_without_a_stain_is_read_as_the_images_are(recipes, tmp_path, name):
+    limit = 2**25 if name.endswith("zip") else None
+    pack(recipes[0], tmp_path / name, limit)
+    for recipe in recipes:
+        read, wanted = read_packed(tmp_path / name, recipe), load_training_bank(recipe)
+        assert torch.equal(read.rgb, wanted.rgb)
+        assert torch.equal(read.ids, wanted.ids)
+        if limit is None:
+            continue
+        images = read_packed_validation(tmp_path / name, recipe)
+        for sample, other in zip(images, validation(recipe), strict=True):
+            np.testing.assert_array_equal(sample.image, other.image)
 
 
 def test_tiles_that_calibrate_integers_go_through_it(recipes):

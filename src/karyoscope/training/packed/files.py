@@ -16,6 +16,7 @@ from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.training.data.bank import PixelBank, single_sets
 from karyoscope.training.packed.reading import open_pack
 from karyoscope.training.packed.rows import bank_of, samples_in
+from karyoscope.training.packed.stained import stained_bank, stained_samples
 from karyoscope.training.recipe.schema import Recipe
 
 if TYPE_CHECKING:
@@ -65,13 +66,14 @@ def read_packed(path: Path, recipe: Recipe) -> PixelBank:
     Raises
     ------
     KaryoscopeError
-        If there is no such file, it is damaged or something else, or it has not the recipe's
-        classes, scale and stain.
+        If there is no such file, it is damaged or something else, it has not the recipe's classes
+        and scale, or it has another stain. Images without a stain get that of the recipe.
     """
     if _is_compressed(path):
         with open_pack(path) as file:
             _check(file.about, path, recipe)
-            return bank_of(file)
+            bank, stain = bank_of(file), _stain_to_give(file.about, recipe)
+        return stained_bank(bank, stain, recipe.mpp) if stain else bank
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata() or {}
@@ -85,9 +87,11 @@ def read_packed(path: Path, recipe: Recipe) -> PixelBank:
     n_classes = _check(about, path, recipe)
     tensors.setdefault("sets", single_sets(n_classes))
     highest = int(about.get("highest") or tensors["ids"].max())
-    return PixelBank(
+    bank = PixelBank(
         **tensors, names=json.loads(about["names"]), n_classes=n_classes, highest=highest
     )
+    stain = _stain_to_give(about, recipe)
+    return stained_bank(bank, stain, recipe.mpp) if stain else bank
 
 
 def read_packed_validation(path: Path, recipe: Recipe) -> list[Sample]:
@@ -102,7 +106,9 @@ def read_packed_validation(path: Path, recipe: Recipe) -> list[Sample]:
         return []
     with open_pack(path) as file:
         _check(file.about, path, recipe)
-        return samples_in(file, Taxonomy.load(recipe.taxonomy))
+        samples = samples_in(file, Taxonomy.load(recipe.taxonomy))
+        stain = _stain_to_give(file.about, recipe)
+    return stained_samples(samples, stain, recipe.mpp) if stain else samples
 
 
 def _is_compressed(path: Path) -> bool:
@@ -126,8 +132,13 @@ def _check(about: Mapping[str, str], path: Path, recipe: Recipe) -> int:
             f"{path} is at {about['mpp']} µm/px, the recipe at {recipe.mpp}: pack it again"
         )
     stains = about.get("stain") or "none", recipe.stain or "none"
-    if stains[0] != stains[1]:
+    if stains[0] not in ("none", stains[1]):
         raise KaryoscopeError(
             f"{path} has the stain {stains[0]}, the recipe {stains[1]}: pack it again"
         )
     return len(taxonomy)
+
+
+def _stain_to_give(about: Mapping[str, str], recipe: Recipe) -> str | None:
+    """The stain of the recipe, where the images of a file have none."""
+    return recipe.stain if not about.get("stain") else None
