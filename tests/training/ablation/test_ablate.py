@@ -168,7 +168,7 @@ def test_each_fold_is_left_out_and_scored(place, tmp_path):
     assert outcome.problems == []
     folders = [f"{row}-fold{k}-seed0" for row in ("plain", "stricter") for k in (1, 2, 3)]
     assert [job.folder for job, _ in outcome.results] == folders
-    division = read_split(out / "plain-folds.json").parts
+    division = read_split(out / "plain-folds3.json").parts
     assert sorted(name for k in "123" for name in division[k]) == ["i0", "i1", "i2"]
     assert division["test"] == ["i3"]
     for job, result in outcome.results:

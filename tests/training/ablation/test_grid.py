@@ -60,6 +60,12 @@ def test_the_tables_of_the_papers_are_there():
     assert all(load_grid(name).about for name in shipped_grids())
 
 
+def test_every_shipped_grid_is_on_the_page_of_recipes():
+    page = (REPOSITORY / "docs" / "recipes.md").read_text("utf-8")
+    commands = {line.split("`")[1] for line in page.splitlines() if "| `karyoscope ablate" in line}
+    assert {command.split()[-1] for command in commands} == set(shipped_grids())
+
+
 @pytest.mark.parametrize(("name", "row"), ROWS, ids=lambda v: getattr(v, "name", v))
 def test_rows_of_shipped_grids_fit_together(name, row, monkeypatch):
     monkeypatch.chdir(REPOSITORY)  # the small ones name committed tiles from here

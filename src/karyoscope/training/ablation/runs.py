@@ -302,9 +302,9 @@ def _without(cohort: str, recipe: Recipe, path: Path) -> Path:
 
 def _folds(job: Job, grid: Grid, settings: AblationSettings, recipe: Recipe) -> Path:
     """The division of a row's images, which all its trainings share; written once."""
-    path = settings.out / f"{job.row.name}-folds.json"
+    folds = grid.folds or 1
+    path = settings.out / f"{job.row.name}-folds{folds}.json"
     if not path.is_file():
-        folds = grid.folds or 1
         divided = divided_images(recipe, folds)
         dataset = open_source(recipe.data[0], recipe.mpp)
         write_split(split_into_folds(dataset, divided, folds), path)
