@@ -5,13 +5,13 @@ r"""One prepared command for a lent GPU: check it, train, score, report, within 
     python scripts/gpu_job.py --packed training.zip --out OUT --train lizard-large=240 \
         --train lizard-student=240
 
-The training set is in one file, so that no dataset and none of the analyst's packages need to be
-there; ``--packed RECIPE:FILE`` names one of a recipe with other classes or another scale.
-``--check`` compares the device with the CPU, measures
-its fastest convolution and the tiles a second of every recipe beside it. Each ``--train
-RECIPE=SECONDS`` trains one recipe for so long, in the order given; a recipe that names
-``runs/RECIPE`` as its teacher finds the one trained before, and one that fails is named in the
-report. ``--set RECIPE:KEY=VALUE`` changes a key of a recipe, ``--set KEY=VALUE`` of all.
+The training set is in one file, so that no dataset and, but for recipes with a stain, none of the
+analyst's packages need to be there; ``--packed RECIPE:FILE`` names one of a recipe with other
+classes or another scale. ``--check`` compares the device with the CPU, measures its fastest
+convolution and the tiles a second of every recipe beside it. Each ``--train RECIPE=SECONDS`` trains
+one recipe for so long, in the order given; a recipe that names ``runs/RECIPE`` as its teacher finds
+the one trained before, and one that fails is named in the report; the exit code is then 1. ``--set
+RECIPE:KEY=VALUE`` changes a key of a recipe, ``--set KEY=VALUE`` of all.
 
 ``OUT`` then holds ``report.md`` and ``report.json``, and for each recipe ``RECIPE.safetensors``
 (the averaged weights, large tensors in half precision), ``RECIPE.yaml`` (the recipe as it was run)
@@ -26,7 +26,9 @@ import dataclasses
 import json
 import logging
 import platform
+import re
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -62,9 +64,15 @@ def main() -> None:
         except Exception as error:
             # One recipe that fails must not cost the time of the others.
             log.exception("%s", name)
-            done = {"failed": " ".join(str(error).split())[:300]}
+            done = {"failed": _one_line(error)}
         report.setdefault("trained", {})[name] = done
         write_report(report, arguments.out)
+    rows = [*report.get("pace", {}).values(), *report.get("trained", {}).values()]
+    sys.exit(any("failed" in row for row in rows))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def parsed() -> argparse.Namespace:
@@ -91,7 +99,9 @@ def parsed() -> argparse.Namespace:
 
 def _pack(text: str) -> tuple[str, Path]:
     recipe, colon, file = text.partition(":")
-    return (recipe, Path(file)) if colon else ("", Path(text))
+    # One letter before a colon is a drive.
+    named = colon and re.fullmatch(r"[A-Za-z0-9_-]{2,}", recipe)
+    return (recipe, Path(file)) if named else ("", Path(text))
 
 
 def pack_of(name: str, arguments: argparse.Namespace) -> Path:
@@ -177,7 +187,7 @@ def check(arguments: argparse.Namespace) -> dict[str, Any]:
         except Exception as error:
             # One recipe that fails must not cost the time of the others.
             log.exception("%s", name)
-            found["pace"][name] = {"failed": str(error)[:300]}
+            found["pace"][name] = {"failed": _one_line(error)}
         log.info("%s: %s", name, json.dumps(found["pace"][name]))
     return found
 

@@ -71,6 +71,23 @@ def test_what_a_folder_calls_a_test_set_is_in_no_fold(own, tmp_path):
 
 
 @pytest.mark.slow
+def test_what_a_folder_calls_a_test_set_is_in_no_cohort(own, tmp_path):
+    rows = (own / "records.csv").read_text("utf-8").splitlines()
+    parts = ["split", "train", "train", "train", "test"]
+    lines = [f"{row},{part}" for row, part in zip(rows, parts, strict=True)]
+    (own / "records.csv").write_text("\n".join(lines) + "\n")
+    out, kept = tmp_path / "cv", rows[-1].split(",")[0]
+    source = RecipeSource(data=own, start="lizard", mpp=0.5)
+    found = cross_validate(source, out, folds=None, changes=SMALL, steps=1, device="cpu")
+    assert not found.problems
+    assert kept not in [row["name"] for fold in found.folds.values() for row in fold.image_scores()]
+    for cohort in found.folds:
+        data = json.loads((out / cohort / "run" / "trained_on.json").read_text("utf-8"))["data"]
+        assert data[0]["train"]
+        assert kept not in data[0]["train"]
+
+
+@pytest.mark.slow
 def test_a_cohort_is_left_out_in_turn(own, tmp_path):
     source = RecipeSource(data=own, start="lizard", mpp=0.5)
     found = cross_validate(

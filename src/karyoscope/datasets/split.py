@@ -26,8 +26,6 @@ from karyoscope.datasets.base import Dataset, Record, Sample
 from karyoscope.datasets.inspect import class_counts
 
 _FORMAT = "karyoscope split 1"
-#: The part of the images that are kept aside.
-ASIDE = "test"
 #: What a split never parts.
 Unit = Literal["source", "tile", "cohort"]
 
@@ -101,7 +99,7 @@ def split_records(
     fractions: Mapping[str, float],
     seed: int = 0,
     by: Unit = "source",
-    aside: Collection[str] = (),
+    aside: Mapping[str, Collection[str]] | None = None,
 ) -> Split:
     """Divide records into parts, by source or by image.
 
@@ -119,15 +117,16 @@ def split_records(
         Another seed may give another split of like quality.
     by : {"source", "tile"}
         Unit that is kept in one part.
-    aside : collection of str
-        Names of images that are not divided: they are the part ``test``, which nothing trains on.
+    aside : mapping of str to collection of str, optional
+        Parts whose images are given by name and not divided.
 
     Raises
     ------
     KaryoscopeError
         If there are fewer sources (tiles) than parts, or a share is not positive.
     """
-    divided = [i for i, record in enumerate(records) if record.name not in aside]
+    given = {name: part for part, names in (aside or {}).items() for name in names}
+    divided = [i for i, record in enumerate(records) if record.name not in given]
     units = [records[i].name if by == "tile" else records[i].source for i in divided]
     distinct = sorted(set(units))
     if not fractions or min(fractions.values()) <= 0:
@@ -142,8 +141,8 @@ def split_records(
     parts: dict[str, list[int]] = {part: [] for part in fractions}
     for i, unit in zip(divided, units, strict=True):
         parts[part_of[unit]].append(i)
-    if len(divided) < len(records):
-        parts[ASIDE] = [i for i, record in enumerate(records) if record.name in aside]
+    for part in dict.fromkeys(given.values()):
+        parts[part] = [i for i, record in enumerate(records) if given.get(record.name) == part]
     return _split(records, counts, taxonomy, parts, dict(fractions), seed, by)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import write_text
 from karyoscope.core.taxonomy import Taxonomy
+from karyoscope.datasets import Dataset
 from karyoscope.datasets.from_paths import split_images
 from karyoscope.datasets.split import write_split
 from karyoscope.evaluation import ScoringOptions, evaluate, read_evaluation
@@ -20,8 +21,9 @@ from karyoscope.inference import load_model
 from karyoscope.metrics import Evaluation
 from karyoscope.metrics.stored import plain
 from karyoscope.training.bundle import export_bundle
-from karyoscope.training.data.folds import divided_images, holding_out, split_into_folds
+from karyoscope.training.data.folds import divided_images, division, holding_out
 from karyoscope.training.data.images import open_source
+from karyoscope.training.recipe.schema import Recipe
 from karyoscope.training.run import train
 from karyoscope.training.source import RecipeSource, recipe_of
 from karyoscope.training.trainer import check_device
@@ -106,8 +108,8 @@ def cross_validate(
         together, ``evaluation.json``, ``crossval.json`` and ``crossval.md``.
     folds : int or None
         Parts of sources, balanced over classes and cohorts; None leaves each cohort out in turn.
-        Images that a recipe neither trains on nor validates on, and those that a folder calls a
-        test set, are in no fold.
+        Images that a recipe neither trains on nor validates on are in no fold; those that a folder
+        of one's own calls a test set are neither trained on nor scored.
     changes : list of str, optional
         Changes of the recipe.
     steps : int, optional
@@ -133,14 +135,14 @@ def cross_validate(
     """
     check_device(device)
     out.mkdir(parents=True, exist_ok=True)
-    splits = _splits(source, out, folds, changes, seed)
+    held_out = _held_out(source, out, folds, changes, seed)
     found: dict[str, Evaluation] = {}
     problems = []
-    for name, split, part in splits:
+    for name, held in held_out.items():
         here = out / name
         try:
             if not (here / _EVALUATION).is_file():
-                _fold(source, here, changes or [], (split, part), steps, device, threads)
+                _fold(source, here, [*(changes or []), *held.changes], held, steps, device, threads)
             found[name] = read_evaluation(here)
             say(f"{name}: " + repr(found[name]))
         except KaryoscopeError as error:
@@ -154,10 +156,18 @@ def cross_validate(
     return result
 
 
-def _splits(
+@dataclass(frozen=True)
+class _Held:
+    """A fold or cohort that is left out: changes of the recipe for it, and images to score."""
+
+    changes: list[str]
+    images: list[str]
+
+
+def _held_out(
     source: RecipeSource, out: Path, folds: int | None, changes: list[str] | None, seed: int
-) -> list[tuple[str, Path, str]]:
-    """Name, split file and part of each fold; the files stay as they are in a second run."""
+) -> dict[str, _Held]:
+    """What is left out in turn, by name; a division stays as it is in a second run."""
     recipe = recipe_of(source, out / "as_given", changes)
     if recipe.training.keep_parent == "choose":
         raise KaryoscopeError(
@@ -165,43 +175,55 @@ def _splits(
             " a number"
         )
     dataset = open_source(recipe.data[0], recipe.mpp, Taxonomy.load(recipe.taxonomy))
+    # What a folder of one's own calls a test set.
+    own = source.data is not None
+    test = [r.name for r in dataset.records if own and r.split.lower().startswith("test")]
     if folds is None:
-        made = split_images(dataset, {}, held_out="all", seed=seed)
-        for cohort, split in made.items():
-            write_split(split, out / f"{cohort}.json")
-        return [(cohort, out / f"{cohort}.json", "validation") for cohort in made]
+        return _cohorts(recipe, dataset, out, test, seed)
+    if own:
+        divided = [record for record in dataset.records if record.name not in test]
+    else:
+        divided = divided_images(recipe, folds)
     path = out / f"folds-{folds}-{seed}.json"
-    if not path.is_file():
-        if source.data is None:
-            divided = divided_images(recipe, folds)
-        else:
-            # All of a folder, but what it calls a test set itself.
-            divided = [r for r in dataset.records if not r.split.lower().startswith("test")]
-        write_split(split_into_folds(dataset, divided, folds, seed), path)
-    names = [str(k + 1) for k in range(folds)]
-    return [(f"fold-{name}", path, name) for name in names]
+    parts = division(path, recipe, dataset, divided, folds, seed).parts
+    return {
+        f"fold-{k}": _Held(holding_out(recipe, path, k), parts[str(k)]) for k in range(1, folds + 1)
+    }
+
+
+def _cohorts(
+    recipe: Recipe, dataset: Dataset, out: Path, test: list[str], seed: int
+) -> dict[str, _Held]:
+    """Each cohort; splits of the recipe stay, so that it trains on none of their other parts."""
+    excluded = sorted({*recipe.data[0].exclude, *test})
+    own = [f"data.0.exclude={json.dumps(excluded)}"] if test else []
+    found = {}
+    for cohort, split in split_images(dataset, {}, held_out="all", seed=seed).items():
+        path = out / f"{cohort}.json"
+        write_split(split, path)
+        changes = [*own, f"validation.split={path}", "validation.part=validation"]
+        images = [name for name in split.parts["validation"] if name not in test]
+        found[cohort] = _Held(changes, images)
+    return found
 
 
 def _fold(
     source: RecipeSource,
     here: Path,
     changes: list[str],
-    held: tuple[Path, str],
+    held: _Held,
     steps: int | None,
     device: str,
     threads: int,
 ) -> None:
-    """Train, export and score one fold: a part of a split."""
+    """Train without a fold, export, and score it."""
     run = here / "run"
     resume = (run / "last.ckpt").is_file()
-    given = recipe_of(source, here / "as_given", changes)
-    own = [*changes, *holding_out(given, *held)]
-    recipe = recipe_of(source, here / "as_given", own, steps=steps)
+    recipe = recipe_of(source, here / "as_given", changes, steps=steps)
     train(recipe, run, resume, device)
     bundle = export_bundle(run, here / "bundle")
     dataset = open_source(recipe.data[0], recipe.mpp, Taxonomy.load(recipe.taxonomy))
-    parts = json.loads(Path(recipe.validation.split).read_text(encoding="utf-8"))["parts"]
-    options = ScoringOptions(records=parts[recipe.validation.part], patches=0)
+    options = ScoringOptions(records=held.images, patches=0)
     model = load_model(bundle, "auto" if device == "auto" else "cpu", threads)
     result = evaluate(dataset, model=model, options=options)
     write_text(here / _EVALUATION, json.dumps(result.to_dict(), indent=1) + "\n")

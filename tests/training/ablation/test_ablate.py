@@ -166,7 +166,7 @@ def test_each_fold_is_left_out_and_scored(place, tmp_path):
     out = tmp_path / "out"
     outcome = ablate(grid, AblationSettings("lizard", out, (), "cpu", 1))
     assert outcome.problems == []
-    folders = [f"{row}-fold{k}-seed0" for row in ("plain", "stricter") for k in (1, 2, 3)]
+    folders = [f"{row}-fold{k}of3-seed0" for row in ("plain", "stricter") for k in (1, 2, 3)]
     assert [job.folder for job, _ in outcome.results] == folders
     division = read_split(out / "plain-folds3.json").parts
     assert sorted(name for k in "123" for name in division[k]) == ["i0", "i1", "i2"]
@@ -184,11 +184,14 @@ def test_each_fold_is_left_out_and_scored(place, tmp_path):
     assert all("±" in line[1] for line in lines[::2])
     again = ablate(grid, AblationSettings("lizard", out, (), "cpu", 1), resume=True)
     assert again.results == outcome.results
-    # A result of three folds is not one of two, though the fold has the same name.
-    fewer = grid.model_copy(update={"folds": 2})
-    other = ablate(fewer, AblationSettings("lizard", out, (), "cpu", 1), resume=True)
-    assert len(other.problems) == 4
-    assert all("holds results of other changes" in line for line in other.problems)
+    # A division of other images is not used: one of them may be a test image now.
+    (out / "plain-fold1of3-seed0" / "result.json").unlink()
+    shutil.rmtree(out / "plain-fold1of3-seed0" / "run")
+    parts = {"train": ["i0", "i1"], "validation": ["i2", "i3"]}
+    write_split(Split(parts, {}, 0, {}), tmp_path / "split.json")
+    other = ablate(grid, AblationSettings("lizard", out, (), "cpu", 1), resume=True)
+    assert len(other.problems) == 1
+    assert "plain-folds3.json divides other images than the recipe has now" in other.problems[0]
 
 
 def test_folds_and_cohorts_are_not_left_out_together(place, tmp_path):
@@ -211,6 +214,23 @@ def test_too_few_sources_for_folds_are_found_before_any_training(place, tmp_path
     assert result.exit_code == 1
     assert "images of 4 sources cannot make 5 folds" in " ".join(result.output.split())
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_fold_would_choose_or_tune_on_is_found_before_any_training(place, tmp_path):
+    grid = yaml.safe_load((place / "grid.yaml").read_text("utf-8"))
+    away = {"truth": str(place / "data"), "split": str(place / "split.json"), "part": "train"}
+    grid |= {"folds": 3, "score": [away], "rows": [{"name": "plain"}]}
+    choosing = ["--set", "training.keep_parent=choose", "--set", "start=lizard"]
+    tuned = {"name": "tuned", "tune": {"shared": ["foreground"]}}
+    for changes, more, words in (
+        (choosing, {}, "plain: training.keep_parent: choose would choose on the images"),
+        (choosing[2:], {}, "if the model that it starts from (lizard) was trained on images of"),
+        ([], {"score": [], "rows": [tuned]}, "tuned: it is tuned on one half of a fold"),
+    ):
+        (tmp_path / "grid.yaml").write_text(json.dumps(grid | more))
+        arguments = ["lizard", str(tmp_path / "grid.yaml"), "--out", str(tmp_path / "out")]
+        result = CliRunner().invoke(command.app, [*arguments, *changes, "--dry-run"])
+        assert words in " ".join(result.output.split())
 
 
 def test_a_dry_run_names_what_rows_lack_and_writes_nothing(place, tmp_path):

@@ -11,6 +11,11 @@ from karyoscope.core.timm_models import HubWeights
 from karyoscope.networks.pretrained_weights import weights_file
 from karyoscope.pretrained import find_weights
 from karyoscope.training.ablation.grid import Budget, Grid, Row, ScoredSet
+from karyoscope.training.ablation.left_out import (
+    lacking_for_folds,
+    on_fold,
+    remarks_of_folds,
+)
 from karyoscope.training.ablation.settings import AblationSettings, recipe_of
 from karyoscope.training.data.folds import divided_images
 from karyoscope.training.recipe.reading import find_split, load_recipe
@@ -33,7 +38,7 @@ class PlannedRow:
     problems : tuple of str
         Why it cannot be trained; empty if it can.
     remarks : tuple of str
-        Sets that it cannot be scored on, since they are not on this machine.
+        What it cannot be scored on, and what makes its scores too high.
     """
 
     row: Row
@@ -71,7 +76,8 @@ def problem_lines(rows: Sequence[PlannedRow], remarks: bool = False) -> list[str
     rows : sequence of PlannedRow
         From :func:`plan_rows`.
     remarks : bool
-        The sets that rows are not scored on, in place of why rows cannot be trained.
+        What rows are not scored on and what makes scores too high, in place of why rows cannot be
+        trained.
     """
     names: dict[str, list[str]] = {}
     for row in rows:
@@ -99,6 +105,16 @@ def missing_parts(
     list of str
         A sentence for each.
     """
+    found = _missing_data(recipe)
+    if recipe.training.keep_parent == "choose" and _scored_on_validation(recipe, sets):
+        found.append(
+            "training.keep_parent: choose would choose on the images that the row is scored on;"
+            " give a number"
+        )
+    return [*found, *_weights(recipe, hub)]
+
+
+def _missing_data(recipe: Recipe) -> list[str]:
     folder = Path.cwd()
     found = [
         f"no images at {source.path} from {folder}: run the command in another folder, or give"
@@ -108,12 +124,7 @@ def missing_parts(
     ]
     if recipe.validation.split and not Path(recipe.validation.split).is_file():
         found.append(f"no split {recipe.validation.split}")
-    if recipe.training.keep_parent == "choose" and _scored_on_validation(recipe, sets):
-        found.append(
-            "training.keep_parent: choose would choose on the images that the row is scored on;"
-            " give a number"
-        )
-    return [*found, *_weights(recipe, hub)]
+    return found
 
 
 def _scored_on_validation(recipe: Recipe, sets: Sequence[ScoredSet]) -> bool:
@@ -160,13 +171,18 @@ def _planned(
     trained = next((r for r in grid.rows if r.name == row.trained_as), row)
     name, changes = recipe_of(trained, grid, settings)
     problems: list[str] = []
+    remarks: list[str] = []
     budget = _words(grid.budget)
     try:
         recipe = load_recipe(name, changes)
-        lacks = missing_parts(recipe, trained.score or grid.score, hub)
-        problems += lacks
-        if grid.folds and not lacks:
-            divided_images(recipe, grid.folds)
+        sets = trained.score or grid.score
+        if grid.folds and not _missing_data(recipe):
+            problems += lacking_for_folds(row, recipe, grid.folds)
+            if not problems:
+                names = [record.name for record in divided_images(recipe, grid.folds)]
+                sets = on_fold(sets, recipe, names)
+            remarks += remarks_of_folds(recipe)
+        problems += missing_parts(recipe, sets, hub)
         if trained is not row:
             load_recipe(*recipe_of(row, grid, settings))
         budget = budget or f"{recipe.training.steps:,} steps"
@@ -180,7 +196,7 @@ def _planned(
         each if row.trained_as is None else f"as {row.trained_as}",
         budget,
         tuple(problems),
-        tuple(_remarks(row.score or grid.score)),
+        (*_remarks(row.score or grid.score), *remarks),
     )
 
 

@@ -15,22 +15,18 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import write_text
 from karyoscope.core.lock import locked_folder
-from karyoscope.datasets.split import cohorts_of, leave_out, write_split
+from karyoscope.datasets.split import cohorts_of, leave_out, read_split, write_split
 from karyoscope.inference import find_bundle
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.training.ablation.budget import within
 from karyoscope.training.ablation.grid import Grid, Row, ScoredSet
+from karyoscope.training.ablation.left_out import on_fold, refuse_both_left_out
 from karyoscope.training.ablation.measure import cost_of, seconds_a_step
 from karyoscope.training.ablation.plan import missing_parts, plan_rows, problem_lines
-from karyoscope.training.ablation.scoring import on_fold, scores_of
-from karyoscope.training.ablation.settings import (
-    AblationSettings,
-    recipe_of,
-    refuse_both_left_out,
-    refuse_undone,
-)
+from karyoscope.training.ablation.scoring import scores_of
+from karyoscope.training.ablation.settings import AblationSettings, recipe_of, refuse_undone
 from karyoscope.training.bundle.export import export_bundle
-from karyoscope.training.data.folds import divided_images, holding_out, split_into_folds
+from karyoscope.training.data.folds import divided_images, division, fold_names, holding_out
 from karyoscope.training.data.images import load_training_bank, open_source
 from karyoscope.training.recipe.reading import changed_keys, load_recipe
 from karyoscope.training.recipe.schema import Recipe
@@ -53,17 +49,20 @@ class Job:
         Cohort that is left out, or ``""``.
     fold : int
         Fold that is left out, from 1; 0 where the grid has none.
+    folds : int
+        Number of folds, or 0.
     """
 
     row: Row
     seed: int
     cohort: str = ""
     fold: int = 0
+    folds: int = 0
 
     @property
     def folder(self) -> str:
         """Folder of the job in the folder of the ablation."""
-        fold = f"fold{self.fold}" if self.fold else ""
+        fold = f"fold{self.fold}of{self.folds}" if self.fold else ""
         parts = (self.row.name, self.cohort, fold, f"seed{self.seed}")
         return "-".join(part for part in parts if part)
 
@@ -187,7 +186,7 @@ def _jobs(row: Row, grid: Grid, settings: AblationSettings, seeds: int) -> Itera
     for cohort in cohorts:
         for fold in range(1, grid.folds + 1) if grid.folds else [0]:
             for seed in range(seeds):
-                yield Job(row, seed, cohort, fold)
+                yield Job(row, seed, cohort, fold, grid.folds or 0)
 
 
 def _asked(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any]:
@@ -274,7 +273,9 @@ def _trained(job: Job, grid: Grid, settings: AblationSettings, folder: Path) -> 
         changes += [f"validation.split={split}", "validation.part=validation"]
     recipe = load_recipe(name, changes)
     if job.fold:
-        changes += holding_out(recipe, _folds(job, grid, settings, recipe), job.fold)
+        path = settings.out / f"{job.row.name}-folds{job.folds}.json"
+        _divide(recipe, job.folds, path)
+        changes += holding_out(recipe, path, job.fold)
         recipe = load_recipe(name, changes)
     for lack in missing_parts(recipe, sets_of(job, grid, recipe)):
         raise KaryoscopeError(lack)
@@ -300,21 +301,18 @@ def _without(cohort: str, recipe: Recipe, path: Path) -> Path:
     return path
 
 
-def _folds(job: Job, grid: Grid, settings: AblationSettings, recipe: Recipe) -> Path:
-    """The division of a row's images, which all its trainings share; written once."""
-    folds = grid.folds or 1
-    path = settings.out / f"{job.row.name}-folds{folds}.json"
-    if not path.is_file():
-        divided = divided_images(recipe, folds)
-        dataset = open_source(recipe.data[0], recipe.mpp)
-        write_split(split_into_folds(dataset, divided, folds), path)
-    return path
+def _divide(recipe: Recipe, folds: int, path: Path) -> None:
+    """Divide a row's images, once for all its trainings; a division of others is refused."""
+    dataset = open_source(recipe.data[0], recipe.mpp)
+    division(path, recipe, dataset, divided_images(recipe, folds), folds, seed=0)
 
 
 def sets_of(job: Job, grid: Grid, recipe: Recipe) -> tuple[ScoredSet, ...]:
     """What a job is scored on; of the dataset that has the folds, the fold that is left out."""
     sets = job.row.score or grid.score
-    return on_fold(sets, recipe) if job.fold else sets
+    if not job.fold:
+        return sets
+    return on_fold(sets, recipe, fold_names(read_split(recipe.validation.split)))
 
 
 def _rescored(job: Job, settings: AblationSettings, first: Path) -> tuple[Recipe, dict[str, Any]]:

@@ -56,26 +56,6 @@ def scores_of(
     return [about | _scored(truth, "conic", names, bundle, device, threads)]
 
 
-def on_fold(sets: tuple[ScoredSet, ...], recipe: Recipe) -> tuple[ScoredSet, ...]:
-    """Sets of a training that leaves a fold out: its images are scored, not those trained on.
-
-    Parameters
-    ----------
-    sets : tuple of ScoredSet
-        Those of the folder that is divided are scored on the fold, unless they name a part called
-        ``test...``, which is in no fold.
-    recipe : Recipe
-        Recipe of the training, whose validation images are the fold.
-    """
-    divided, own = recipe.data[0].path.resolve(), recipe.validation
-    return tuple(
-        given
-        if given.truth.resolve() != divided or given.part.lower().startswith("test")
-        else given.model_copy(update={"split": own.split, "part": own.part})
-        for given in sets
-    )
-
-
 def _on_set(given: ScoredSet, bundle: Path, device: str, threads: int) -> dict[str, Any]:
     if not given.truth.exists():
         # Few have every set of a table; the others are scored all the same.

@@ -56,21 +56,6 @@ def refuse_undone(grid: Grid, settings: AblationSettings) -> None:
                     )
 
 
-def refuse_both_left_out(grid: Grid) -> None:
-    """Raise where a grid with folds has a row that leaves cohorts out.
-
-    Raises
-    ------
-    KaryoscopeError
-        Such a row is named.
-    """
-    for row in grid.rows:
-        if grid.folds and row.leave_out:
-            raise KaryoscopeError(
-                f"row {row.name!r} leaves out cohorts, and the grid folds: give one of the two"
-            )
-
-
 def recipe_of(row: Row, grid: Grid, settings: AblationSettings) -> tuple[str, list[str]]:
     """Name of a row's recipe and its changes: the grid's, the row's, those of the command."""
     common = Row(name="common", set={k: v for k, v in grid.set.items() if k not in row.set})

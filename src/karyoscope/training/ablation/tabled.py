@@ -7,13 +7,10 @@ from pathlib import Path
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.training.ablation.grid import Budget, Grid, load_grid
+from karyoscope.training.ablation.left_out import refuse_both_left_out
 from karyoscope.training.ablation.plan import PlannedRow, plan_rows
 from karyoscope.training.ablation.runs import Ablation, ablate
-from karyoscope.training.ablation.settings import (
-    AblationSettings,
-    refuse_both_left_out,
-    refuse_undone,
-)
+from karyoscope.training.ablation.settings import AblationSettings, refuse_undone
 from karyoscope.training.ablation.table import write_table
 
 

@@ -17,6 +17,7 @@ from karyoscope.training.data.bank import PixelBank, single_sets
 from karyoscope.training.packed.reading import open_pack
 from karyoscope.training.packed.rows import bank_of, samples_in
 from karyoscope.training.packed.stained import stained_bank, stained_samples
+from karyoscope.training.recipe.check import ANALYST, can_validate
 from karyoscope.training.recipe.schema import Recipe
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def read_packed(path: Path, recipe: Recipe) -> PixelBank:
     if _is_compressed(path):
         with open_pack(path) as file:
             _check(file.about, path, recipe)
-            bank, stain = bank_of(file), _stain_to_give(file.about, recipe)
+            stain = _stain_to_give(file.about, recipe)
+            bank = bank_of(file)
         return stained_bank(bank, stain, recipe.mpp) if stain else bank
     try:
         with safe_open(path, "pt") as file:
@@ -106,8 +108,8 @@ def read_packed_validation(path: Path, recipe: Recipe) -> list[Sample]:
         return []
     with open_pack(path) as file:
         _check(file.about, path, recipe)
-        samples = samples_in(file, Taxonomy.load(recipe.taxonomy))
         stain = _stain_to_give(file.about, recipe)
+        samples = samples_in(file, Taxonomy.load(recipe.taxonomy))
     return stained_samples(samples, stain, recipe.mpp) if stain else samples
 
 
@@ -140,5 +142,17 @@ def _check(about: Mapping[str, str], path: Path, recipe: Recipe) -> int:
 
 
 def _stain_to_give(about: Mapping[str, str], recipe: Recipe) -> str | None:
-    """The stain of the recipe, where the images of a file have none."""
-    return recipe.stain if not about.get("stain") else None
+    """The stain of the recipe, where the images of a file have none.
+
+    Raises
+    ------
+    KaryoscopeError
+        If the packages that give it are not here.
+    """
+    stain = recipe.stain if not about.get("stain") else None
+    if stain and not can_validate():
+        raise KaryoscopeError(
+            f"the packed images have no stain, the recipe has {stain}: pack them with it"
+            f" (--set stain={stain}), or install {', '.join(ANALYST)}"
+        )
+    return stain

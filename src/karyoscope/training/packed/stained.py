@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from karyoscope.datasets.base import Sample
 
 
+_THREADS = min(32, os.cpu_count() or 1)
+
+
 def stained_bank(bank: PixelBank, stain: str, mpp: float) -> PixelBank:
     """A bank whose images have the stain of a recipe, each as it would have been read with it.
 
@@ -38,7 +41,7 @@ def stained_bank(bank: PixelBank, stain: str, mpp: float) -> PixelBank:
         image = bank.rgb[rows].numpy().reshape(height, width, 3)
         bank.rgb[rows] = torch.from_numpy(stained_image(image, own, mpp)).reshape(-1, 3)
 
-    with ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(change, range(len(bank))))
     return bank
 
@@ -48,4 +51,6 @@ def stained_samples(samples: list[Sample], stain: str, mpp: float) -> list[Sampl
     from karyoscope.pipeline.stains.inputs import builtin_stain, stained_image
 
     own = builtin_stain(stain)
-    return [replace(s, image=stained_image(s.image, own, mpp)) for s in samples]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        images = list(pool.map(lambda sample: stained_image(sample.image, own, mpp), samples))
+    return [replace(s, image=image) for s, image in zip(samples, images, strict=True)]
