@@ -90,6 +90,16 @@ def test_a_pack_with_a_stain_is_not_read_without_it(recipes, tmp_path):
         read_packed(tmp_path / "set.safetensors", plain)
 
 
+def test_a_stain_that_cannot_be_given_is_one_line(recipes, tmp_path, monkeypatch):
+    from karyoscope.training.packed import files
+
+    pack(recipes[0], tmp_path / "set.safetensors")
+    monkeypatch.setattr(files, "can_validate", lambda: False)
+    read_packed(tmp_path / "set.safetensors", recipes[0])
+    with pytest.raises(KaryoscopeError, match="have no stain, the recipe has clahe: pack them"):
+        read_packed(tmp_path / "set.safetensors", recipes[1])
+
+
 @pytest.mark.parametrize("name", ["set.safetensors", "set.zip"])
 def test_a_pack_without_a_stain_is_read_as_the_images_are(recipes, tmp_path, name):
     limit = 2**25 if name.endswith("zip") else None
