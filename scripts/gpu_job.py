@@ -106,11 +106,10 @@ def _pack(text: str) -> tuple[str, Path]:
 
 def pack_of(name: str, arguments: argparse.Namespace) -> Path:
     """The training set of a recipe: its own, or that of all."""
-    packs = arguments.packed
+    packs: dict[str, Path] = arguments.packed
     if name not in packs and "" not in packs:
         raise ValueError(f"no --packed for {name}")
-    found: Path = packs.get(name) or packs[""]
-    return found
+    return packs.get(name) or packs[""]
 
 
 def _part(text: str) -> tuple[str, float]:
@@ -295,21 +294,11 @@ def train_one(name: str, seconds: float, arguments: argparse.Namespace) -> dict[
     recipe = changed(name, arguments)
     run = arguments.runs / name
     log.info("training %s for %.0f s", name, seconds)
-    train(
-        recipe,
-        run,
-        device=arguments.device,
-        packed=pack_of(name, arguments),
-        seconds=seconds,
-    )
-    out: Path = arguments.out
-    for source, target in (
-        ("weights.safetensors", f"{name}.safetensors"),
-        ("recipe.yaml", f"{name}.yaml"),
-        ("log.csv", f"{name}.csv"),
-    ):
-        if not arguments.scores_alone:
-            shutil.copyfile(run / source, out / target)
+    packed = pack_of(name, arguments)
+    train(recipe, run, device=arguments.device, packed=packed, seconds=seconds)
+    kept = () if arguments.scores_alone else ("weights.safetensors", "recipe.yaml", "log.csv")
+    for source in kept:
+        shutil.copyfile(run / source, arguments.out / f"{name}{Path(source).suffix}")
     rows = read_log(run)
     scores = {k: v for row in rows.values() for k, v in row.items() if k.startswith("val/")}
     return {

@@ -52,6 +52,10 @@ def test_every_image_is_scored_once_by_a_model_without_it(own, tmp_path):
     assert again.to_dict() == found.to_dict()
     assert {p: p.stat().st_mtime_ns for p in out.rglob("last.ckpt")} == before
     assert read_evaluation(out / "fold-1")["pq"] == found.folds["fold-1"]["pq"]
+    # Folds of another number or seed have the same names, and other images.
+    for other in ({"folds": 3}, {"folds": 2, "seed": 1}):
+        with pytest.raises(KaryoscopeError, match=r"holds other folds, folds-2-0\.json"):
+            cross_validate(source, out, **other, changes=SMALL, steps=1, device="cpu")
 
 
 def test_what_a_folder_calls_a_test_set_is_in_no_fold(own, tmp_path):
@@ -73,13 +77,20 @@ def test_what_a_folder_calls_a_test_set_is_in_no_fold(own, tmp_path):
 @pytest.mark.slow
 def test_what_a_folder_calls_a_test_set_is_in_no_cohort(own, tmp_path):
     rows = (own / "records.csv").read_text("utf-8").splitlines()
+    # The last is its cohort alone.
+    rows[-1] = rows[-1][:-1] + "c"
     parts = ["split", "train", "train", "train", "test"]
     lines = [f"{row},{part}" for row, part in zip(rows, parts, strict=True)]
     (own / "records.csv").write_text("\n".join(lines) + "\n")
     out, kept = tmp_path / "cv", rows[-1].split(",")[0]
     source = RecipeSource(data=own, start="lizard", mpp=0.5)
-    found = cross_validate(source, out, folds=None, changes=SMALL, steps=1, device="cpu")
+    said = []
+    found = cross_validate(
+        source, out, folds=None, changes=SMALL, steps=1, device="cpu", say=said.append
+    )
     assert not found.problems
+    assert list(found.folds) == ["a", "b"]
+    assert "c: left out, it has test images alone" in said
     assert kept not in [row["name"] for fold in found.folds.values() for row in fold.image_scores()]
     for cohort in found.folds:
         data = json.loads((out / cohort / "run" / "trained_on.json").read_text("utf-8"))["data"]

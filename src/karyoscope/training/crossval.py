@@ -13,7 +13,7 @@ import numpy as np
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import write_text
 from karyoscope.core.taxonomy import Taxonomy
-from karyoscope.datasets import Dataset
+from karyoscope.datasets import Dataset, Record
 from karyoscope.datasets.from_paths import split_images
 from karyoscope.datasets.split import write_split
 from karyoscope.evaluation import ScoringOptions, evaluate, read_evaluation
@@ -23,6 +23,7 @@ from karyoscope.metrics.stored import plain
 from karyoscope.training.bundle import export_bundle
 from karyoscope.training.data.folds import divided_images, division, holding_out
 from karyoscope.training.data.images import open_source
+from karyoscope.training.data.own import SPLIT
 from karyoscope.training.recipe.schema import Recipe
 from karyoscope.training.run import train
 from karyoscope.training.source import RecipeSource, recipe_of
@@ -108,8 +109,8 @@ def cross_validate(
         together, ``evaluation.json``, ``crossval.json`` and ``crossval.md``.
     folds : int or None
         Parts of sources, balanced over classes and cohorts; None leaves each cohort out in turn.
-        Images that a recipe neither trains on nor validates on are in no fold; those that a folder
-        of one's own calls a test set are neither trained on nor scored.
+        Images that a recipe neither trains on nor validates on, and those that a folder of one's
+        own calls a test set, are neither trained on nor scored.
     changes : list of str, optional
         Changes of the recipe.
     steps : int, optional
@@ -135,7 +136,7 @@ def cross_validate(
     """
     check_device(device)
     out.mkdir(parents=True, exist_ok=True)
-    held_out = _held_out(source, out, folds, changes, seed)
+    held_out = _held_out(source, out, folds, changes, seed, say)
     found: dict[str, Evaluation] = {}
     problems = []
     for name, held in held_out.items():
@@ -165,26 +166,33 @@ class _Held:
 
 
 def _held_out(
-    source: RecipeSource, out: Path, folds: int | None, changes: list[str] | None, seed: int
+    source: RecipeSource,
+    out: Path,
+    folds: int | None,
+    changes: list[str] | None,
+    seed: int,
+    say: Callable[[str], None],
 ) -> dict[str, _Held]:
-    """What is left out in turn, by name; a division stays as it is in a second run."""
-    recipe = recipe_of(source, out / "as_given", changes)
+    """What is left out in turn, by name; folds stay as they are in a second run."""
+    made = out / "as_given"
+    recipe = recipe_of(source, made, changes)
     if recipe.training.keep_parent == "choose":
         raise KaryoscopeError(
             "training.keep_parent: choose would choose on the images that a fold is scored on; give"
             " a number"
         )
     dataset = open_source(recipe.data[0], recipe.mpp, Taxonomy.load(recipe.taxonomy))
-    # What a folder of one's own calls a test set.
-    own = source.data is not None
-    test = [r.name for r in dataset.records if own and r.split.lower().startswith("test")]
-    if folds is None:
-        return _cohorts(recipe, dataset, out, test, seed)
-    if own:
-        divided = [record for record in dataset.records if record.name not in test]
+    if recipe.validation.split.resolve() == (made / SPLIT).resolve():
+        # A split that was made of a folder divides it otherwise: what the folder itself calls a
+        # test set is left.
+        divided = [r for r in dataset.records if not r.split.lower().startswith("test")]
     else:
-        divided = divided_images(recipe, folds)
+        divided = divided_images(recipe, folds or 1)
+    if folds is None:
+        return _cohorts(recipe, dataset, divided, out, say)
     path = out / f"folds-{folds}-{seed}.json"
+    for other in sorted({*out.glob("folds-*.json")} - {path}):
+        raise KaryoscopeError(f"{out} holds other folds, {other.name}: use another --out")
     parts = division(path, recipe, dataset, divided, folds, seed).parts
     return {
         f"fold-{k}": _Held(holding_out(recipe, path, k), parts[str(k)]) for k in range(1, folds + 1)
@@ -192,17 +200,25 @@ def _held_out(
 
 
 def _cohorts(
-    recipe: Recipe, dataset: Dataset, out: Path, test: list[str], seed: int
+    recipe: Recipe,
+    dataset: Dataset,
+    divided: list[Record],
+    out: Path,
+    say: Callable[[str], None],
 ) -> dict[str, _Held]:
-    """Each cohort; splits of the recipe stay, so that it trains on none of their other parts."""
-    excluded = sorted({*recipe.data[0].exclude, *test})
-    own = [f"data.0.exclude={json.dumps(excluded)}"] if test else []
+    """Each cohort with its images to score; the others are excluded, and in no training."""
+    names = {record.name for record in divided}
+    rest = {record.name for record in dataset.records} - names
+    own = [f"data.0.exclude={json.dumps(sorted({*recipe.data[0].exclude, *rest}))}"]
     found = {}
-    for cohort, split in split_images(dataset, {}, held_out="all", seed=seed).items():
+    for cohort, split in split_images(dataset, {}, held_out="all").items():
+        images = [name for name in split.parts["validation"] if name in names]
+        if not images:
+            say(f"{cohort}: left out, it has test images alone")
+            continue
         path = out / f"{cohort}.json"
         write_split(split, path)
-        changes = [*own, f"validation.split={path}", "validation.part=validation"]
-        images = [name for name in split.parts["validation"] if name not in test]
+        changes = [*(own if rest else []), f"validation.split={path}", "validation.part=validation"]
         found[cohort] = _Held(changes, images)
     return found
 

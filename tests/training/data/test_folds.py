@@ -59,6 +59,12 @@ def divide(recipe, path, folds):
         # Tiles of one source on both sides, as some papers have them.
         ({"train": [0, 2, 4], "validation": [6], "test": [1, 3, 5, 7]}, "tile", {}, [1, 3, 5, 7]),
         ({"train": [0, 1, 2, 3], "validation": [4, 5, 6, 7]}, "source", {"exclude": [2]}, [2]),
+        (
+            {"train": [0, 1, 4, 5], "validation": [6, 7], "test": [2, 3]},
+            "source",
+            {"exclude": [0]},
+            [0, 2, 3],
+        ),
     ],
 )
 def test_every_image_is_left_out_once_and_others_are_never_used(place, parts, by, keys, apart):

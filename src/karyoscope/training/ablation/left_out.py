@@ -54,7 +54,8 @@ def on_fold(
 def _in_a_fold(given: ScoredSet, divided: Collection[str]) -> bool:
     if given.split is None:
         return True
-    return not {*divided}.isdisjoint(names_of_part(find_split(str(given.split)), given.part))
+    path = find_split(str(given.split))
+    return path.is_file() and not {*divided}.isdisjoint(names_of_part(path, given.part))
 
 
 def lacking_for_folds(row: Row, recipe: Recipe, folds: int) -> Iterator[str]:

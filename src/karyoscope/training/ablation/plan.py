@@ -105,7 +105,7 @@ def missing_parts(
     list of str
         A sentence for each.
     """
-    found = _missing_data(recipe)
+    found = missing_data(recipe)
     if recipe.training.keep_parent == "choose" and _scored_on_validation(recipe, sets):
         found.append(
             "training.keep_parent: choose would choose on the images that the row is scored on;"
@@ -114,7 +114,8 @@ def missing_parts(
     return [*found, *_weights(recipe, hub)]
 
 
-def _missing_data(recipe: Recipe) -> list[str]:
+def missing_data(recipe: Recipe) -> list[str]:
+    """The folders of images and the split of a recipe that are not here, a sentence each."""
     folder = Path.cwd()
     found = [
         f"no images at {source.path} from {folder}: run the command in another folder, or give"
@@ -176,7 +177,7 @@ def _planned(
     try:
         recipe = load_recipe(name, changes)
         sets = trained.score or grid.score
-        if grid.folds and not _missing_data(recipe):
+        if grid.folds and not missing_data(recipe):
             problems += lacking_for_folds(row, recipe, grid.folds)
             if not problems:
                 names = [record.name for record in divided_images(recipe, grid.folds)]

@@ -19,6 +19,7 @@ from karyoscope.datasets.split import cohorts_of, leave_out, read_split, write_s
 from karyoscope.inference import find_bundle
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.training.ablation.budget import within
+from karyoscope.training.ablation.division import check_folds, divide, division_file
 from karyoscope.training.ablation.grid import Grid, Row, ScoredSet
 from karyoscope.training.ablation.left_out import on_fold, refuse_both_left_out
 from karyoscope.training.ablation.measure import cost_of, seconds_a_step
@@ -26,7 +27,7 @@ from karyoscope.training.ablation.plan import missing_parts, plan_rows, problem_
 from karyoscope.training.ablation.scoring import scores_of
 from karyoscope.training.ablation.settings import AblationSettings, recipe_of, refuse_undone
 from karyoscope.training.bundle.export import export_bundle
-from karyoscope.training.data.folds import divided_images, division, fold_names, holding_out
+from karyoscope.training.data.folds import fold_names, holding_out
 from karyoscope.training.data.images import load_training_bank, open_source
 from karyoscope.training.recipe.reading import changed_keys, load_recipe
 from karyoscope.training.recipe.schema import Recipe
@@ -159,6 +160,7 @@ def _ablate(
     for row in grid.rows:
         try:
             jobs = list(_jobs(row, grid, settings, seeds))
+            check_folds(row, grid, settings)
         except KaryoscopeError as error:
             outcome.problems.append(f"{row.name}: {error}")
             continue
@@ -245,7 +247,7 @@ def _run(job: Job, grid: Grid, settings: AblationSettings) -> dict[str, Any]:
         result = {"cost": json.loads((folder / COST).read_text(encoding="utf-8"))}
         export_bundle(folder / RUN, folder / BUNDLE)
     where = settings.device, settings.threads
-    sets = sets_of(job, grid, recipe)
+    sets = scored_sets(job, grid, recipe)
     scores, *also = scores_of(job.row, recipe, folder / BUNDLE, *where, sets)
     result = {
         "asked": _asked(job, grid, settings),
@@ -273,11 +275,11 @@ def _trained(job: Job, grid: Grid, settings: AblationSettings, folder: Path) -> 
         changes += [f"validation.split={split}", "validation.part=validation"]
     recipe = load_recipe(name, changes)
     if job.fold:
-        path = settings.out / f"{job.row.name}-folds{job.folds}.json"
-        _divide(recipe, job.folds, path)
+        path = division_file(job.row, job.folds, settings)
+        divide(recipe, job.folds, path)
         changes += holding_out(recipe, path, job.fold)
         recipe = load_recipe(name, changes)
-    for lack in missing_parts(recipe, sets_of(job, grid, recipe)):
+    for lack in missing_parts(recipe, scored_sets(job, grid, recipe)):
         raise KaryoscopeError(lack)
     pace = seconds_a_step(recipe, settings.device)
     pixels = _training_pixels(recipe) if grid.budget.epochs else 0
@@ -301,13 +303,7 @@ def _without(cohort: str, recipe: Recipe, path: Path) -> Path:
     return path
 
 
-def _divide(recipe: Recipe, folds: int, path: Path) -> None:
-    """Divide a row's images, once for all its trainings; a division of others is refused."""
-    dataset = open_source(recipe.data[0], recipe.mpp)
-    division(path, recipe, dataset, divided_images(recipe, folds), folds, seed=0)
-
-
-def sets_of(job: Job, grid: Grid, recipe: Recipe) -> tuple[ScoredSet, ...]:
+def scored_sets(job: Job, grid: Grid, recipe: Recipe) -> tuple[ScoredSet, ...]:
     """What a job is scored on; of the dataset that has the folds, the fold that is left out."""
     sets = job.row.score or grid.score
     if not job.fold:

@@ -79,12 +79,8 @@ def division(
         If there are fewer sources than folds, or the file divides other images.
     """
     if path.is_file():
-        made = read_split(path)
-        if fold_names(made) != {record.name for record in divided}:
-            raise KaryoscopeError(
-                f"{path} divides other images than the recipe has now: use another --out"
-            )
-        return made
+        check_division(path, divided)
+        return read_split(path)
     names, sources = {record.name for record in divided}, sources_of(divided)
     aside: dict[str, list[str]] = {}
     for record in dataset.records:
@@ -96,6 +92,14 @@ def division(
     made = split_records(dataset.records, counts, dataset.taxonomy, shares, seed, aside=aside)
     write_split(made, path)
     return made
+
+
+def check_division(path: Path, divided: Sequence[Record]) -> None:
+    """Raise where the file of a division has other images in its folds."""
+    if fold_names(read_split(path)) != {record.name for record in divided}:
+        raise KaryoscopeError(
+            f"{path} divides other images than the recipe has now: use another --out"
+        )
 
 
 def fold_names(made: Split) -> set[str]:
@@ -117,7 +121,7 @@ def holding_out(recipe: Recipe, path: Path, fold: int | str) -> list[str]:
     fold : int or str
         From 1.
     """
-    alone = read_split(path).parts.get(ALONE, [])
+    excluded = {*recipe.data[0].exclude, *read_split(path).parts.get(ALONE, [])}
     own = ["data.0.split=null"] if recipe.data[0].split is not None else []
-    own += [f"data.0.exclude={json.dumps(alone)}"] if alone else []
+    own += [f"data.0.exclude={json.dumps(sorted(excluded))}"] if excluded else []
     return [*own, f"validation.split={path}", f"validation.part={fold}"]
