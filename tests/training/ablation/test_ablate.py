@@ -141,6 +141,22 @@ def test_cohorts_are_left_out_in_turn(place, tmp_path):
 
 
 @pytest.mark.slow
+def test_test_images_are_in_no_training_and_in_no_score_of_a_cohort(place, tmp_path):
+    grid = load_grid(place / "grid.yaml")
+    parts = {"train": ["i0", "i1"], "validation": ["i2"], "test": ["i3"]}
+    write_split(Split(parts, {}, 0, {}), tmp_path / "split.json")
+    update = {"rows": [Row(name="plain", leave_out="each")]}
+    grid = grid.model_copy(update=update)
+    change = f"validation.split={tmp_path / 'split.json'}"
+    outcome = ablate(grid, AblationSettings("lizard", tmp_path / "out", (change,), "cpu", 1))
+    assert outcome.problems == []
+    assert [result["scores"]["images"] for _, result in outcome.results] == [2, 1]
+    for cohort, wanted in (("x", ["i1"]), ("y", ["i0", "i2"])):
+        file = tmp_path / "out" / f"plain-{cohort}-seed0" / "run" / "trained_on.json"
+        assert sorted(json.loads(file.read_text("utf-8"))["data"][0]["train"]) == wanted
+
+
+@pytest.mark.slow
 def test_each_fold_is_left_out_and_scored(place, tmp_path):
     grid = load_grid(place / "grid.yaml")
     # i3 is a test image, which is in no fold.

@@ -1,9 +1,15 @@
-"""The division of a row's images into folds, in the folder of the ablation."""
+"""The division of a row's images: into folds, or into a cohort and the others."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from karyoscope.core.errors import KaryoscopeError
+from karyoscope.datasets.split import leave_out, write_split
 from karyoscope.training.ablation.grid import Grid, Row
 from karyoscope.training.ablation.plan import missing_data
 from karyoscope.training.ablation.settings import AblationSettings, recipe_of
@@ -34,3 +40,28 @@ def divide(recipe: Recipe, folds: int, path: Path) -> None:
     """Divide a row's images, once for all its trainings; a division of others is refused."""
     dataset = open_source(recipe.data[0], recipe.mpp)
     division(path, recipe, dataset, divided_images(recipe, folds), folds, seed=0)
+
+
+def without_cohort(cohort: str, recipe: Recipe, path: Path) -> list[str]:
+    """Write the split that leaves a cohort out; return the changes of the recipe for it.
+
+    Images that the recipe neither trains on nor validates on stay so.
+    """
+    dataset = open_source(recipe.data[0], recipe.mpp)
+    used = {record.name for record in divided_images(recipe, 1)}
+    # Nuclei are not counted for it.
+    counts = [np.zeros(256, np.int64)] * len(dataset.records)
+    split = leave_out(dataset.records, counts, dataset.taxonomy, cohort)
+    changes = [f"validation.split={path}", "validation.part=validation"]
+    rest = {record.name for record in dataset.records} - used
+    if rest:
+        # Each image has to be in a part; these are excluded from the one that is trained on.
+        scored = [name for name in split.parts["validation"] if name in used]
+        train = sorted({*split.parts["train"], *split.parts["validation"]} - {*scored})
+        split = replace(split, parts={"train": train, "validation": scored})
+        excluded = sorted({*recipe.data[0].exclude, *rest})
+        changes.append(f"data.0.exclude={json.dumps(excluded)}")
+    if not split.parts["validation"]:
+        raise KaryoscopeError(f"cohort {cohort!r} has test images alone: nothing could be scored")
+    write_split(split, path)
+    return changes

@@ -10,16 +10,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import write_text
 from karyoscope.core.lock import locked_folder
-from karyoscope.datasets.split import cohorts_of, leave_out, read_split, write_split
+from karyoscope.datasets.split import cohorts_of, read_split
 from karyoscope.inference import find_bundle
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.training.ablation.budget import within
-from karyoscope.training.ablation.division import check_folds, divide, division_file
+from karyoscope.training.ablation.division import (
+    check_folds,
+    divide,
+    division_file,
+    without_cohort,
+)
 from karyoscope.training.ablation.grid import Grid, Row, ScoredSet
 from karyoscope.training.ablation.left_out import on_fold, refuse_both_left_out
 from karyoscope.training.ablation.measure import cost_of, seconds_a_step
@@ -271,8 +274,7 @@ def _trained(job: Job, grid: Grid, settings: AblationSettings, folder: Path) -> 
     name, changes = recipe_of(job.row, grid, settings)
     changes.append(f"training.seed={job.seed}")
     if job.cohort:
-        split = _without(job.cohort, load_recipe(name, changes), folder / "split.json")
-        changes += [f"validation.split={split}", "validation.part=validation"]
+        changes += without_cohort(job.cohort, load_recipe(name, changes), folder / "split.json")
     recipe = load_recipe(name, changes)
     if job.fold:
         path = division_file(job.row, job.folds, settings)
@@ -293,14 +295,6 @@ def _trained(job: Job, grid: Grid, settings: AblationSettings, folder: Path) -> 
 def _training_pixels(recipe: Recipe) -> int:
     bank = load_training_bank(recipe)
     return int((bank.heights * bank.widths).sum())
-
-
-def _without(cohort: str, recipe: Recipe, path: Path) -> Path:
-    """Write the split that leaves a cohort out; nuclei are not counted for it."""
-    dataset = open_source(recipe.data[0], recipe.mpp)
-    counts = [np.zeros(256, np.int64)] * len(dataset.records)
-    write_split(leave_out(dataset.records, counts, dataset.taxonomy, cohort), path)
-    return path
 
 
 def scored_sets(job: Job, grid: Grid, recipe: Recipe) -> tuple[ScoredSet, ...]:
