@@ -48,7 +48,9 @@ def ablate(
     folds: Annotated[
         int | None,
         typer.Option(
-            help="Number of folds: each row is trained once without each, and scored on it.", min=2
+            help="Number of folds: each row is trained without each fold in turn, and scored on"
+            " that fold.",
+            min=2,
         ),
     ] = None,
     resume: Annotated[

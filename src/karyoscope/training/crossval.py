@@ -14,14 +14,18 @@ from karyoscope.core.errors import KaryoscopeError
 from karyoscope.core.files import write_text
 from karyoscope.core.taxonomy import Taxonomy
 from karyoscope.datasets import Dataset, Record
-from karyoscope.datasets.from_paths import split_images
-from karyoscope.datasets.split import write_split
+from karyoscope.datasets.split import cohorts_of, read_split
 from karyoscope.evaluation import ScoringOptions, evaluate, read_evaluation
 from karyoscope.inference import load_model
 from karyoscope.metrics import Evaluation
 from karyoscope.metrics.stored import plain
 from karyoscope.training.bundle import export_bundle
-from karyoscope.training.data.folds import divided_images, division, holding_out
+from karyoscope.training.data.folds import (
+    divided_images,
+    division,
+    holding_out,
+    without_cohort,
+)
 from karyoscope.training.data.images import open_source
 from karyoscope.training.data.own import SPLIT
 from karyoscope.training.recipe.schema import Recipe
@@ -206,20 +210,15 @@ def _cohorts(
     out: Path,
     say: Callable[[str], None],
 ) -> dict[str, _Held]:
-    """Each cohort with its images to score; the others are excluded, and in no training."""
-    names = {record.name for record in divided}
-    rest = {record.name for record in dataset.records} - names
-    own = [f"data.0.exclude={json.dumps(sorted({*recipe.data[0].exclude, *rest}))}"]
+    """Each cohort with its images to score."""
     found = {}
-    for cohort, split in split_images(dataset, {}, held_out="all").items():
-        images = [name for name in split.parts["validation"] if name in names]
-        if not images:
+    for cohort in cohorts_of(dataset.records):
+        if all(record.cohort != cohort for record in divided):
             say(f"{cohort}: left out, it has test images alone")
             continue
         path = out / f"{cohort}.json"
-        write_split(split, path)
-        changes = [*(own if rest else []), f"validation.split={path}", "validation.part=validation"]
-        found[cohort] = _Held(changes, images)
+        changes = without_cohort(recipe, dataset, divided, cohort, path)
+        found[cohort] = _Held(changes, read_split(path).parts["validation"])
     return found
 
 

@@ -213,7 +213,9 @@ def test_folds_and_cohorts_are_not_left_out_together(place, tmp_path):
     grid = load_grid(place / "grid.yaml")
     rows = [Row(name="plain", leave_out="each")]
     grid = grid.model_copy(update={"rows": rows, "folds": 2})
-    with pytest.raises(KaryoscopeError, match="row 'plain' leaves out cohorts, and the grid folds"):
+    with pytest.raises(
+        KaryoscopeError, match="row 'plain' leaves out cohorts, and the grid has folds"
+    ):
         ablate(grid, AblationSettings("lizard", tmp_path / "out", (), "cpu", 1))
     assert not (tmp_path / "out").exists()
 

@@ -114,8 +114,8 @@ class Grid(_Strict):
     seeds: int = Field(1, gt=0)
     """Number of trainings of each row, unless the command gives another."""
     folds: int | None = Field(default=None, ge=2)
-    """Number of folds: each row is trained once without each, and scored on its images in place of
-    the validation images; seeds times folds trainings of each row."""
+    """Number of folds: each row is trained without each fold in turn, and scored on the images of
+    that fold in place of the validation images; seeds times folds trainings of each row."""
     score: tuple[ScoredSet, ...] = ()
     """What each row is scored on; the validation images of its recipe where not given."""
     set: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What a grid with folds leaves out of its trainings, and what it scores in place of it."""
+"""Rules of a grid with folds: what is refused, what is scored, what makes scores too high."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def refuse_both_left_out(grid: Grid) -> None:
     for row in grid.rows:
         if grid.folds and row.leave_out:
             raise KaryoscopeError(
-                f"row {row.name!r} leaves out cohorts, and the grid folds: give one of the two"
+                f"row {row.name!r} leaves out cohorts, and the grid has folds: give one of the two"
             )
 
 

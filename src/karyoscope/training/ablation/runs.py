@@ -17,12 +17,7 @@ from karyoscope.datasets.split import cohorts_of, read_split
 from karyoscope.inference import find_bundle
 from karyoscope.inference.rewrite import rewrite_bundle
 from karyoscope.training.ablation.budget import within
-from karyoscope.training.ablation.division import (
-    check_folds,
-    divide,
-    division_file,
-    without_cohort,
-)
+from karyoscope.training.ablation.division import check_folds, divide, division_file
 from karyoscope.training.ablation.grid import Grid, Row, ScoredSet
 from karyoscope.training.ablation.left_out import on_fold, refuse_both_left_out
 from karyoscope.training.ablation.measure import cost_of, seconds_a_step
@@ -30,7 +25,12 @@ from karyoscope.training.ablation.plan import missing_parts, plan_rows, problem_
 from karyoscope.training.ablation.scoring import scores_of
 from karyoscope.training.ablation.settings import AblationSettings, recipe_of, refuse_undone
 from karyoscope.training.bundle.export import export_bundle
-from karyoscope.training.data.folds import fold_names, holding_out
+from karyoscope.training.data.folds import (
+    divided_images,
+    fold_names,
+    holding_out,
+    without_cohort,
+)
 from karyoscope.training.data.images import load_training_bank, open_source
 from karyoscope.training.recipe.reading import changed_keys, load_recipe
 from karyoscope.training.recipe.schema import Recipe
@@ -274,7 +274,9 @@ def _trained(job: Job, grid: Grid, settings: AblationSettings, folder: Path) -> 
     name, changes = recipe_of(job.row, grid, settings)
     changes.append(f"training.seed={job.seed}")
     if job.cohort:
-        changes += without_cohort(job.cohort, load_recipe(name, changes), folder / "split.json")
+        given = load_recipe(name, changes)
+        dataset, used = open_source(given.data[0], given.mpp), divided_images(given, 1)
+        changes += without_cohort(given, dataset, used, job.cohort, folder / "split.json")
     recipe = load_recipe(name, changes)
     if job.fold:
         path = division_file(job.row, job.folds, settings)

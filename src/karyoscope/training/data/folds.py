@@ -1,16 +1,20 @@
-"""Division of a recipe's images into folds, each of which is held out once."""
+"""Images that a training leaves out, to be scored by it: a fold, or a cohort."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from karyoscope.core.errors import KaryoscopeError
 from karyoscope.datasets import Dataset, Record
 from karyoscope.datasets.split import (
     Split,
     count_nuclei,
+    leave_out,
     read_split,
     split_records,
     write_split,
@@ -125,3 +129,41 @@ def holding_out(recipe: Recipe, path: Path, fold: int | str) -> list[str]:
     own = ["data.0.split=null"] if recipe.data[0].split is not None else []
     own += [f"data.0.exclude={json.dumps(sorted(excluded))}"] if excluded else []
     return [*own, f"validation.split={path}", f"validation.part={fold}"]
+
+
+def without_cohort(
+    recipe: Recipe, dataset: Dataset, divided: Sequence[Record], cohort: str, path: Path
+) -> list[str]:
+    """Write the split that leaves a cohort out; return the changes of the recipe for it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Recipe that trains on every cohort; its own ``data.0.split`` stays.
+    dataset : Dataset
+        First dataset of the recipe; no image is read.
+    divided : sequence of Record
+        Images that may be trained on and scored; the others are neither.
+    cohort : str
+    path : path
+        File to write; the part ``validation`` has the images to score.
+
+    Raises
+    ------
+    KaryoscopeError
+        If there is no such cohort or no other, or none of its images may be scored.
+    """
+    used = {record.name for record in divided}
+    rest = {record.name for record in dataset.records} - used
+    # Nuclei are not counted for it.
+    counts = [np.zeros(256, np.int64)] * len(dataset.records)
+    split = leave_out(dataset.records, counts, dataset.taxonomy, cohort)
+    scored = [name for name in split.parts["validation"] if name in used]
+    if not scored:
+        raise KaryoscopeError(f"cohort {cohort!r} has test images alone: nothing could be scored")
+    # Each image has to be in a part; the others are excluded from the one that is trained on.
+    train = sorted({*split.parts["train"], *split.parts["validation"]} - {*scored})
+    write_split(replace(split, parts={"train": train, "validation": scored}), path)
+    excluded = sorted({*recipe.data[0].exclude, *rest})
+    own = [f"data.0.exclude={json.dumps(excluded)}"] if rest else []
+    return [*own, f"validation.split={path}", "validation.part=validation"]
