@@ -90,7 +90,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--train", type=_part, action="append", default=[], metavar="RECIPE=SECONDS"
     )
-    parser.add_argument("--scores-alone", action="store_true", help="Bring no weights back.")
+    parser.add_argument("--scores-alone", action="store_true", help="Write the report alone.")
     parser.add_argument("--set", dest="changes", action="append", default=[])
     arguments = parser.parse_args()
     arguments.packed = dict(arguments.packed)
