@@ -121,6 +121,22 @@ def test_against_shapely(all_radii):
     assert ((found["orientation_deg"] >= 0) & (found["orientation_deg"] < 180)).all()
 
 
+@pytest.mark.parametrize(
+    "corners",
+    [
+        [(2, 0), (0, 2), (-2, 0), (0, -2)],
+        [(2, 1), (1, 2), (-1, 2), (-2, 1), (-2, -1), (-1, -2), (1, -2), (2, -1)],
+    ],
+)
+@pytest.mark.parametrize("factor", [1, 3, 37 / 64])
+def test_what_has_no_longer_axis_has_the_orientation_0(corners, factor):
+    ring = np.array(corners) * factor + 500.0
+    for start in range(len(ring)):
+        same = np.roll(ring, start, axis=0)
+        assert measured(same)["orientation_deg"] == 0
+        assert measured(same[::-1])["orientation_deg"] == 0
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     radii=some_radii,

@@ -28,11 +28,16 @@ COLUMNS = (
     Feature(
         "orientation_deg",
         "°",
-        "angle from the x axis to the major axis, counter-clockwise on the screen, 0 to 180",
+        "angle from the x axis to the major axis, counter-clockwise on the screen, 0 to 180; 0 if"
+        " no axis is longer",
     ),
     Feature("major_axis_um", "µm", "longer axis of the ellipse with the same second moments"),
     Feature("minor_axis_um", "µm", "shorter axis of the ellipse with the same second moments"),
 )
+
+
+#: Difference of the second moments along both axes, by their mean, that rounding can make.
+_ROUND = 1e-9
 
 
 def shape_features(
@@ -74,6 +79,9 @@ def _measure(vertices, offsets, scale_x, scale_y):
         longer, shorter = middle + apart, max(middle - apart, 0.0)
         # The y axis points down, so that an angle runs the other way on the screen.
         angle = -math.degrees(math.atan2(2 * xy, xx - yy)) / 2 % 180.0
+        if apart <= _ROUND * middle:
+            # Rounding alone would decide.
+            angle = 0.0
         hull = _hull_area(vertices, start, stop) * scale_x * scale_y
         out[1, row] = 4 * math.pi * area / perimeter**2
         out[2, row] = math.sqrt(max(0.0, 1 - shorter / longer))
